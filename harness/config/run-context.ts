@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { PROFILE_NAMES } from '../contract/names.ts';
+
+/** What the command line hands to the processes that run the cases, as a JSON file named by SYNCPROOF_RUN_CONTEXT. */
+export const runContextSchema = z.object({
+  runId: z.string(),
+  /** The run's start on the monotonic clock, in ms. */
+  originMs: z.number(),
+  seed: z.number().int(),
+  profile: z.enum(PROFILE_NAMES),
+  environment: z.enum(['containers', 'processes']),
+  historyPath: z.string(),
+  /** Folder that this run writes to. */
+  outputDirectory: z.string(),
+  keep: z.boolean(),
+  /** Requirement or case ids; empty means all. */
+  cases: z.array(z.string()),
+});
+export type RunContext = z.infer<typeof runContextSchema>;
+
+export const RUN_CONTEXT_VARIABLE = 'SYNCPROOF_RUN_CONTEXT';
+
+/** The context of the run this process belongs to, or undefined when it was started by hand. */
+export function loadRunContext(): RunContext | undefined {
+  const path = process.env[RUN_CONTEXT_VARIABLE];
+  return path === undefined || path === '' ? undefined : runContextSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+}

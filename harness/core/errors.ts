@@ -1,0 +1,30 @@
+/** Base of every error the harness raises on purpose; `facts` go into reports, so they never carry a secret. */
+export class SyncproofError extends Error {
+  readonly facts: Record<string, unknown>;
+
+  constructor(message: string, options: { cause?: unknown; facts?: Record<string, unknown> } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.facts = options.facts ?? {};
+  }
+}
+
+/** Wrong option, setting or case id: the message names it, what was expected and what was given. Exit code 4. */
+export class UsageError extends SyncproofError {}
+
+/** The target, or a server it needs, cannot be started or reached. Exit code 3. */
+export class UnreachableError extends SyncproofError {}
+
+/** A wait passed its deadline; the message says what was awaited and what was last seen. */
+export class DeadlineError extends SyncproofError {}
+
+/** The evidence does not suffice for a verdict: an unwitnessed fault or an unmet floor. Verdict `inconclusive`. */
+export class InconclusiveError extends SyncproofError {}
+
+/** Text of an unknown thrown value, with its causes. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const inner = error instanceof AggregateError ? ` [${error.errors.map(describeError).join('; ')}]` : '';
+  const own = error.message || (error as { code?: string }).code || error.name;
+  return error.cause === undefined ? own + inner : `${own}${inner}: ${describeError(error.cause)}`;
+}

@@ -1,0 +1,92 @@
+import type { Role } from '../contract/http.ts';
+import type { ProfileName, ServiceName } from '../contract/names.ts';
+import type { FaultProxy } from '../net/proxy.ts';
+import type { PartName } from '../record/history.ts';
+import type { Recorder } from '../record/writer.ts';
+
+export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;
+export type EnvironmentKind = (typeof ENVIRONMENT_KINDS)[number];
+
+export interface ServiceAccount {
+  clientId: string;
+  clientSecret: string;
+}
+
+/** A server's own address, past the fault proxy: for observers, never for services. Changes when a container restarts. */
+export interface ServerAddress {
+  host: string;
+  port: number;
+}
+
+export interface DatabaseAccess extends ServerAddress {
+  database: string;
+  user: string;
+  password: string;
+}
+
+/** Power over one part. Every promise resolves only once the effect can be seen from outside. */
+export interface PartControl {
+  readonly name: PartName;
+  /** True while the part's process exists, paused or not. */
+  running(): Promise<boolean>;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM, then waits up to `graceMs`; throws DeadlineError (and kills) when it does not exit by itself. */
+  stop(graceMs?: number): Promise<{ exitCode: number | null; ms: number }>;
+  /** SIGSTOP (or a container pause). */
+  pause(): Promise<void>;
+  /** SIGCONT. */
+  resume(): Promise<void>;
+  /** Starts a part that is not running, at its old address and with its old data; resolves when it answers (PONG, a query, /health/live 200). */
+  start(): Promise<void>;
+  /** Removes the data of a stopped server; a part without data throws. */
+  wipe(): Promise<void>;
+  /** What it printed so far, secrets never among it. */
+  logs(): Promise<string>;
+}
+
+/** One wire between a service and a server, through the harness's proxy. */
+export interface Link {
+  client: ServiceName;
+  server: 'redis' | 'postgres';
+  proxy: FaultProxy;
+}
+
+export interface Environment extends AsyncDisposable {
+  readonly id: string;
+  readonly kind: EnvironmentKind;
+  /** Base URLs without a trailing slash, stable over restarts: `http://127.0.0.1:41000`. */
+  readonly urls: Readonly<Record<ServiceName, string>>;
+  /** One account per role. */
+  readonly accounts: Readonly<Record<Role, ServiceAccount>>;
+  readonly parts: Readonly<Record<PartName, PartControl>>;
+  /** admin→redis, query→redis, admin→postgres, query→postgres. */
+  readonly links: readonly Link[];
+  redisAddress(): ServerAddress;
+  databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
+  /** Versions of the parts: `{ redis, postgres, node }`. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Folder with one log file per part. */
+  readonly logDirectory: string;
+  /** Stops everything and removes every process, container, port and folder. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export interface EnvironmentOptions {
+  kind: EnvironmentKind;
+  profile: ProfileName;
+  recorder: Recorder;
+  /** Extra settings (environment variables) per service, over those of the profile. */
+  settings?: Partial<Record<ServiceName, Record<string, string>>>;
+  /** Arguments for `node` before a service's main file, e.g. `--import` of a mutant loader. */
+  nodeArguments?: Partial<Record<ServiceName, readonly string[]>>;
+  /** `memory`: data on /dev/shm where there is one, for functional cases. `disk`: real disk with fsync, for anything measured. */
+  storage?: 'memory' | 'disk';
+  /** Parts that are not started with the rest (SYNC-09): start them with `parts.x.start()`. */
+  deferred?: readonly PartName[];
+  /** Ports of the services and servers; absent means free ones. */
+  ports?: Partial<Record<PartName, number>>;
+  /** Folder for logs; a temporary one, removed at stop, when absent. */
+  logDirectory?: string;
+  signal?: AbortSignal;
+}

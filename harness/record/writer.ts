@@ -1,0 +1,80 @@
+import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { monotonicMs } from '../core/clock.ts';
+import type { HistoryRecord, NewRecord } from './history.ts';
+
+/** Where a part of the harness records what it did; bound to a case by `forCase`. */
+export interface Recorder {
+  /** Milliseconds since the run started. */
+  now(): number;
+  record(entry: NewRecord): void;
+  forCase(key: string): Recorder;
+}
+
+export interface HistoryWriter extends Recorder, Disposable {
+  /** Writes a record that carries its own case key. */
+  write(entry: HistoryRecord): void;
+}
+
+/**
+ * Appends to a history file. Several processes may append to one file: each record is one `write` call on a
+ * descriptor opened with O_APPEND, which POSIX makes atomic with regard to the file's end.
+ * @param originMs the run's start on the monotonic clock, see `monotonicMs`
+ */
+export function openHistory(path: string, originMs: number): HistoryWriter {
+  const descriptor = openSync(path, 'a', 0o644);
+  let open = true;
+  const now = (): number => Math.round((monotonicMs() - originMs) * 1000) / 1000;
+  const write = (entry: HistoryRecord): void => {
+    if (open) writeSync(descriptor, `${JSON.stringify(entry)}\n`);
+  };
+  const recorder = (key?: string): Recorder => ({
+    now,
+    record: (entry) =>
+      write({ ...entry, at: entry.at ?? now(), ...(key === undefined ? {} : { case: key }) } as HistoryRecord),
+    forCase: (next) => recorder(next),
+  });
+  return {
+    ...recorder(),
+    write,
+    [Symbol.dispose]() {
+      if (!open) return;
+      open = false;
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** Keeps records in memory: for unit tests, and for measuring without a file. */
+export function memoryRecorder(originMs = monotonicMs()): Recorder & { records: HistoryRecord[] } {
+  const records: HistoryRecord[] = [];
+  const now = (): number => monotonicMs() - originMs;
+  const recorder = (key?: string): Recorder => ({
+    now,
+    record: (entry) => {
+      records.push({ ...entry, at: entry.at ?? now(), ...(key === undefined ? {} : { case: key }) } as HistoryRecord);
+    },
+    forCase: (next) => recorder(next),
+  });
+  return { ...recorder(), records };
+}
+
+/** Reads a history line by line. A torn last line (the writer was killed) is left out; a broken earlier one throws. */
+export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> {
+  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
+  let number = 0;
+  let broken: { number: number; cause: unknown } | undefined;
+  for await (const line of lines) {
+    number++;
+    if (broken) throw new Error(`${path}:${broken.number} is not a history record`, { cause: broken.cause });
+    if (line === '') continue;
+    let entry: HistoryRecord;
+    try {
+      entry = JSON.parse(line);
+    } catch (cause) {
+      broken = { number, cause };
+      continue;
+    }
+    yield entry;
+  }
+}
