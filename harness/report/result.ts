@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { VERDICTS } from '../record/history.ts';
+
+/**
+ * `result.json`: everything a run found out, in one document. The HTML, JUnit and Markdown reports are drawn from
+ * it alone, so what they show can be checked against it. Times are milliseconds; `…At` counts from the run's start.
+ */
+
+export const RESULT_SCHEMA_VERSION = 1;
+
+export const RUN_VERDICTS = [
+  'conformant',
+  'violation',
+  'inconclusive',
+  'unreachable',
+  'nothing-selected',
+  'harness-error',
+] as const;
+
+const verdictSchema = z.enum(VERDICTS);
+const count = z.int().nonnegative();
+const ms = z.number();
+const evidenceValue = z.union([z.number(), z.string()]);
+
+/** A figure known only up to an interval: the true value is in (lowMs, highMs]. */
+export const quantileSchema = z.object({
+  lowMs: ms.nullable().describe('lower bound; null when the figure cannot be given'),
+  highMs: ms.nullable().describe('upper bound; null when the figure cannot be given, or lies among censored samples'),
+  reason: z.string().optional().describe('why a bound is missing, e.g. "needs 100 samples, has 40"'),
+});
+
+const distribution = {
+  n: count.describe('samples, censored ones included'),
+  censored: count.describe('samples that had not happened when the wait ended'),
+  p50: quantileSchema,
+  p95: quantileSchema,
+  p99: quantileSchema,
+  max: quantileSchema,
+  resolutionMs: ms.nullable().describe('the widest interval that half of the samples are known to; null without samples'),
+};
+
+export const latencySeriesSchema = z.object({
+  case: z.string().nullable(),
+  phase: z.string(),
+  ...distribution,
+});
+
+export const latencySampleSchema = z.object({
+  at: ms.describe('when the write was meant to be sent'),
+  case: z.string().nullable(),
+  phase: z.string(),
+  kind: z.enum(['created', 'updated', 'deleted']),
+  fileId: z.string(),
+  lowMs: ms.nullable().describe('latency at the last read that missed it; null when the first read already saw it'),
+  highMs: ms.nullable().describe('latency at the first read that saw it; null when censored'),
+  waitedMs: ms.describe('how long it was watched for: equals highMs, or where a censored sample ended'),
+});
+
+export const operationSeriesSchema = z.object({
+  kind: z.string().describe('upload, search, read, …'),
+  scope: z.enum(['steady', 'during-fault']).describe('whether a fault of the same case was on when it was due'),
+  ok: count,
+  refused: count.describe('answered with a definite no (4xx)'),
+  failed: count.describe('5xx on a read, a refused connection: certainly not done'),
+  unknown: count.describe('timed out or cut off: may have been done'),
+  availability: z.number().min(0).max(1).nullable().describe('(ok + refused) / all'),
+  ...distribution,
+});
+
+export const hopSchema = z.object({ from: z.string(), to: z.string(), ...distribution });
+
+export const caseResultSchema = z.object({
+  key: z.string(),
+  title: z.string(),
+  verdict: verdictSchema,
+  durationMs: ms.nullable(),
+  reason: z.string().optional(),
+  evidence: z.record(z.string(), evidenceValue),
+  floor: z.record(z.string(), z.number()),
+});
+
+export const requirementResultSchema = z.object({
+  id: z.string(),
+  level: z.string().optional(),
+  tier: z.string().optional(),
+  title: z.string(),
+  verdict: verdictSchema.describe('the worst over its cases'),
+  cases: z.array(caseResultSchema),
+});
+
+export const faultResultSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  target: z.string(),
+  case: z.string().nullable(),
+  requestedAt: ms,
+  effectiveAt: ms.nullable().describe('when a witness saw it from outside'),
+  healedAt: ms.nullable(),
+  witness: z.string().nullable(),
+  detectedMs: ms.nullable().describe('effective → the pipeline said so'),
+  firstSuccessAfterMs: ms.nullable().describe('healed → first write visible'),
+  backlogDrainedMs: ms.nullable().describe('healed → nothing pending and all of the backlog visible'),
+  losses: count.nullable().describe('acknowledged writes that the case lost; null when it was not checked'),
+  writes: z.object({ ok: count, notOk: count }).describe('writes due while it was on'),
+});
+
+export const findingSchema = z.object({
+  checker: z.string(),
+  case: z.string().nullable(),
+  fileId: z.string().optional(),
+  message: z.string(),
+  at: ms,
+});
+
+export const figureSchema = z.object({
+  name: z.string(),
+  value: z.number(),
+  unit: z.string(),
+  detail: z.string().optional(),
+  case: z.string().nullable(),
+});
+
+export const runResultSchema = z.object({
+  schemaVersion: z.literal(RESULT_SCHEMA_VERSION),
+  run: z.object({
+    id: z.string(),
+    startedAt: z.string().nullable().describe('wall clock, ISO 8601 UTC'),
+    durationMs: ms,
+    seed: z.number().nullable(),
+    profile: z.string().nullable(),
+    environment: z.string().nullable(),
+    versions: z.record(z.string(), z.string()),
+    command: z.string().nullable().describe('repeats the run'),
+    complete: z.boolean().describe('false when it was interrupted or its history is torn'),
+    reason: z.string().optional().describe('why it is not complete'),
+  }),
+  verdict: z.enum(RUN_VERDICTS),
+  exitCode: z.int().min(0).max(5),
+  counts: z.object({
+    requirements: z.record(verdictSchema, count),
+    cases: z.record(verdictSchema, count),
+  }),
+  requirements: z.array(requirementResultSchema),
+  findings: z.array(findingSchema),
+  latency: z.object({
+    series: z.array(latencySeriesSchema),
+    samples: z.array(latencySampleSchema),
+  }),
+  operations: z.array(operationSeriesSchema),
+  hops: z.array(hopSchema),
+  faults: z.array(faultResultSchema),
+  figures: z.array(figureSchema),
+});
+
+export type RunResult = z.infer<typeof runResultSchema>;
+export type RunVerdict = RunResult['verdict'];
+export type Quantile = z.infer<typeof quantileSchema>;
+export type Distribution = { [K in keyof typeof distribution]: z.infer<(typeof distribution)[K]> };
+export type LatencySeries = z.infer<typeof latencySeriesSchema>;
+export type LatencySample = z.infer<typeof latencySampleSchema>;
+export type OperationSeries = z.infer<typeof operationSeriesSchema>;
+export type HopSeries = z.infer<typeof hopSchema>;
+export type CaseResult = z.infer<typeof caseResultSchema>;
+export type RequirementResult = z.infer<typeof requirementResultSchema>;
+export type FaultResult = z.infer<typeof faultResultSchema>;
