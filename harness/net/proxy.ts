@@ -1,3 +1,8 @@
+import { createServer, type Server } from 'node:net';
+import { pollUntil } from '../core/poll.ts';
+import { claimPorts } from './ports.ts';
+import { Wire } from './wire.ts';
+
 /** How a proxied wire behaves. */
 export type WireMode =
   /** Bytes pass. */
@@ -8,7 +13,9 @@ export type WireMode =
   | 'blackhole';
 
 export interface WireCounters {
+  /** Connections accepted since the start. */
   accepted: number;
+  /** Connections turned away: reset by `refuse`, or because the server refused them. (The kernel's own refusals cannot be counted.) */
   refused: number;
   open: number;
   bytesToServer: number;
@@ -26,4 +33,130 @@ export interface FaultProxy extends AsyncDisposable {
   /** Where new connections go from now on. */
   setUpstream(address: { host: string; port: number }): void;
   counters(): WireCounters;
+}
+
+export interface FaultProxyOptions {
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** Absent: a free one below the kernel's ephemeral range, held for the proxy's life. */
+  port?: number;
+  upstream: { host: string; port: number };
+}
+
+/** Starts a proxy in mode `pass`. Its address stays the same through every mode. */
+export async function startFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
+  const host = options.host ?? '127.0.0.1';
+  await using resources = new AsyncDisposableStack();
+  const port = options.port ?? resources.use(await claimPorts(host)).next();
+  const proxy = new TcpFaultProxy(host, port, options.upstream);
+  await proxy.listen();
+  // The port's claim outlives the listener: disposal runs in reverse.
+  const owned = resources.move();
+  owned.defer(() => proxy.close());
+  return Object.assign(proxy, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
+}
+
+class TcpFaultProxy {
+  readonly host: string;
+  readonly port: number;
+  readonly #wires = new Set<Wire>();
+  readonly #counters: WireCounters = {
+    accepted: 0,
+    refused: 0,
+    open: 0,
+    bytesToServer: 0,
+    bytesToClient: 0,
+    bytesSwallowed: 0,
+  };
+  #upstream: { host: string; port: number };
+  #mode: WireMode = 'pass';
+  #listener: Server | undefined;
+  #changing: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(host: string, port: number, upstream: { host: string; port: number }) {
+    this.host = host;
+    this.port = port;
+    this.#upstream = upstream;
+  }
+
+  get mode(): WireMode {
+    return this.#mode;
+  }
+
+  setUpstream(address: { host: string; port: number }): void {
+    this.#upstream = { ...address };
+  }
+
+  counters(): WireCounters {
+    return { ...this.#counters, open: this.#wires.size };
+  }
+
+  /** Mode changes happen one after the other, in the order of the calls. */
+  setMode(mode: WireMode): Promise<void> {
+    const change = this.#changing.then(() => this.#change(mode));
+    // A change that failed is its caller's matter and does not stop the next one.
+    this.#changing = change.catch(() => {});
+    return change;
+  }
+
+  async #change(mode: WireMode): Promise<void> {
+    if (this.#closed) throw new Error(`The proxy on ${this.host}:${this.port} is closed`);
+    if (mode === this.#mode) return;
+    if (mode === 'refuse') {
+      this.#mode = mode;
+      await this.#stopListening();
+      return;
+    }
+    if (this.#listener === undefined) await this.listen();
+    this.#mode = mode;
+    for (const wire of this.#wires) {
+      if (mode === 'blackhole') wire.hold();
+      else wire.pass();
+    }
+  }
+
+  async listen(): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      this.#counters.accepted++;
+      const wire: Wire = new Wire(client, {
+        mode: this.#mode,
+        counters: this.#counters,
+        upstream: () => this.#upstream,
+        onClosed: () => this.#wires.delete(wire),
+      });
+      this.#wires.add(wire);
+    });
+    // The port is ours, yet a socket of the old listener may linger for a moment.
+    await pollUntil(
+      () =>
+        new Promise<true>((resolve, reject) => {
+          server.once('error', reject);
+          server.listen({ host: this.host, port: this.port, exclusive: true }, () => {
+            server.removeListener('error', reject);
+            resolve(true);
+          });
+        }),
+      { what: `a listener on ${this.host}:${this.port}`, timeoutMs: 2000 },
+    );
+    this.#listener = server;
+  }
+
+  async #stopListening(): Promise<void> {
+    const listener = this.#listener;
+    if (listener === undefined) return;
+    this.#listener = undefined;
+    const stopped = new Promise<void>((resolve) => listener.close(() => resolve()));
+    for (const wire of [...this.#wires]) {
+      this.#counters.refused++;
+      wire.reset();
+    }
+    await stopped;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#changing;
+    await this.#stopListening();
+  }
 }
