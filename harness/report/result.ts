@@ -36,7 +36,9 @@ const distribution = {
   p95: quantileSchema,
   p99: quantileSchema,
   max: quantileSchema,
-  resolutionMs: ms.nullable().describe('the widest interval that half of the samples are known to; null without samples'),
+  resolutionMs: ms
+    .nullable()
+    .describe('the widest interval that half of the samples are known to; null without samples'),
 };
 
 export const latencySeriesSchema = z.object({

@@ -1,0 +1,88 @@
+import type { FaultChanged, HistoryRecord } from '../record/history.ts';
+import { isDuring, isWrite, type Operation } from './build-operations.ts';
+import { round } from './distribution.ts';
+import type { FaultResult, RequirementResult } from './result.ts';
+
+/** The time in which a fault was on. */
+export interface FaultWindow {
+  id: string;
+  case: string | undefined;
+  fromAt: number;
+  /** Absent when it never healed. */
+  toAt: number | undefined;
+  changes: readonly FaultChanged[];
+}
+
+export function faultWindows(records: readonly HistoryRecord[]): FaultWindow[] {
+  const changes = Map.groupBy(
+    records.filter((record) => record.type === 'fault'),
+    (record) => record.fault,
+  );
+  return [...changes].map(([id, own]) => ({
+    id,
+    case: own[0]?.case,
+    fromAt: (own.find(({ event }) => event === 'effective') ?? own[0])?.at ?? 0,
+    toAt: own.findLast(({ event }) => event === 'healed')?.at,
+    changes: own,
+  }));
+}
+
+interface FaultsInput {
+  records: readonly HistoryRecord[];
+  windows: readonly FaultWindow[];
+  operations: readonly Operation[];
+  requirements: readonly RequirementResult[];
+}
+
+/** What each fault did, when, and how the pipeline came back from it. */
+export function buildFaults({ records, windows, operations, requirements }: FaultsInput): FaultResult[] {
+  const judged = new Set(
+    requirements
+      .flatMap(({ cases }) => cases)
+      .filter(({ verdict }) => verdict === 'pass' || verdict === 'fail')
+      .map(({ key }) => key),
+  );
+  return windows.map((window) => {
+    const { id, changes, fromAt, toAt, case: key } = window;
+    const at = (event: FaultChanged['event']): number | undefined =>
+      changes.find((change) => change.event === event)?.at;
+    const mark = (name: string): number | undefined =>
+      records.find((record) => record.type === 'mark' && record.name === name && record.fault === id)?.at;
+    const since = (from: number | undefined, to: number | undefined): number | null =>
+      from === undefined || to === undefined ? null : round(to - from);
+    const effectiveAt = at('effective');
+    const writes = operations.filter((operation) => isWrite(operation) && isDuring(operation, window));
+    const ok = writes.filter(({ end }) => end?.type === 'ok').length;
+    return {
+      id,
+      kind: changes[0]?.kind ?? 'unknown',
+      target: changes[0]?.target ?? 'unknown',
+      case: key ?? null,
+      requestedAt: at('requested') ?? fromAt,
+      effectiveAt: effectiveAt ?? null,
+      healedAt: toAt ?? null,
+      witness: changes.find(({ event }) => event === 'effective')?.witness ?? null,
+      detectedMs: since(effectiveAt, mark('fault-detected')),
+      firstSuccessAfterMs: since(toAt, mark('first-applied') ?? firstVisible(records, window)),
+      backlogDrainedMs: since(toAt, mark('backlog-drained')),
+      losses: key !== undefined && judged.has(key) ? countLosses(records, key) : null,
+      writes: { ok, notOk: writes.length - ok },
+    };
+  });
+}
+
+/** The first moment after healing at which a write of the case was seen: the fallback where no mark was set. */
+function firstVisible(records: readonly HistoryRecord[], { case: key, toAt }: FaultWindow): number | undefined {
+  if (toAt === undefined) return undefined;
+  let first: number | undefined;
+  for (const record of records) {
+    if (record.type !== 'visibility' || record.case !== key || record.hitAt === null || record.hitAt < toAt) continue;
+    first = Math.min(first ?? record.hitAt, record.hitAt);
+  }
+  return first;
+}
+
+function countLosses(records: readonly HistoryRecord[], key: string): number {
+  return records.filter((record) => record.type === 'finding' && record.checker === 'lost' && record.case === key)
+    .length;
+}

@@ -1,0 +1,109 @@
+import {
+  type CaseFinished,
+  type CaseStarted,
+  type Found,
+  type HistoryRecord,
+  VERDICTS,
+  type Verdict,
+} from '../record/history.ts';
+import type { CaseResult, RequirementResult } from './result.ts';
+
+/** A ledger entry, as far as a report shows it. */
+export interface RequirementText {
+  id: string;
+  text: string;
+  level?: string;
+  tier?: string;
+}
+
+interface RequirementsInput {
+  records: readonly HistoryRecord[];
+  findings: readonly Found[];
+  /** Requirement or case ids that were asked for. */
+  selected: readonly string[];
+  texts: readonly RequirementText[];
+  /** Set when the run did not come to its end. */
+  cutShort?: { reason: string; interrupted: boolean } | undefined;
+}
+
+/** Best first; the verdict of a whole is the last of these among its parts. */
+const BY_SEVERITY: readonly Verdict[] = ['pass', 'xfail', 'skip', 'flaky', 'inconclusive', 'error', 'xpass', 'fail'];
+
+/** The worst of the verdicts; `skip` when there is none. */
+export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
+  const worst = Math.max(...verdicts.map((verdict) => BY_SEVERITY.indexOf(verdict)), -1);
+  return BY_SEVERITY[worst] ?? 'skip';
+}
+
+export function countVerdicts(judged: readonly { verdict: Verdict }[]): Record<Verdict, number> {
+  const counts = Object.fromEntries(VERDICTS.map((verdict) => [verdict, 0])) as Record<Verdict, number>;
+  for (const { verdict } of judged) counts[verdict]++;
+  return counts;
+}
+
+/** One result per requirement, in the ledger's order (then in order of appearance), each with its cases. */
+export function buildRequirements(input: RequirementsInput): RequirementResult[] {
+  const { records, findings, texts, selected } = input;
+  const cases = new Map<string, CaseStarted | CaseFinished>();
+  for (const record of records) {
+    // A case's end replaces its start; a late start (a retry that never ended) replaces the earlier end.
+    if (record.type === 'case-started' || record.type === 'case-finished') cases.set(record.case, record);
+  }
+  const found = Map.groupBy(findings, (finding) => finding.case);
+  const byRequirement = Map.groupBy(cases.values(), (record) => record.requirement);
+  for (const id of selected) {
+    const requirement = id.split('/')[0] ?? id;
+    if (!byRequirement.has(requirement)) byRequirement.set(requirement, []);
+  }
+
+  const order = new Map(texts.map(({ id }, index) => [id, index]));
+  const rank = (id: string): number => order.get(id) ?? texts.length;
+  return [...byRequirement]
+    .sort(([a], [b]) => rank(a) - rank(b))
+    .map(([id, ended]) => {
+      const text = texts.find((candidate) => candidate.id === id);
+      const results =
+        ended.length === 0
+          ? [neverStarted(id, input)]
+          : ended.map((record) => caseResult(record, found.get(record.case) ?? [], input));
+      return {
+        id,
+        ...(text?.level === undefined ? {} : { level: text.level }),
+        ...(text?.tier === undefined ? {} : { tier: text.tier }),
+        title: text?.text ?? ended[0]?.title ?? id,
+        verdict: worstVerdict(results.map((result) => result.verdict)),
+        cases: results.sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true })),
+      };
+    });
+}
+
+function caseResult(
+  record: CaseStarted | CaseFinished,
+  findings: readonly Found[],
+  { cutShort }: RequirementsInput,
+): CaseResult {
+  const { case: key, title } = record;
+  if (record.type === 'case-started') {
+    const reason = `started and never ended${cutShort === undefined ? '' : `: ${cutShort.reason}`}`;
+    return { key, title, ...unfinished(cutShort), reason };
+  }
+  const { durationMs, evidence, floor } = record;
+  const base = { key, title, durationMs, evidence, floor };
+  if (record.verdict === 'pass' && findings.length > 0) {
+    // A finding is a violated guarantee, whatever the case itself looked at.
+    const messages = findings.slice(0, 3).map(({ checker, message }) => `${checker}: ${message}`);
+    const more = findings.length > 3 ? `; and ${findings.length - 3} more` : '';
+    return { ...base, verdict: 'fail', reason: `the checkers found ${messages.join('; ')}${more}` };
+  }
+  return { ...base, verdict: record.verdict, ...(record.reason === undefined ? {} : { reason: record.reason }) };
+}
+
+function neverStarted(id: string, { cutShort }: RequirementsInput): CaseResult {
+  const reason = cutShort === undefined ? 'selected, but no case of it started' : `never started: ${cutShort.reason}`;
+  return { key: id, title: 'not started', ...unfinished(cutShort), reason };
+}
+
+/** Cut off by the user it is unknown; otherwise the harness broke. */
+function unfinished(cutShort: RequirementsInput['cutShort']): Omit<CaseResult, 'key' | 'title'> {
+  return { verdict: cutShort?.interrupted ? 'inconclusive' : 'error', durationMs: null, evidence: {}, floor: {} };
+}

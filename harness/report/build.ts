@@ -1,0 +1,107 @@
+import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
+import { buildFaults, type FaultWindow, faultWindows } from './build-faults.ts';
+import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
+import { buildOperations, completeOperations } from './build-operations.ts';
+import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
+import { RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
+import { judgeRun, type RunFailure } from './verdict.ts';
+
+export interface BuildOptions {
+  /** False when the caller knows that the run was cut short. */
+  complete: boolean;
+  /** Why, when the history itself cannot say so: the harness broke, the target could not be reached. */
+  failure?: RunFailure;
+  /** Texts of the ledger; without one a requirement is titled by its first case. */
+  requirements?: readonly RequirementText[];
+  /** What is wrong with the history file itself, e.g. a broken line. */
+  historyProblem?: string;
+}
+
+/** Folds a run's records into its result. Never throws for a torn or empty history: what is missing is said. */
+export function buildResult(records: readonly HistoryRecord[], options: BuildOptions): RunResult {
+  const started = records.find((record) => record.type === 'run-started');
+  const finished = records.findLast((record) => record.type === 'run-finished');
+  const incomplete = whyIncomplete(options, started, finished);
+  const interrupted = finished?.interrupted === true || (!options.complete && options.failure === undefined);
+
+  const findings = records.filter((record) => record.type === 'finding');
+  const requirements = buildRequirements({
+    records,
+    findings,
+    selected: started?.selected ?? [],
+    texts: options.requirements ?? [],
+    cutShort: incomplete === undefined ? undefined : { reason: incomplete, interrupted },
+  });
+  const cases = requirements.flatMap((requirement) => requirement.cases);
+  const expected = new Set(cases.filter(({ verdict }) => verdict === 'xfail').map(({ key }) => key));
+  const unexpectedFindings = findings.filter((found) => found.case === undefined || !expected.has(found.case)).length;
+  const samples = buildSamples(records);
+  const windows: FaultWindow[] = faultWindows(records);
+  const operations = completeOperations(records);
+
+  return {
+    schemaVersion: RESULT_SCHEMA_VERSION,
+    run: {
+      id: started?.runId ?? 'unknown',
+      startedAt: started?.startedAt ?? null,
+      durationMs: records.reduce((latest, record) => Math.max(latest, record.at), 0),
+      seed: started?.seed ?? null,
+      profile: started?.profile ?? null,
+      environment: started?.environment ?? null,
+      versions: versionsOf(records),
+      command: started?.command ?? null,
+      complete: incomplete === undefined,
+      ...(incomplete === undefined ? {} : { reason: incomplete }),
+    },
+    ...judgeRun({ requirements, unexpectedFindings, failure: options.failure, interrupted }),
+    counts: {
+      requirements: countVerdicts(requirements),
+      cases: countVerdicts(cases),
+    },
+    requirements,
+    findings: findings.map(({ checker, case: key, fileId, message, at }) => ({
+      checker,
+      case: key ?? null,
+      ...(fileId === undefined ? {} : { fileId }),
+      message,
+      at,
+    })),
+    latency: { series: buildSeries(samples), samples },
+    operations: buildOperations(operations, windows),
+    hops: buildHops(records),
+    faults: buildFaults({ records, windows, operations, requirements }),
+    figures: records
+      .filter((record) => record.type === 'figure')
+      .map(({ name, value, unit, detail, case: key }) => ({
+        name,
+        value,
+        unit,
+        ...(detail === undefined ? {} : { detail }),
+        case: key ?? null,
+      })),
+  };
+}
+
+function whyIncomplete(
+  { complete, failure, historyProblem }: BuildOptions,
+  started: RunStarted | undefined,
+  finished: RunFinished | undefined,
+): string | undefined {
+  const reasons = [
+    failure?.reason,
+    finished?.reason ?? (finished?.interrupted ? 'interrupted' : undefined),
+    historyProblem,
+    started === undefined ? 'the history does not say that a run started' : undefined,
+    complete && started !== undefined && finished === undefined
+      ? 'the history does not say that the run ended'
+      : undefined,
+  ].filter((reason) => reason !== undefined);
+  if (reasons.length > 0) return [...new Set(reasons)].join('; ');
+  return complete ? undefined : 'interrupted';
+}
+
+function versionsOf(records: readonly HistoryRecord[]): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const record of records) if (record.type === 'environment') Object.assign(versions, record.versions);
+  return versions;
+}
