@@ -1,0 +1,186 @@
+import type { FastifyRequest } from 'fastify';
+import { decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify } from 'jose';
+import { z } from 'zod';
+import { ROLES, type Role } from '../../harness/contract/http.ts';
+import { pause } from './backoff.ts';
+import { HttpProblem } from './problem.ts';
+
+/** The only algorithm that is accepted: a token cannot choose `none`, nor HS256 with the public key as its secret. */
+export const TOKEN_ALGORITHM = 'RS256';
+const RSA_KEY_BITS_MIN = 2048;
+
+/** Who calls. `token` is kept so that a service can call the next one in the caller's name. */
+export interface Account {
+  clientId: string;
+  name: string;
+  role: Role;
+  token: string;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by `requireRole`; absent on calls that need no token. */
+    account?: Account;
+  }
+}
+
+export type VerificationKey = Awaited<ReturnType<typeof importJWK>>;
+
+/**
+ * Gives the public key of a `kid`, or undefined when the issuer has no such key.
+ * @throws when the issuer cannot be asked
+ */
+export type KeySource = (kid: string) => Promise<VerificationKey | undefined>;
+
+const claimsSchema = z.object({
+  sub: z.string(),
+  type: z.literal('service_account'),
+  role: z.enum(ROLES),
+  name: z.string(),
+  client_id: z.string(),
+  exp: z.number(),
+});
+
+export interface Authenticator {
+  /** Checks signature, algorithm, issuer and times. @throws HttpProblem 401, or 503 when the keys cannot be had */
+  verify(token: string): Promise<Account>;
+  /** A hook for `onRequest`, so that a call is refused before its body is read. No role named: any role will do. */
+  requireRole(...roles: readonly Role[]): (request: FastifyRequest) => Promise<void>;
+}
+
+function unauthorized(): HttpProblem {
+  // One text for all causes: the caller learns nothing about which part of the token was wrong.
+  return new HttpProblem(401, 'A valid bearer token is needed.', { headers: { 'www-authenticate': 'Bearer' } });
+}
+
+/** Tokens whose signature was checked a moment ago are not checked again for this time. */
+const REMEMBERED_MS = 30_000;
+const REMEMBERED_MAX = 1000;
+
+export function createAuthenticator({ issuer, keys }: { issuer: string; keys: KeySource }): Authenticator {
+  const remembered = new Map<string, { account: Account; untilMs: number }>();
+
+  async function keyOf(token: string): Promise<VerificationKey> {
+    let header: ReturnType<typeof decodeProtectedHeader>;
+    try {
+      header = decodeProtectedHeader(token);
+    } catch (error) {
+      if (error instanceof TypeError || error instanceof errors.JOSEError) throw unauthorized();
+      throw error;
+    }
+    if (header.alg !== TOKEN_ALGORITHM || typeof header.kid !== 'string') throw unauthorized();
+    let key: VerificationKey | undefined;
+    try {
+      key = await keys(header.kid);
+    } catch (cause) {
+      throw new HttpProblem(503, 'The keys that verify tokens cannot be fetched.', {
+        cause,
+        headers: { 'retry-after': '1' },
+      });
+    }
+    if (key === undefined) throw unauthorized();
+    return key;
+  }
+
+  async function verify(token: string): Promise<Account> {
+    const known = remembered.get(token);
+    if (known !== undefined && known.untilMs > Date.now()) return known.account;
+    const key = await keyOf(token);
+    let payload: unknown;
+    try {
+      const requiredClaims = ['exp', 'nbf', 'iat', 'sub', 'jti'];
+      ({ payload } = await jwtVerify(token, key, { algorithms: [TOKEN_ALGORITHM], issuer, requiredClaims }));
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof TypeError) throw unauthorized();
+      throw error;
+    }
+    const claims = claimsSchema.safeParse(payload);
+    if (!claims.success) throw unauthorized();
+    const { client_id: clientId, name, role, exp } = claims.data;
+    const account = { clientId, name, role, token };
+    if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+    remembered.set(token, { account, untilMs: Math.min(Date.now() + REMEMBERED_MS, exp * 1000) });
+    return account;
+  }
+
+  return {
+    verify,
+    requireRole: (...roles) => {
+      return async (request) => {
+        const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ');
+        if (scheme?.toLowerCase() !== 'bearer' || !token || rest.length > 0) throw unauthorized();
+        const account = await verify(token);
+        if (roles.length > 0 && !roles.includes(account.role)) {
+          throw new HttpProblem(403, `This call needs the role ${roles.join(' or ')}; the token has ${account.role}.`);
+        }
+        request.account = account;
+      };
+    },
+  };
+}
+
+/** The account of a request on a route guarded by `requireRole`. */
+export function accountOf(request: FastifyRequest): Account {
+  if (request.account === undefined) throw new Error(`${request.routeOptions.url} is not guarded by requireRole`);
+  return request.account;
+}
+
+const jwksSchema = z.object({
+  keys: z.array(z.looseObject({ kty: z.string(), kid: z.string().optional(), n: z.string().optional() })),
+});
+
+async function importKeys(document: unknown): Promise<Map<string, VerificationKey>> {
+  const imported = new Map<string, VerificationKey>();
+  for (const key of jwksSchema.parse(document).keys) {
+    const bits = Buffer.from(key.n ?? '', 'base64url').length * 8;
+    if (key.kty !== 'RSA' || key.kid === undefined || bits < RSA_KEY_BITS_MIN) continue;
+    imported.set(key.kid, await importJWK(key as JWK, TOKEN_ALGORITHM));
+  }
+  return imported;
+}
+
+export interface JwksOptions {
+  url: string;
+  /** Fetches the document; the answer must be its JSON. */
+  fetchJson: (url: string, timeoutMs: number) => Promise<unknown>;
+  /** Keys older than this are fetched anew in the background; the old ones serve until the issuer answers. */
+  freshMs?: number;
+  /** Least time between two fetches, however many unknown key ids are presented. */
+  fetchIntervalMs?: number;
+}
+
+/** Keys of a JWKS document (RFC 7517), kept in memory, fetched anew when a key id is unknown. */
+export function createJwksKeySource(options: JwksOptions): KeySource {
+  const { freshMs = 300_000, fetchIntervalMs = 200 } = options;
+  let keys = new Map<string, VerificationKey>();
+  let fetchedAtMs = Number.NEGATIVE_INFINITY;
+  let triedAtMs = Number.NEGATIVE_INFINITY;
+  let running: Promise<void> | undefined;
+
+  async function load(): Promise<void> {
+    // An unknown key id right after a fetch waits for the next one instead of being refused: the key may be brand new.
+    await pause(triedAtMs + fetchIntervalMs - performance.now(), new AbortController().signal);
+    triedAtMs = performance.now();
+    keys = await importKeys(await options.fetchJson(options.url, 2000));
+    fetchedAtMs = performance.now();
+  }
+  function refresh(): Promise<void> {
+    running ??= load().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  return async (kid) => {
+    const known = keys.get(kid);
+    if (known === undefined) {
+      await refresh();
+      return keys.get(kid);
+    }
+    if (performance.now() - fetchedAtMs > freshMs) {
+      // A refresh that fails changes nothing now; the next call tries again.
+      refresh().catch(() => {});
+    }
+    return known;
+  };
+}

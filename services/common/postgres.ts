@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { PermanentError, within } from './backoff.ts';
+import { type Log, troubleLog } from './log.ts';
+
+export type Pool = pg.Pool;
+export type PoolClient = pg.PoolClient;
+
+export interface PoolOptions {
+  url: string;
+  log: Log;
+  /** Shown in pg_stat_activity. */
+  applicationName: string;
+  connectionsMax?: number;
+  /** A statement without an answer for this long fails and its connection is closed. Works against a stopped backend, too. */
+  queryTimeoutMs?: number;
+}
+
+const CONNECT_TIMEOUT_MS = 2000;
+
+/** Options of every connection, pooled or not: each wait has a bound. */
+export function connectionOptions(options: PoolOptions): pg.ClientConfig {
+  return {
+    connectionString: options.url,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: options.queryTimeoutMs ?? 5000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5000,
+  };
+}
+
+export function createPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    ...connectionOptions(options),
+    max: options.connectionsMax ?? 10,
+    idleTimeoutMillis: 30_000,
+  });
+  // Without a listener the error of an idle connection (the server was killed) would end the process.
+  const trouble = troubleLog(options.log, 'postgres pool');
+  pool.on('error', (error) => trouble.begin(error));
+  pool.on('connect', () => trouble.end());
+  return pool;
+}
+
+/** Ends the pool; after `ms` it stops waiting for statements that hang. */
+export async function closePool(pool: Pool, ms = 2000): Promise<void> {
+  await within(ms, 'closing the connections to PostgreSQL', pool.end()).catch(() => {
+    // The server hangs: the process is about to end, and its sockets with it.
+  });
+}
+
+/** A probe for readiness. Calls that overlap share one query, so a hanging server ties up one connection only. */
+export function createDatabaseProbe(pool: Pool, timeoutMs = 800): () => Promise<boolean> {
+  let running: Promise<boolean> | undefined;
+  return async () => {
+    running ??= pool
+      .query('SELECT 1')
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        running = undefined;
+      });
+    // Too late means no.
+    return within(timeoutMs, 'SELECT 1', running).catch(() => false);
+  };
+}
+
+/** The applied migrations are not those of the directory. Waiting does not help. */
+export class MigrationError extends PermanentError {
+  override readonly name = 'MigrationError';
+}
+
+/** Any number, as long as all instances that migrate one database use the same. */
+const MIGRATION_LOCK = 7_240_311;
+const MIGRATION_FILE = /^\d{4}_[a-z0-9_]+\.sql$/;
+
+interface Migration {
+  name: string;
+  sql: string;
+  checksum: string;
+}
+
+async function readMigrations(directory: string): Promise<Migration[]> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      if (!MIGRATION_FILE.test(name))
+        throw new MigrationError(`Expected ${name} to be named like 0001_what_it_does.sql`);
+      const sql = await readFile(join(directory, name), 'utf8');
+      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
+    }),
+  );
+}
+
+/**
+ * Applies the `NNNN_name.sql` files of a directory that are not applied yet, in order, all in one transaction.
+ * Instances that start together wait for each other (advisory lock).
+ * @returns the names of those it applied
+ * @throws MigrationError when an applied file was changed or is gone
+ */
+export async function migrate(pool: Pool, directory: string): Promise<string[]> {
+  const wanted = await readMigrations(directory);
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations
+      (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
+    const { rows } = await client.query<{ name: string; checksum: string }>(
+      'SELECT name, checksum FROM schema_migrations',
+    );
+    const applied = new Map(rows.map((row) => [row.name, row.checksum]));
+    for (const name of applied.keys()) {
+      if (!wanted.some((migration) => migration.name === name)) {
+        throw new MigrationError(`Migration ${name} is applied to the database but unknown to this build`);
+      }
+    }
+    const missing = wanted.filter((migration) => !applied.has(migration.name));
+    for (const { name, checksum } of wanted) {
+      const recorded = applied.get(name);
+      if (recorded !== undefined && recorded !== checksum) {
+        throw new MigrationError(`Migration ${name} was changed after it was applied: ${recorded} is now ${checksum}`);
+      }
+    }
+    for (const { name, sql, checksum } of missing) {
+      await client.query(sql);
+      await client.query('INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)', [name, checksum]);
+    }
+    await client.query('COMMIT');
+    client.release();
+    return missing.map((migration) => migration.name);
+  } catch (error) {
+    // Closing the connection rolls back.
+    client.release(true);
+    throw error;
+  }
+}

@@ -1,0 +1,78 @@
+/** Media type of error answers, RFC 9457. */
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8';
+
+/** One wrong parameter, named by its path: `metadata.author`, `tags.3`. */
+export interface ParameterFault {
+  name: string;
+  reason: string;
+}
+
+/** Problem details, RFC 9457 section 3; `errors` is an extension member. */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  instance?: string;
+  errors?: readonly ParameterFault[];
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  422: 'Unprocessable Content',
+  431: 'Request Header Fields Too Large',
+  499: 'Client Closed Request',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+};
+
+/** An answer that is an error on purpose. Its detail goes to the client, so it never carries a secret. */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly statusCode: number;
+  readonly errors: readonly ParameterFault[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    statusCode: number,
+    detail: string,
+    options: { cause?: unknown; errors?: readonly ParameterFault[]; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.statusCode = statusCode;
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** A 400 that names the parameter. */
+export function badParameter(name: string, reason: string): HttpProblem {
+  return new HttpProblem(400, `${name}: ${reason}`, { errors: [{ name, reason }] });
+}
+
+export function problemDocument(
+  status: number,
+  detail: string | undefined,
+  instance: string,
+  errors: readonly ParameterFault[] = [],
+): ProblemDocument {
+  return {
+    type: 'about:blank',
+    title: TITLES[status] ?? (status < 500 ? 'Client Error' : 'Server Error'),
+    status,
+    ...(detail === undefined ? {} : { detail }),
+    instance,
+    ...(errors.length === 0 ? {} : { errors }),
+  };
+}

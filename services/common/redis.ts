@@ -1,0 +1,66 @@
+import { Redis } from 'ioredis';
+import { backoffMs, within } from './backoff.ts';
+import { type Log, troubleLog } from './log.ts';
+
+export type RedisClient = Redis;
+
+export interface RedisClientOptions {
+  url: string;
+  log: Log;
+  /** Shown by CLIENT LIST. */
+  name: string;
+  /**
+   * The connection is closed and its commands fail when an answer takes longer, in ms. For a client that blocks
+   * (XREADGROUP BLOCK) a little over the blocking time.
+   */
+  socketTimeoutMs: number;
+}
+
+/**
+ * A client whose commands fail soon while Redis is killed, stopped, refused or silent, and are never sent twice:
+ * no offline queue, no retries per command, no commandTimeout (the command would still run later). It reconnects for
+ * ever with a short, constant pause. A blocking reader needs a client of its own.
+ */
+export function createRedisClient(options: RedisClientOptions): RedisClient {
+  const client = new Redis(options.url, {
+    lazyConnect: true,
+    connectionName: options.name,
+    connectTimeout: 2000,
+    socketTimeout: options.socketTimeoutMs,
+    disconnectTimeout: 500,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    keepAlive: 5000,
+    retryStrategy: () => backoffMs(1, { ms: 50, msMax: 50 }),
+  });
+  const trouble = troubleLog(options.log, `redis client ${options.name}`);
+  client.on('error', (error) => trouble.begin(error));
+  client.on('ready', () => trouble.end());
+  // A failed first attempt is followed by retries, and was reported by the error event.
+  client.connect().catch(() => {});
+  return client;
+}
+
+/** Ends the connection without waiting for answers. */
+export function closeRedis(client: RedisClient): void {
+  client.disconnect();
+}
+
+/** A probe for readiness: PING on a client that does not block. Calls that overlap share one PING. */
+export function createRedisProbe(client: RedisClient, timeoutMs = 500): () => Promise<boolean> {
+  let running: Promise<boolean> | undefined;
+  return async () => {
+    if (client.status !== 'ready') return false;
+    running ??= client
+      .ping()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        running = undefined;
+      });
+    // Too late means no.
+    return within(timeoutMs, 'PING', running).catch(() => false);
+  };
+}

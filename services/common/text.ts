@@ -1,0 +1,27 @@
+import type { ParameterFault } from './problem.ts';
+
+/**
+ * Finds the first text that PostgreSQL or Redis could not give back as it came: one with a NUL character (`text` refuses
+ * it with 22021, `jsonb` with 22P05) or a lone surrogate (UTF-8 has no form for it). Keys of objects count, too.
+ * @returns the fault with the path of the text, or undefined
+ */
+export function findUnstorableText(value: unknown, path = ''): ParameterFault | undefined {
+  if (typeof value === 'string') {
+    const reason = unstorable(value);
+    return reason === undefined ? undefined : { name: path === '' ? 'body' : path, reason };
+  }
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const inner = path === '' ? key : `${path}.${key}`;
+    const reason = Array.isArray(value) ? undefined : unstorable(key);
+    if (reason !== undefined) return { name: path === '' ? 'body' : path, reason: `a key ${reason}` };
+    const fault = findUnstorableText(item, inner);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function unstorable(text: string): string | undefined {
+  if (text.includes('\0')) return 'must not contain a NUL character';
+  return text.isWellFormed() ? undefined : 'must be well-formed Unicode (it has a lone surrogate)';
+}
