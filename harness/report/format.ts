@@ -1,0 +1,93 @@
+import type { Verdict } from '../record/history.ts';
+import type { Quantile, RunResult, RunVerdict } from './result.ts';
+
+/** A duration in the unit that reads best, three significant digits: `0.42 ms`, `12.5 ms`, `1.81 s`, `2 min 5 s`. */
+export function formatMs(ms: number): string {
+  const size = Math.abs(ms);
+  if (size >= 120_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  return size >= 999.5 ? `${significant(ms / 1000)} s` : `${significant(ms)} ms`;
+}
+
+function significant(value: number): string {
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return String(Number(value.toFixed(digits)));
+}
+
+/** A figure known to an interval: `12–15 ms`, or one number where both bounds read alike; `–` when it is not given. */
+export function formatQuantile({ lowMs, highMs }: Quantile): string {
+  if (lowMs === null) return '–';
+  if (highMs === null) return `> ${formatMs(lowMs)}`;
+  const [low, high] = [formatMs(lowMs), formatMs(highMs)];
+  if (low === high) return high;
+  const [lowValue, lowUnit] = low.split(' ');
+  return lowUnit === high.split(' ')[1] && low.split(' ').length === 2 ? `${lowValue}–${high}` : `${low} – ${high}`;
+}
+
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-GB');
+}
+
+/** `3 cases`, `1 case`. */
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : nouns}`;
+}
+
+export function formatShare(share: number): string {
+  if (share === 1) return '100 %';
+  // Never rounded up to a perfect score.
+  return `${(Math.floor(share * 10_000) / 100).toFixed(2)} %`;
+}
+
+/** Every verdict as a word and a sign, so that none is told by colour alone. */
+export const VERDICT_LABELS: Record<Verdict, { sign: string; label: string; tone: 'good' | 'bad' | 'warn' | 'mute' }> =
+  {
+    pass: { sign: '✓', label: 'pass', tone: 'good' },
+    fail: { sign: '✕', label: 'fail', tone: 'bad' },
+    inconclusive: { sign: '?', label: 'inconclusive', tone: 'warn' },
+    error: { sign: '!', label: 'error', tone: 'warn' },
+    skip: { sign: '–', label: 'skip', tone: 'mute' },
+    xfail: { sign: '✓', label: 'expected fail', tone: 'mute' },
+    xpass: { sign: '✕', label: 'unexpected pass', tone: 'bad' },
+    flaky: { sign: '~', label: 'flaky', tone: 'warn' },
+  };
+
+export const RUN_VERDICT_LABELS: Record<RunVerdict, { sign: string; label: string; tone: 'good' | 'bad' | 'warn' }> = {
+  conformant: { sign: '✓', label: 'Conformant', tone: 'good' },
+  violation: { sign: '✕', label: 'Violation', tone: 'bad' },
+  inconclusive: { sign: '?', label: 'Inconclusive', tone: 'warn' },
+  unreachable: { sign: '!', label: 'Target unreachable', tone: 'warn' },
+  'nothing-selected': { sign: '–', label: 'Nothing ran', tone: 'warn' },
+  'harness-error': { sign: '!', label: 'Harness error', tone: 'warn' },
+};
+
+/** The run in one sentence. */
+export function verdictSentence({ verdict, requirements, counts, findings, run }: RunResult): string {
+  const of = plural(requirements.length, 'requirement');
+  const failed = counts.requirements.fail + counts.requirements.xpass;
+  const ids = (wanted: readonly Verdict[]): string =>
+    requirements
+      .filter((requirement) => wanted.includes(requirement.verdict))
+      .map(({ id }) => id)
+      .join(', ');
+  const why = run.reason === undefined ? '' : `: ${run.reason}`;
+  switch (verdict) {
+    case 'conformant':
+      return `All ${of} hold, shown by ${plural(counts.cases.pass, 'passed case')}.`;
+    case 'violation':
+      return failed > 0
+        ? `${failed} of ${of} ${failed === 1 ? 'does' : 'do'} not hold: ${ids(['fail', 'xpass'])}.`
+        : `The checkers report ${plural(findings.length, 'violated guarantee')}.`;
+    case 'inconclusive':
+      return run.complete
+        ? `The evidence does not suffice for ${ids(['inconclusive', 'skip', 'flaky'])}; nothing was found violated.`
+        : `The run did not come to its end${why}.`;
+    case 'harness-error': {
+      const errors = ids(['error']);
+      return `The harness itself failed${errors === '' ? '' : ` in ${errors}`}${why}.`;
+    }
+    case 'unreachable':
+      return `The target, or a server it needs, could not be reached${why}.`;
+    case 'nothing-selected':
+      return `No case ran, so nothing is shown${why}.`;
+  }
+}

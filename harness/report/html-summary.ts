@@ -1,0 +1,85 @@
+import { VERDICTS } from '../record/history.ts';
+import {
+  formatMs,
+  formatQuantile,
+  formatShare,
+  plural,
+  RUN_VERDICT_LABELS,
+  VERDICT_LABELS,
+  verdictSentence,
+} from './format.ts';
+import { html, type Markup } from './markup.ts';
+import type { CaseResult, LatencySeries, RunResult } from './result.ts';
+
+export function verdictBadge(verdict: CaseResult['verdict']): Markup {
+  const { sign, label, tone } = VERDICT_LABELS[verdict];
+  return html`<span class="verdict ${tone}" data-verdict="${verdict}"><span aria-hidden="true">${sign}</span> ${label}</span>`;
+}
+
+/** The verdict in a sentence, the figures to remember, and what it takes to repeat the run. */
+export function summarySection(result: RunResult): Markup {
+  const { run, counts } = result;
+  const { sign, label, tone } = RUN_VERDICT_LABELS[result.verdict];
+  const versions = Object.entries(run.versions);
+  return html`<div class="card ${tone}" id="verdict" data-run-verdict="${result.verdict}">
+<div class="banner ${tone}"><span class="sign" aria-hidden="true">${sign}</span><h1>${label}</h1><p>${verdictSentence(result)}</p></div>
+<ul class="counts" aria-label="Cases by verdict">${VERDICTS.filter((verdict) => counts.cases[verdict] > 0).map(
+    (verdict) =>
+      html`<li><span class="verdict ${VERDICT_LABELS[verdict].tone}">${plural(counts.cases[verdict], 'case')}: ${VERDICT_LABELS[verdict].label}</span></li>`,
+  )}</ul>
+</div>
+<dl class="tiles">${tiles(result)}</dl>
+<dl class="card facts">
+<dt>Environment</dt><dd>${run.environment ?? 'unknown'}${versions.length > 0 && html` with ${versions.map(([name, version]) => `${name} ${version}`).join(', ')}`}</dd>
+<dt>Profile, seed</dt><dd>${run.profile ?? 'unknown'}, <span class="mono">${run.seed ?? 'unknown'}</span></dd>
+<dt>Started, took</dt><dd>${run.startedAt === null ? 'unknown' : html`<time datetime="${run.startedAt}">${run.startedAt.replace('T', ' ').replace(/\.\d+Z$|Z$/, ' UTC')}</time>`}, ${formatMs(run.durationMs)}</dd>
+${!run.complete && html`<dt>Incomplete</dt><dd>${run.reason}</dd>`}
+<dt>Exit code</dt><dd>${result.exitCode}</dd>
+${run.command !== null && html`<dt>Repeat it</dt><dd class="command"><code id="command">${run.command}</code><button type="button" data-copy="command" hidden>Copy</button></dd>`}
+</dl>`;
+}
+
+/** The series a headline figure comes from: the calm phase with the most samples. */
+export function headlineSeries(result: RunResult): LatencySeries | undefined {
+  const bySize = result.latency.series.toSorted((a, b) => b.n - a.n);
+  return bySize.find(({ phase }) => phase === 'baseline') ?? bySize[0];
+}
+
+function tiles(result: RunResult): Markup[] {
+  const tile = (name: string, big: string, note: string): Markup =>
+    html`<div class="card"><dt>${name}</dt><dd class="big">${big}</dd><dd class="note">${note}</dd></div>`;
+  const shown: Markup[] = [];
+  const series = headlineSeries(result);
+  if (series !== undefined) {
+    const where = `${series.phase}${series.case === null ? '' : ` of ${series.case}`}, n = ${series.n}`;
+    const resolution = series.resolutionMs === null ? '' : `, ± ${formatMs(series.resolutionMs / 2)}`;
+    shown.push(tile('Sync latency, p50', formatQuantile(series.p50), where + resolution));
+    shown.push(tile('Sync latency, p99', formatQuantile(series.p99), series.p99.reason ?? where + resolution));
+  }
+  const losses = result.faults.map((fault) => fault.losses).filter((count) => count !== null);
+  const lost = result.findings.filter(({ checker }) => checker === 'lost').length;
+  shown.push(
+    tile(
+      'Acknowledged writes lost',
+      losses.length === 0 && lost === 0 ? '–' : String(lost),
+      lossNote(result, losses.length),
+    ),
+  );
+  const drained = result.faults.map((fault) => fault.backlogDrainedMs).filter((ms) => ms !== null);
+  if (drained.length > 0) {
+    shown.push(
+      tile('Slowest recovery', formatMs(Math.max(...drained)), `healed → backlog drained, worst of ${drained.length}`),
+    );
+  } else {
+    const uploads = result.operations.find(({ kind, scope }) => kind === 'upload' && scope === 'during-fault');
+    if (uploads?.availability != null) {
+      shown.push(tile('Uploads during faults', formatShare(uploads.availability), `answered, n = ${uploads.n}`));
+    }
+  }
+  return shown;
+}
+
+function lossNote({ faults }: RunResult, checked: number): string {
+  if (faults.length === 0) return 'no fault was injected';
+  return `checked for ${checked} of ${plural(faults.length, 'fault')}`;
+}

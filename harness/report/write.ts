@@ -1,0 +1,83 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describeError } from '../core/errors.ts';
+import type { HistoryRecord } from '../record/history.ts';
+import { readHistory } from '../record/writer.ts';
+import { buildResult } from './build.ts';
+import type { RequirementText } from './build-requirements.ts';
+import { renderHtml } from './html.ts';
+import { renderJunit } from './junit.ts';
+import { renderMarkdown } from './markdown.ts';
+import { type RunResult, runResultSchema } from './result.ts';
+import type { RunFailure } from './verdict.ts';
+
+export interface ReportOptions {
+  /** The run's `history.jsonl`; may be torn, empty or absent. */
+  historyPath: string;
+  /** Folder that the reports go to; made when absent. */
+  outputDirectory: string;
+  /** False when the run was cut short. */
+  complete: boolean;
+  /** What ended the run from outside its cases, when the history cannot know. */
+  failure?: RunFailure;
+  /** The ledger, for the requirements' order and texts. */
+  requirements?: readonly RequirementText[];
+}
+
+const WRITERS: Record<string, (result: RunResult) => string> = {
+  'result.json': (result) => `${JSON.stringify(runResultSchema.parse(result))}\n`,
+  'index.html': renderHtml,
+  'junit.xml': renderJunit,
+  'summary.md': renderMarkdown,
+};
+
+/**
+ * Writes index.html, result.json, junit.xml and summary.md from a history, and gives the result they show.
+ * Each file appears whole or not at all, and one that cannot be written does not stop the others.
+ * @throws AggregateError when at least one file could not be written; the rest is there
+ */
+export async function writeReports(options: ReportOptions): Promise<RunResult> {
+  const { records, problem } = await salvageHistory(options.historyPath);
+  const result = buildResult(records, {
+    complete: options.complete,
+    ...(options.failure === undefined ? {} : { failure: options.failure }),
+    ...(options.requirements === undefined ? {} : { requirements: options.requirements }),
+    ...(problem === undefined ? {} : { historyProblem: problem }),
+  });
+  await mkdir(options.outputDirectory, { recursive: true });
+  const writes = Object.entries(WRITERS).map(async ([name, render]) => {
+    try {
+      await writeWhole(join(options.outputDirectory, name), render(result));
+    } catch (cause) {
+      throw new Error(`Could not write ${name}: ${describeError(cause)}`, { cause });
+    }
+  });
+  const errors = (await Promise.allSettled(writes)).flatMap((write) =>
+    write.status === 'rejected' ? [write.reason] : [],
+  );
+  if (errors.length > 0)
+    throw new AggregateError(errors, `${errors.length} of ${writes.length} reports could not be written`);
+  return result;
+}
+
+/** Every record up to the first line that is none, and what is wrong with the rest. */
+async function salvageHistory(path: string): Promise<{ records: HistoryRecord[]; problem?: string }> {
+  const records: HistoryRecord[] = [];
+  try {
+    for await (const record of readHistory(path)) records.push(record);
+  } catch (error) {
+    return { records, problem: `the history could not be read to its end: ${describeError(error)}` };
+  }
+  return { records };
+}
+
+async function writeWhole(path: string, content: string): Promise<void> {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await writeFile(partial, content);
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
