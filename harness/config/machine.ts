@@ -1,0 +1,44 @@
+import { homedir, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+
+/** What the harness wants to know of the machine it runs on, from the environment variables named in each line. */
+export interface MachineSettings {
+  /**
+   * Where downloaded and prepared things are kept between runs: SYNCPROOF_CACHE, else XDG_CACHE_HOME/syncproof, else
+   * ~/.cache/syncproof. For root, whose servers run as another user who cannot look into root's home, /var/cache/syncproof.
+   */
+  cacheDirectory: string;
+  /** REDIS_SERVER: path of a redis-server or valkey-server to use instead of looking for one. */
+  redisServer: string | undefined;
+  /** PATH, as folders. */
+  searchPath: readonly string[];
+  isRoot: boolean;
+  /** The variables that a child process needs to run at all; none of ours and no secrets. */
+  childEnvironment: Readonly<Record<string, string>>;
+}
+
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR'] as const;
+
+export function machineSettings(): MachineSettings {
+  const given = (name: string): string | undefined => process.env[name] || undefined;
+  const isRoot = process.getuid?.() === 0;
+  const xdg = given('XDG_CACHE_HOME');
+  const byDefault =
+    xdg !== undefined
+      ? join(xdg, 'syncproof')
+      : isRoot
+        ? '/var/cache/syncproof'
+        : join(homedir() || join(tmpdir(), userInfo().username), '.cache', 'syncproof');
+  return {
+    cacheDirectory: given('SYNCPROOF_CACHE') ?? byDefault,
+    redisServer: given('REDIS_SERVER'),
+    searchPath: (given('PATH') ?? '/usr/local/bin:/usr/bin:/bin').split(':').filter((folder) => folder !== ''),
+    isRoot,
+    childEnvironment: Object.fromEntries(
+      PASSED_ON.flatMap((name) => {
+        const value = given(name);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    ),
+  };
+}

@@ -1,0 +1,53 @@
+import { pollUntil } from '../../core/poll.ts';
+import { markedProcesses, processTree, signalProcess } from '../process/table.ts';
+import { releaseSharedMemory } from '../servers/postgres-part.ts';
+import {
+  environmentFolders,
+  isAlive,
+  MARK_VARIABLE,
+  type Marker,
+  notedProcesses,
+  readMarker,
+  removeFolders,
+} from './marker.ts';
+
+const KILL_TIMEOUT_MS = 10_000;
+
+/** Every process that belongs to the environment. */
+export async function processesOf(marker: Marker): Promise<number[]> {
+  const noted = (await notedProcesses(marker)).flatMap(processTree);
+  return [...new Set([...noted, ...markedProcesses(`${MARK_VARIABLE}=${marker.id}`, marker.folders)])];
+}
+
+/**
+ * Kills what is left of an environment and removes its folders, whoever started it.
+ * @throws DeadlineError when a process survives SIGKILL
+ */
+export async function removeLeftovers(marker: Marker): Promise<void> {
+  await pollUntil(
+    async () => {
+      const pids = await processesOf(marker);
+      for (const pid of pids) signalProcess(pid, 'SIGKILL');
+      return pids.length === 0 ? true : undefined;
+    },
+    { what: `the processes of environment ${marker.id} to be gone`, timeoutMs: KILL_TIMEOUT_MS, intervalMs: 10 },
+  );
+  await releaseSharedMemory(marker.postgresData);
+  await removeFolders(marker);
+}
+
+/**
+ * Removes environments whose harness and watchdog are both dead (a power cut, a kill of everything).
+ * Gives the ids of those it removed.
+ */
+export async function sweep(): Promise<string[]> {
+  const removed: string[] = [];
+  for (const home of await environmentFolders()) {
+    const marker = await readMarker(home);
+    if (marker === undefined || isAlive(marker.harness)) continue;
+    if (marker.watchdog !== undefined && isAlive(marker.watchdog)) continue;
+    await removeLeftovers(marker);
+    removed.push(marker.id);
+  }
+  return removed;
+}

@@ -1,0 +1,29 @@
+import { SERVER_NAMES, type ServerName, type ServiceName } from '../contract/names.ts';
+import type { PortBlock } from '../net/ports.ts';
+import { startFaultProxy } from '../net/proxy.ts';
+import type { Link, ServerAddress } from './environment.ts';
+
+const CLIENTS = ['admin', 'query'] as const satisfies readonly ServiceName[];
+
+/** Starts one proxy per wire: admin→redis, query→redis, admin→postgres, query→postgres. `resources` owns them. */
+export async function startLinks(
+  resources: AsyncDisposableStack,
+  ports: PortBlock,
+  servers: Readonly<Record<ServerName, ServerAddress>>,
+): Promise<readonly Link[]> {
+  const links: Link[] = [];
+  for (const server of SERVER_NAMES) {
+    for (const client of CLIENTS) {
+      const proxy = resources.use(await startFaultProxy({ port: ports.next(), upstream: servers[server] }));
+      links.push({ client, server, proxy });
+    }
+  }
+  return links;
+}
+
+/** The address at which `client` reaches `server`. */
+export function linkAddress(links: readonly Link[], client: ServiceName, server: ServerName): string {
+  const proxy = links.find((link) => link.client === client && link.server === server)?.proxy;
+  if (proxy === undefined) throw new RangeError(`${client} has no link to ${server}`);
+  return `${proxy.host}:${proxy.port}`;
+}

@@ -1,0 +1,117 @@
+import { readFile } from 'node:fs/promises';
+import { SyncproofError } from '../../core/errors.ts';
+import type { PartName } from '../../record/history.ts';
+import type { PartControl } from '../environment.ts';
+import { Child, type ChildOptions } from './child.ts';
+
+/** How long a part may take from its start to its first answer. */
+const START_TIMEOUT_MS = 30_000;
+const STOP_GRACE_MS = 10_000;
+
+export interface PartPlan {
+  name: PartName;
+  logPath: string;
+  /** What to run; called at every start, so it may prepare data first. */
+  launch(signal?: AbortSignal): Promise<Omit<ChildOptions, 'name' | 'logPath'>>;
+  /** Throws until the part answers. */
+  probe(): Promise<void>;
+  /** The signal for an orderly end; SIGTERM when absent. */
+  stopSignal?: NodeJS.Signals;
+  /** The signal for the end of the whole environment, when nobody needs the data any more. */
+  discardSignal: NodeJS.Signals;
+  /** How long a discarded part may take before it is killed. */
+  discardGraceMs: number;
+  wipe?(): Promise<void>;
+  /** Called with the pid of every process before it is waited for. */
+  onSpawn(pid: number): Promise<void>;
+  /** Called when it exits although nobody asked it to. */
+  onCrash(exitCode: number | null): void;
+  /** Texts that must not appear in what `logs` gives. */
+  secrets: readonly string[];
+}
+
+/** A part that is a child process: absent → starting → running ⇄ paused → absent. */
+export class ProcessPart implements PartControl {
+  readonly name: PartName;
+  readonly #plan: PartPlan;
+  #child: Child | undefined;
+  #expectExit = false;
+  /** After the environment's end, nothing starts any more. */
+  #discarded = false;
+
+  constructor(plan: PartPlan) {
+    this.name = plan.name;
+    this.#plan = plan;
+  }
+
+  async running(): Promise<boolean> {
+    return this.#child?.running ?? false;
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    if (this.#child?.running) throw new SyncproofError(`Cannot start ${this.name}: it is running`);
+    const launch = await this.#plan.launch(signal);
+    if (this.#discarded) throw new SyncproofError(`Cannot start ${this.name}: its environment has ended`);
+    signal?.throwIfAborted();
+    const child = await Child.spawn({ ...launch, name: this.name, logPath: this.#plan.logPath });
+    this.#child = child;
+    this.#expectExit = false;
+    await this.#plan.onSpawn(child.pid);
+    await child.ready(() => this.#plan.probe(), START_TIMEOUT_MS, signal);
+    void child.exited.then(() => {
+      if (this.#child === child && !this.#expectExit) this.#plan.onCrash(child.exitCode);
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.#expectExit = true;
+    await this.#child?.kill();
+  }
+
+  async stop(graceMs = STOP_GRACE_MS): Promise<{ exitCode: number | null; ms: number }> {
+    this.#expectExit = true;
+    return (await this.#child?.stop(graceMs, this.#plan.stopSignal)) ?? { exitCode: null, ms: 0 };
+  }
+
+  async pause(): Promise<void> {
+    await this.#required('pause').pause();
+  }
+
+  async resume(): Promise<void> {
+    await this.#required('resume').resume();
+  }
+
+  async wipe(): Promise<void> {
+    if (this.#plan.wipe === undefined) throw new SyncproofError(`Cannot wipe ${this.name}: it has no data`);
+    if (this.#child?.running) throw new SyncproofError(`Cannot wipe ${this.name}: it is running`);
+    await this.#plan.wipe();
+  }
+
+  async logs(): Promise<string> {
+    const text = await readFile(this.#plan.logPath, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    return this.#plan.secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+  }
+
+  /** Ends the part for good, in whatever state it is. */
+  async discard(): Promise<void> {
+    this.#discarded = true;
+    this.#expectExit = true;
+    const child = this.#child;
+    if (child === undefined || !child.running) return;
+    try {
+      await child.resume();
+      await child.stop(this.#plan.discardGraceMs, this.#plan.discardSignal);
+    } catch {
+      // It exited meanwhile, or did not listen: either way the kill decides, and reports.
+    }
+    await child.kill();
+  }
+
+  #required(verb: string): Child {
+    if (this.#child === undefined) throw new SyncproofError(`Cannot ${verb} ${this.name}: it is not running`);
+    return this.#child;
+  }
+}

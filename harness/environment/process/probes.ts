@@ -1,0 +1,132 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { SyncproofError } from '../../core/errors.ts';
+import type { ServerAddress } from '../environment.ts';
+
+/** How long one probe may take. */
+const PROBE_TIMEOUT_MS = 1000;
+
+/** Sends bytes over a fresh connection and gives what came back once `complete` accepts it. */
+function exchange(
+  address: ServerAddress,
+  message: Buffer | string,
+  complete: (answer: Buffer) => boolean,
+  timeoutMs: number,
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const socket = connect({ host: address.host, port: address.port });
+  let answer = Buffer.alloc(0);
+  const timeout = setTimeout(
+    () => reject(new SyncproofError(`no answer from ${address.host}:${address.port} within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  socket.on('connect', () => socket.write(message));
+  socket.on('data', (chunk) => {
+    answer = Buffer.concat([answer, chunk]);
+    if (complete(answer)) resolve(answer);
+  });
+  socket.on('error', reject);
+  socket.on('close', () => reject(new SyncproofError(`${address.host}:${address.port} closed the connection`)));
+  return promise.finally(() => {
+    clearTimeout(timeout);
+    socket.destroy();
+  });
+}
+
+/** @throws when Redis does not say PONG (an error reply such as LOADING included) */
+export async function pingRedis(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<void> {
+  const answer = await exchange(address, 'PING\r\n', (bytes) => bytes.includes('\r\n'), timeoutMs);
+  if (!answer.toString().startsWith('+PONG')) throw new SyncproofError(`Redis said ${answer.toString().trim()}`);
+}
+
+/** Redis' INFO section `server`, e.g. `redis_version` and `run_id` (new at every start). */
+export async function redisServerInfo(address: ServerAddress): Promise<Record<string, string>> {
+  const isWhole = (bytes: Buffer): boolean => {
+    const end = bytes.indexOf('\r\n');
+    if (end < 0 || bytes[0] !== 0x24) return end >= 0;
+    return bytes.length >= end + 2 + Number(bytes.subarray(1, end).toString()) + 2;
+  };
+  const text = (await exchange(address, 'INFO server\r\n', isWhole, PROBE_TIMEOUT_MS)).toString();
+  if (!text.startsWith('$')) throw new SyncproofError(`Redis said ${text.trim()}`);
+  return Object.fromEntries(
+    text.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':');
+      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
+    }),
+  );
+}
+
+/**
+ * Asks PostgreSQL as pg_isready does: a startup message, answered by a request to authenticate once the server takes
+ * connections, and by an error while it starts or recovers (PostgreSQL documentation, "Message Formats").
+ */
+export async function pingPostgres(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<void> {
+  const parameters = Buffer.from('user\0syncproof_probe\0database\0postgres\0\0');
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(8 + parameters.length, 0);
+  head.writeInt32BE(3 << 16, 4);
+  const answer = await exchange(address, Buffer.concat([head, parameters]), (bytes) => bytes.length >= 5, timeoutMs);
+  if (answer[0] !== 'R'.charCodeAt(0))
+    throw new SyncproofError(`PostgreSQL said ${answer.toString('latin1', 5).replaceAll('\0', ' ')}`);
+}
+
+export interface HttpProbe {
+  method?: 'GET' | 'POST';
+  /** Sent as JSON. */
+  body?: unknown;
+  timeoutMs?: number;
+}
+
+/** One HTTP request over a connection of its own; gives the answer's status and body. */
+export function httpProbe(url: string, options: HttpProbe = {}): Promise<{ status: number; body: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+  const timeoutMs = options.timeoutMs ?? PROBE_TIMEOUT_MS;
+  const sent = request(
+    url,
+    {
+      method: options.method ?? 'GET',
+      agent: false,
+      ...(options.body === undefined ? {} : { headers: { 'content-type': 'application/json' } }),
+      signal: AbortSignal.timeout(timeoutMs),
+    },
+    (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk) => {
+        body += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    },
+  );
+  sent.on('error', (error) =>
+    reject(
+      error.name === 'AbortError' || error.name === 'TimeoutError'
+        ? new SyncproofError(`no answer from ${url} within ${timeoutMs} ms`)
+        : error,
+    ),
+  );
+  sent.end(options.body === undefined ? undefined : JSON.stringify(options.body));
+  return promise;
+}
+
+/** @throws when the answer's status is not the expected one */
+export async function expectStatus(url: string, status = 200, options: HttpProbe = {}): Promise<string> {
+  const answer = await httpProbe(url, options);
+  if (answer.status !== status)
+    throw new SyncproofError(`${url} answered ${answer.status}: ${answer.body.slice(0, 300)}`);
+  return answer.body;
+}
+
+/** The error code of a connection attempt, e.g. ECONNREFUSED; undefined when the connection came about. */
+export function connectError(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const socket = connect({ host: address.host, port: address.port });
+  const timeout = setTimeout(() => resolve('ETIMEDOUT'), timeoutMs);
+  socket.once('connect', () => resolve(undefined));
+  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  return promise.finally(() => {
+    clearTimeout(timeout);
+    socket.destroy();
+  });
+}

@@ -1,0 +1,86 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { machineSettings } from '../../config/machine.ts';
+import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
+import { cachedFolder, cachePath } from '../process/cache.ts';
+import { run } from '../process/run.ts';
+import { libraryFolders, unpackDebianPackage } from './debian-packages.ts';
+
+export interface RedisBinary {
+  path: string;
+  /** Variables it needs to start. */
+  env: Record<string, string>;
+  /** Where it was found, for people: "REDIS_SERVER", "PATH", "unpacked from the distribution’s packages". */
+  origin: string;
+}
+
+const NAMES = ['redis-server', 'valkey-server'] as const;
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    // Absent or not ours to run: either way not usable.
+    return false;
+  }
+}
+
+/**
+ * Finds a Redis server: REDIS_SERVER, then PATH, then one unpacked (once, without root) from the distribution's packages.
+ * @throws UsageError when REDIS_SERVER names no program; UnreachableError that says what to install when nothing works
+ */
+export async function findRedis(
+  options: { onProgress?: (detail: string) => void; signal?: AbortSignal } = {},
+): Promise<RedisBinary> {
+  const { redisServer, searchPath } = machineSettings();
+  if (redisServer !== undefined) {
+    if (isExecutable(redisServer)) return { path: redisServer, env: {}, origin: 'REDIS_SERVER' };
+    throw new UsageError(`Expected REDIS_SERVER to be the path of a redis-server or valkey-server, got ${redisServer}`);
+  }
+  for (const name of NAMES) {
+    const path = searchPath.map((folder) => join(folder, name)).find(isExecutable);
+    if (path !== undefined) return { path, env: {}, origin: 'PATH' };
+  }
+  return unpacked(options);
+}
+
+async function unpacked(options: {
+  onProgress?: (detail: string) => void;
+  signal?: AbortSignal;
+}): Promise<RedisBinary> {
+  const failures: string[] = [];
+  for (const name of NAMES) {
+    try {
+      const folder = await cachedFolder(
+        cachePath('servers', `${name}-${process.arch}`),
+        async (target) => {
+          await unpackDebianPackage(name, target, options);
+          await run(program(target, name), ['--version'], { env: await environmentOf(target), timeoutMs: 10_000 });
+        },
+        options.signal,
+      );
+      return {
+        path: program(folder, name),
+        env: await environmentOf(folder),
+        origin: 'unpacked from the distribution’s packages',
+      };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failures.push(`${name}: ${describeError(error)}`);
+    }
+  }
+  throw new UnreachableError(
+    'No Redis server: set REDIS_SERVER to a redis-server or valkey-server, or install one (Debian, Ubuntu: ' +
+      '`apt-get install redis-server`; Fedora: `dnf install valkey`; macOS: `brew install redis`). ' +
+      `Unpacking one from the distribution’s packages failed too: ${failures.join(' | ')}`,
+  );
+}
+
+const program = (folder: string, name: string): string =>
+  [join(folder, 'usr', 'bin', name), join(folder, 'bin', name)].find((path) => existsSync(path)) ??
+  join(folder, 'usr', 'bin', name);
+
+async function environmentOf(folder: string): Promise<Record<string, string>> {
+  return { LD_LIBRARY_PATH: (await libraryFolders(folder)).join(':') };
+}

@@ -1,0 +1,53 @@
+import { mkdir, rm } from 'node:fs/promises';
+import type { PartPlan } from '../process/part.ts';
+import { pingRedis } from '../process/probes.ts';
+import { findRedis, type RedisBinary } from './redis-binary.ts';
+
+export interface RedisOptions {
+  dataDirectory: string;
+  host: string;
+  port: number;
+}
+
+export interface RedisSetup {
+  binary: RedisBinary;
+  plan: Pick<PartPlan, 'launch' | 'probe' | 'discardSignal' | 'discardGraceMs' | 'wipe'>;
+}
+
+/** Finds a Redis and gives the plan of a server that keeps its data in an append-only file, written out every second. */
+export async function setupRedis(
+  options: RedisOptions,
+  prepare: { onProgress?: (detail: string) => void; signal?: AbortSignal },
+): Promise<RedisSetup> {
+  const binary = await findRedis(prepare);
+  const { dataDirectory, host, port } = options;
+  const settings: Record<string, string> = {
+    bind: host,
+    port: String(port),
+    dir: dataDirectory,
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+    daemonize: 'no',
+    // Its command line and environment stay readable, so that leftovers can be told from strangers.
+    'set-proc-title': 'no',
+  };
+  return {
+    binary,
+    plan: {
+      discardSignal: 'SIGKILL',
+      discardGraceMs: 1000,
+      async launch() {
+        await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+        return {
+          command: binary.path,
+          args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+          env: binary.env,
+          cwd: dataDirectory,
+        };
+      },
+      probe: () => pingRedis({ host, port }),
+      wipe: () => rm(dataDirectory, { recursive: true, force: true }),
+    },
+  };
+}

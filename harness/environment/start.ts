@@ -1,0 +1,31 @@
+import { UnreachableError } from '../core/errors.ts';
+import type { Environment, EnvironmentKind, EnvironmentOptions } from './environment.ts';
+import { startProcesses } from './processes.ts';
+
+/**
+ * Starts the whole pipeline with real servers and resolves when every part answers and a token can be had. Nothing of a
+ * failed or aborted start remains.
+ * @throws UnreachableError when a part cannot be started; UsageError for a wrong setting; the signal's reason when aborted
+ */
+export async function startEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  if (options.kind === 'processes') return startProcesses(options);
+  // Only where containers are asked for: testcontainers takes a while to load.
+  const { startContainers } = await import('./containers.ts');
+  return startContainers(options);
+}
+
+/**
+ * Decides where the parts run. `auto` takes containers where a Docker daemon answers and the images are there or can be
+ * pulled, else processes.
+ * @throws UnreachableError when containers were asked for by name and cannot be had
+ */
+export async function chooseEnvironmentKind(
+  wanted: 'auto' | EnvironmentKind,
+): Promise<{ kind: EnvironmentKind; reason: string }> {
+  if (wanted === 'processes') return { kind: 'processes', reason: 'asked for' };
+  const { containersAvailable } = await import('./containers.ts');
+  const { available, reason } = await containersAvailable();
+  if (available) return { kind: 'containers', reason: wanted === 'auto' ? reason : 'asked for' };
+  if (wanted === 'containers') throw new UnreachableError(`Containers were asked for, but ${reason}`);
+  return { kind: 'processes', reason };
+}
