@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
-import { type FastifyBaseLogger, type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -59,7 +66,17 @@ export async function createHttpService(options: HttpServiceOptions) {
   const facts = buildFacts(config);
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // The onResponse hook below logs one line per answer, at a level that fits it.
+    logController: new LogController({ disableRequestLogging: true }),
+    // Errors before routing: a path that is no valid URL.
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(
+        reply as unknown as FastifyReply,
+        error.statusCode ?? 400,
+        error.message,
+        request as unknown as FastifyRequest,
+      );
+    },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
     requestTimeout: 0,
     // The ids of a caller are kept, so that one id follows a request through all services.

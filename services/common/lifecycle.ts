@@ -75,7 +75,7 @@ export async function runService<Shape extends ReturnType<() => Record<string, z
     });
   }
   if (stop.signal.aborted) return;
-  const url = await app.listen({ host: common.HOST, port: common.PORT, listenTextResolver: () => 'open' });
+  const url = await app.listen({ host: common.HOST, port: common.PORT, listenTextResolver: () => 'socket open' });
   log.info({ url, bootMs: Math.round(performance.now()) }, 'listening');
 }
 

@@ -1,21 +1,26 @@
 import type { ParameterFault } from './problem.ts';
 
+/** Deeper values would overflow the stack of whoever walks them, PostgreSQL's JSON parser included. */
+const NESTING_MAX = 100;
+
 /**
  * Finds the first text that PostgreSQL or Redis could not give back as it came: one with a NUL character (`text` refuses
  * it with 22021, `jsonb` with 22P05) or a lone surrogate (UTF-8 has no form for it). Keys of objects count, too.
+ * Values nested too deeply are a fault as well.
  * @returns the fault with the path of the text, or undefined
  */
-export function findUnstorableText(value: unknown, path = ''): ParameterFault | undefined {
+export function findUnstorableText(value: unknown, path = '', depth = 0): ParameterFault | undefined {
   if (typeof value === 'string') {
     const reason = unstorable(value);
     return reason === undefined ? undefined : { name: path === '' ? 'body' : path, reason };
   }
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined;
+  if (depth >= NESTING_MAX) return { name: path, reason: `must not be nested deeper than ${NESTING_MAX} levels` };
   for (const [key, item] of Object.entries(value)) {
     const inner = path === '' ? key : `${path}.${key}`;
     const reason = Array.isArray(value) ? undefined : unstorable(key);
     if (reason !== undefined) return { name: path === '' ? 'body' : path, reason: `a key ${reason}` };
-    const fault = findUnstorableText(item, inner);
+    const fault = findUnstorableText(item, inner, depth + 1);
     if (fault !== undefined) return fault;
   }
   return undefined;

@@ -1,0 +1,15 @@
+import type { Agent } from 'undici';
+import { type Authenticator, createAuthenticator, createJwksKeySource } from './auth.ts';
+import { getJson } from './calls.ts';
+
+/** Checks tokens with the keys that admin publishes. Settings: see `verifierSettings`. */
+export function createRemoteAuthenticator(
+  config: { AUTH_ISSUER: string; ADMIN_URL: string; JWKS_URL?: string | undefined },
+  agent: Agent,
+): Authenticator {
+  const keys = createJwksKeySource({
+    url: config.JWKS_URL ?? `${config.ADMIN_URL}/.well-known/jwks.json`,
+    fetchJson: (url, timeoutMs) => getJson(agent, url, timeoutMs),
+  });
+  return createAuthenticator({ issuer: config.AUTH_ISSUER, keys });
+}
