@@ -7,13 +7,13 @@ const UPDATE_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 120_000;
 
 /**
- * Downloads a Debian (or Ubuntu) package and those of its dependencies that are not installed, and unpacks them into
+ * Downloads Debian (or Ubuntu) packages and those of their dependencies that are not installed, and unpacks them into
  * `folder`, without root and without touching the system: apt works on private state and cache folders, and
  * `dpkg -x` only extracts. Programs then need `libraryFolders(folder)` in LD_LIBRARY_PATH.
  * @throws SyncproofError with apt's own words, e.g. when there is no apt, no network or no such package
  */
-export async function unpackDebianPackage(
-  name: string,
+export async function unpackDebianPackages(
+  names: readonly string[],
   folder: string,
   options: { onProgress?: (detail: string) => void; signal?: AbortSignal } = {},
 ): Promise<void> {
@@ -41,8 +41,11 @@ export async function unpackDebianPackage(
     });
   options.onProgress?.('reading the distribution’s package lists');
   await apt(['-qq', 'update'], UPDATE_TIMEOUT_MS);
-  options.onProgress?.(`downloading ${name} from the distribution`);
-  await apt(['-qq', '-y', '--no-install-recommends', '--download-only', 'install', name], STEP_TIMEOUT_MS);
+  options.onProgress?.(`downloading ${names.join(', ')} from the distribution`);
+  await apt(
+    ['-qq', '-y', '--no-install-recommends', '--download-only', '--reinstall', 'install', ...names],
+    STEP_TIMEOUT_MS,
+  );
   const archives = join(work, 'cache', 'archives');
   for (const file of (await readdir(archives)).filter((entry) => entry.endsWith('.deb'))) {
     await run('dpkg', ['-x', join(archives, file), folder], { env, timeoutMs: STEP_TIMEOUT_MS });

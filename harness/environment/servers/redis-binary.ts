@@ -4,7 +4,7 @@ import { machineSettings } from '../../config/machine.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { cachedFolder, cachePath } from '../process/cache.ts';
 import { run } from '../process/run.ts';
-import { libraryFolders, unpackDebianPackage } from './debian-packages.ts';
+import { libraryFolders, unpackDebianPackages } from './debian-packages.ts';
 
 export interface RedisBinary {
   path: string;
@@ -55,7 +55,8 @@ async function unpacked(options: {
       const folder = await cachedFolder(
         cachePath('servers', `${name}-${process.arch}`),
         async (target) => {
-          await unpackDebianPackage(name, target, options);
+          // The program itself is in the package of tools; the server's has the link to it.
+          await unpackDebianPackages([name, name.replace('-server', '-tools')], target, options);
           await run(program(target, name), ['--version'], { env: await environmentOf(target), timeoutMs: 10_000 });
         },
         options.signal,
