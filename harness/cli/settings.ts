@@ -1,0 +1,27 @@
+import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
+import { refuseUnknownSettings } from '../config/settings.ts';
+import { table } from './text.ts';
+
+/** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
+const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
+  ['SYNCPROOF_ENV', 'default of --env'],
+  ['SYNCPROOF_PROFILE', 'default of --profile'],
+  ['SYNCPROOF_SEED', 'default of --seed'],
+  ['SYNCPROOF_REPORT', 'default of --report'],
+  ['SYNCPROOF_CACHE', 'folder for prepared servers (default: ~/.cache/syncproof; as root /var/cache/syncproof)'],
+  ['REDIS_SERVER', 'a redis-server or valkey-server to use instead of one that is looked for'],
+  ['CI', 'plain progress lines instead of live ones'],
+  ['NO_COLOR', 'no colours'],
+];
+
+export const SETTINGS_HELP = `
+Environment variables:
+${table(SETTINGS)
+  .map((line) => `  ${line}`)
+  .join('\n')}`;
+
+/** @throws UsageError for a variable that begins like one of ours but is none */
+export function refuseMisspeltSettings(): void {
+  const names = SETTINGS.map(([name]) => name).filter((name) => name.startsWith('SYNCPROOF_'));
+  refuseUnknownSettings([...names, RUN_CONTEXT_VARIABLE]);
+}

@@ -1,0 +1,38 @@
+import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../contract/names.ts';
+import type { Environment } from '../environment/environment.ts';
+import { table } from './text.ts';
+
+/** Addresses of a running pipeline and lines to paste: a token, an upload, a search, and a look at the stream. */
+export function stackHelp(environment: Environment): string {
+  const { urls, accounts } = environment;
+  const redis = environment.redisAddress();
+  const databases = (['admin', 'query'] as const).map((service) => {
+    const { host, port, database, user, password } = environment.databaseAccess(service);
+    return [`postgres (${service})`, `postgres://${user}:${password}@${host}:${port}/${database}`];
+  });
+  const addresses = table([
+    ...SERVICE_NAMES.map((name) => [name, urls[name]]),
+    ['redis', `redis://${redis.host}:${redis.port}`],
+    ...databases,
+    ['logs', environment.logDirectory],
+  ]);
+  const cli = `redis-cli -h ${redis.host} -p ${redis.port}`;
+  return `
+${addresses.join('\n')}
+
+Get a token, upload a file, find it (paste as it is; the secrets belong to this throw-away pipeline only):
+
+  TOKEN=$(curl -s ${urls.admin}/api/v1/auth/token -H 'content-type: application/json' \\
+    -d '{"client_id":"${accounts.ADMIN.clientId}","client_secret":"${accounts.ADMIN.clientSecret}"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+  echo 'hello' > hello-syncproof.txt
+  curl -s ${urls.ingester}/api/v1/files/upload -H "authorization: Bearer $TOKEN" -F file=@hello-syncproof.txt -F description=first
+  curl -s ${urls.query}/api/search -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"query":"hello","mode":"partial"}'
+
+Watch the stream:
+
+  ${cli} XINFO STREAM ${EVENT_STREAM_NAME}
+  ${cli} XINFO GROUPS ${EVENT_STREAM_NAME}
+  ${cli} XPENDING ${EVENT_STREAM_NAME} ${CONSUMER_GROUP}
+
+Ctrl-C stops everything and removes its data.`;
+}

@@ -1,0 +1,116 @@
+import type { Command } from 'commander';
+import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/names.ts';
+import { UsageError } from '../core/errors.ts';
+import type { EnvironmentOptions } from '../environment/environment.ts';
+import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
+import { memoryRecorder, type Recorder } from '../record/writer.ts';
+import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
+import { onInterrupt } from './interrupt.ts';
+import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
+import { applyRecord, emptyState, liveLines } from './progress.ts';
+import { openScreen, type Screen } from './screen.ts';
+import { stackHelp } from './stack-help.ts';
+
+export interface StartOptions {
+  env: EnvironmentChoice;
+  profile: ProfileName;
+  portOffset: number;
+  redisPort?: number;
+  postgresPort?: number;
+}
+
+export function addStartCommand(program: Command, finish: (exitCode: number) => void): void {
+  const standard = SERVICE_NAMES.map((name) => `${name} ${STANDARD_PORTS[name]}`).join(', ');
+  const port = integerBetween(1, 65_535);
+  program
+    .command('start')
+    .description(`Bring the reference pipeline up and leave it running (${standard}).`)
+    .addOption(environmentOption())
+    .addOption(profileOption())
+    .option('--port-offset <n>', 'add this to every service port', integerBetween(0, 57_000), 0)
+    .option('--redis-port <port>', 'port of Redis (default: a free one)', port)
+    .option('--postgres-port <port>', 'port of PostgreSQL (default: a free one)', port)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ pnpm start                       on the standard ports
+  $ pnpm start --port-offset 10000   when those are taken: 18000, 18010, 18020, 18030
+  $ pnpm start --redis-port 6379     Redis where redis-cli looks for it
+  $ pnpm start --profile classic     with the classic settings
+${EXIT_CODES_HELP}`,
+    )
+    .action(async (options: StartOptions) => finish(await start(options)));
+}
+
+/** Starts the pipeline, says how to use it, and stays until it is interrupted. */
+export async function start(options: StartOptions): Promise<number> {
+  using screen = openScreen(process.stdout);
+  using interrupt = onInterrupt(() => process.kill(process.pid, 'SIGKILL'));
+  const { kind, reason } = await chooseEnvironmentKind(options.env);
+  screen.line(`Environment: ${kind} (${reason})   profile: ${options.profile}`);
+  try {
+    await using environment = await startEnvironment({
+      kind,
+      profile: options.profile,
+      storage: 'disk',
+      recorder: screenRecorder(screen),
+      ports: portsOf(options),
+      signal: interrupt.signal,
+    }).catch(explainTakenPort);
+    screen.clear();
+    screen.line(stackHelp(environment));
+    await aborted(interrupt.signal);
+    screen.line('\nStopping …');
+    await environment.stop();
+    screen.line('Stopped; nothing is left running.');
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+  }
+  return EXIT.conformant;
+}
+
+function portsOf(options: StartOptions): NonNullable<EnvironmentOptions['ports']> {
+  const services = Object.fromEntries(SERVICE_NAMES.map((name) => [name, STANDARD_PORTS[name] + options.portOffset]));
+  return {
+    ...services,
+    ...(options.redisPort === undefined ? {} : { redis: options.redisPort }),
+    ...(options.postgresPort === undefined ? {} : { postgres: options.postgresPort }),
+  };
+}
+
+function explainTakenPort(error: unknown): never {
+  if (!(error instanceof UsageError) || !/port/.test(error.message)) throw error;
+  throw new UsageError(
+    `${error.message}. Free it, or choose others with --port-offset, --redis-port or --postgres-port`,
+    { cause: error.cause, facts: error.facts },
+  );
+}
+
+/** Shows what starts, live on a terminal. */
+function screenRecorder(screen: Screen): Recorder {
+  const state = emptyState();
+  const memory = memoryRecorder();
+  screen.live(() => liveLines(state, memory.now(), screen.paint));
+  const recorder: Recorder = {
+    now: memory.now,
+    record: (entry) => {
+      memory.record(entry);
+      const record = memory.records.pop();
+      const line = record === undefined ? undefined : applyRecord(state, record, screen.paint);
+      if (line !== undefined) screen.line(line);
+    },
+    forCase: () => recorder,
+  };
+  return recorder;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  // A pending promise keeps no process alive by itself.
+  const keepAlive = setInterval(() => {}, 60_000);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  clearInterval(keepAlive);
+}

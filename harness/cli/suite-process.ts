@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
+import { environmentWith, packageFacts } from '../config/settings.ts';
+
+const STOP_GRACE_MS = 15_000;
+const TAIL_LINES = 15;
+
+/** Outlives us if we are killed: the kernel then closes its stdin, and it kills the suite's process group. */
+const GUARD = 'read -r word; [ "$word" = done ] || kill -KILL -- "-$1"';
+
+export interface SuiteEnd {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+  /** The last lines it wrote to stderr. */
+  stderrTail: readonly string[];
+}
+
+/** The test runner, in a process group of its own so that a Ctrl-C reaches it only through us. */
+export interface SuiteProcess extends AsyncDisposable {
+  /** Resolves when it has exited; never rejects. */
+  readonly ended: Promise<SuiteEnd>;
+  /** Asks it to stop; kills what is left of its group after a bounded grace. */
+  stop(): Promise<SuiteEnd>;
+  /** Kills the whole group at once. */
+  kill(): void;
+}
+
+/** The runner's entry file, found the way Node finds it, so that hoisted installations work too. */
+function vitestEntry(): string {
+  return join(dirname(fileURLToPath(import.meta.resolve('vitest/package.json'))), 'vitest.mjs');
+}
+
+/** Starts the suite; what it prints goes to `logPath`, since progress is read from the history instead. */
+export function startSuite(options: { contextPath: string; logPath: string }): SuiteProcess {
+  const { root } = packageFacts();
+  const child = spawn(process.execPath, [vitestEntry(), 'run', '--config', join(root, 'suites/vitest.config.ts')], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environmentWith({ [RUN_CONTEXT_VARIABLE]: options.contextPath, NO_COLOR: '1' }),
+  });
+  const stderrTail = collectTail(child);
+  const log = createWriteStream(options.logPath);
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+
+  const guard = child.pid === undefined ? undefined : startGuard(child.pid);
+  const ended = once(child, 'close').then(
+    ([exitCode, signal]): SuiteEnd => ({ exitCode, signal, stderrTail: stderrTail() }),
+    (error: Error): SuiteEnd => ({ exitCode: null, signal: null, stderrTail: [error.message] }),
+  );
+  void ended.finally(() => {
+    log.end();
+    guard?.stdin?.end('done\n');
+  });
+
+  const signalGroup = (signal: NodeJS.Signals): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  const kill = (): void => signalGroup('SIGKILL');
+  const stop = async (): Promise<SuiteEnd> => {
+    signalGroup('SIGINT');
+    const grace = setTimeout(kill, STOP_GRACE_MS);
+    const end = await ended;
+    clearTimeout(grace);
+    kill();
+    return end;
+  };
+  return {
+    ended,
+    stop,
+    kill,
+    async [Symbol.asyncDispose]() {
+      await stop();
+    },
+  };
+}
+
+function startGuard(group: number): ChildProcess {
+  const guard = spawn('/bin/sh', ['-c', GUARD, 'syncproof-guard', String(group)], {
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // Without its guard the suite still runs; only a kill of this process would leave it running to its end.
+  guard.on('error', () => {});
+  guard.stdin.on('error', () => {});
+  guard.unref();
+  return guard;
+}
+
+function collectTail(child: ChildProcess): () => readonly string[] {
+  let text = '';
+  child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-16_384);
+  });
+  return () =>
+    text
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-TAIL_LINES);
+}

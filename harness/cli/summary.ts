@@ -1,0 +1,109 @@
+import type { Distribution, Quantile, RunResult } from '../report/result.ts';
+import { milliseconds, type Paint, paintVerdict, shellWord, table } from './text.ts';
+
+/** What a person wants to know when a run is over, as lines. */
+export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {
+  return [
+    '',
+    ...requirementTable(result, paint),
+    '',
+    ...figures(result),
+    '',
+    verdictLine(result, paint),
+    `Report:  ${places.report}`,
+    `Repeat:  ${result.run.command ?? 'unknown'}`,
+  ];
+}
+
+/** Columns that end in the reason, one row per requirement and one below it for each case that did not pass. */
+function requirementTable(result: RunResult, paint: Paint): string[] {
+  const rows = result.requirements.flatMap((requirement) => {
+    const passed = requirement.cases.filter(({ verdict }) => verdict === 'pass').length;
+    const head = [
+      requirement.id,
+      paintVerdict(requirement.verdict, paint),
+      paint('dim', `${passed}/${requirement.cases.length}`),
+      requirement.title,
+    ];
+    const reasons = requirement.cases
+      .filter(({ verdict }) => verdict !== 'pass')
+      .map(({ key, verdict, reason }) => [
+        '',
+        '',
+        '',
+        `${paintVerdict(verdict, paint)} ${key}: ${(reason ?? 'no reason was recorded').split('\n')[0]}`,
+      ]);
+    return [head, ...reasons];
+  });
+  return table(rows);
+}
+
+function figures(result: RunResult): string[] {
+  const named = result.figures.map(({ name, value, unit, detail }) => [
+    name.replaceAll('-', ' ').replace(/ ms$/, ''),
+    `${unit === 'ms' ? milliseconds(value) : `${value} ${unit}`}${detail === undefined ? '' : ` (${detail})`}`,
+  ]);
+  return table([...latencyRows(result), ...redisKillRows(result), ...named]);
+}
+
+function latencyRows({ latency }: RunResult): string[][] {
+  return latency.series
+    .filter(({ phase }) => phase === 'baseline')
+    .map((series) => [`sync latency${series.case === null ? '' : ` (${series.case})`}`, distributionText(series)]);
+}
+
+/** `p50 3.1–5.2 ms  p95 …  p99 …  (n 1000, known to ±2.1 ms)`. */
+export function distributionText(series: Distribution): string {
+  const known = series.resolutionMs === null ? '' : `, resolution ${milliseconds(series.resolutionMs)}`;
+  const censored = series.censored === 0 ? '' : `, ${series.censored} never seen`;
+  return `p50 ${quantile(series.p50)}  p95 ${quantile(series.p95)}  p99 ${quantile(series.p99)}  (n ${series.n}${censored}${known})`;
+}
+
+function quantile({ lowMs, highMs, reason }: Quantile): string {
+  if (highMs === null) return lowMs === null ? `– (${reason ?? 'unknown'})` : `> ${milliseconds(lowMs)}`;
+  if (lowMs === null) return `≤ ${milliseconds(highMs)}`;
+  const [low, high] = [milliseconds(lowMs), milliseconds(highMs)];
+  return low === high ? high : `${low}–${high}`;
+}
+
+/** What a killed Redis cost, in the words of the requirement. */
+function redisKillRows({ faults }: RunResult): string[][] {
+  return faults
+    .filter(({ kind }) => kind === 'redis-killed')
+    .map((fault) => {
+      const facts = [
+        fault.writes.ok + fault.writes.notOk === 0
+          ? undefined
+          : `${fault.writes.ok} writes accepted meanwhile, ${fault.writes.notOk} not`,
+        fault.firstSuccessAfterMs === null
+          ? undefined
+          : `first visible ${milliseconds(fault.firstSuccessAfterMs)} after its return`,
+        fault.backlogDrainedMs === null ? undefined : `backlog drained after ${milliseconds(fault.backlogDrainedMs)}`,
+        fault.losses === null ? undefined : `${fault.losses} lost`,
+      ].filter((fact) => fact !== undefined);
+      return [`Redis killed${fault.case === null ? '' : ` (${fault.case})`}`, facts.join(', ') || 'no figures'];
+    });
+}
+
+function verdictLine(result: RunResult, paint: Paint): string {
+  const style = result.exitCode === 0 ? 'green' : result.verdict === 'inconclusive' ? 'yellow' : 'red';
+  const counts = Object.entries(result.counts.cases)
+    .filter(([, count]) => count > 0)
+    .map(([verdict, count]) => `${count} ${verdict}`)
+    .join(', ');
+  const reason = result.run.reason === undefined ? '' : `\n         ${result.run.reason}`;
+  return `Verdict: ${paint(style, paint('bold', result.verdict))} (${counts || 'no case ran'}) in ${milliseconds(result.run.durationMs)}, exit code ${result.exitCode}${reason}`;
+}
+
+/** The command that repeats a run, from the values that decided it. */
+export function repeatCommand(options: {
+  env: string;
+  seed: number;
+  profile: string;
+  cases: readonly string[];
+}): string {
+  const words = ['npx', '-y', 'pnpm@12', 'test:e2e', '--env', options.env, '--seed', String(options.seed)];
+  if (options.profile !== 'default') words.push('--profile', options.profile);
+  if (options.cases.length > 0) words.push('--case', ...options.cases);
+  return words.map(shellWord).join(' ');
+}

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../core/errors.ts';
+
+/** The package's own facts, for `--version` and reports. */
+export function packageFacts(): { version: string; root: string } {
+  const url = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(url, 'utf8')) as { version: string };
+  return { version, root: new URL('.', url).pathname };
+}
+
+/** True on CI servers, which all set CI: progress is then written as plain lines. */
+export function isContinuousIntegration(): boolean {
+  return !['', '0', 'false', undefined].includes(process.env.CI);
+}
+
+/** This process's environment with additions, for a child that must see the user's settings (DOCKER_HOST, REDIS_SERVER …). */
+export function environmentWith(additions: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...additions };
+}
+
+/** Names of the variables set now that begin with `prefix`. */
+export function variablesNamed(prefix: string): string[] {
+  return Object.keys(process.env).filter((name) => name.startsWith(prefix));
+}
+
+/**
+ * Refuses misspelt settings, which would otherwise do nothing, silently.
+ * @throws UsageError when a variable with our prefix is none of `known`
+ */
+export function refuseUnknownSettings(known: readonly string[], prefix = 'SYNCPROOF_'): void {
+  const unknown = variablesNamed(prefix).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const given = process.env[unknown];
+  throw new UsageError(
+    `Expected the environment variable ${unknown} not to be set, or to be one of ${known.join(', ')}; got ${unknown}=${given}`,
+  );
+}
