@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { PROFILE_NAMES } from '../contract/names.ts';
+import { PROFILE_NAMES, SERVICE_NAMES } from '../contract/names.ts';
 
 /** What the command line hands to the processes that run the cases, as a JSON file named by SYNCPROOF_RUN_CONTEXT. */
 export const runContextSchema = z.object({
@@ -16,6 +16,8 @@ export const runContextSchema = z.object({
   keep: z.boolean(),
   /** Requirement or case ids; empty means all. */
   cases: z.array(z.string()),
+  /** Arguments for `node` before a service's main file: how a broken variant gets in. */
+  nodeArguments: z.partialRecord(z.enum(SERVICE_NAMES), z.array(z.string())).optional(),
 });
 export type RunContext = z.infer<typeof runContextSchema>;
 
