@@ -15,7 +15,8 @@ export function buildSamples(records: readonly HistoryRecord[]): LatencySample[]
       lowMs: sample.missAt === null ? null : round(Math.max(0, sample.missAt - sample.intendedAt)),
       highMs: sample.hitAt === null ? null : round(Math.max(0, sample.hitAt - sample.intendedAt)),
       waitedMs: round(Math.max(0, (sample.hitAt ?? sample.at) - sample.intendedAt)),
-    }));
+    }))
+    .sort((a, b) => a.at - b.at);
 }
 
 /** Percentiles per case and phase. */

@@ -15,11 +15,11 @@ export function distributionOf(spans: readonly Span[]): Distribution {
   const highs = spans.map(({ highMs }) => highMs ?? Number.POSITIVE_INFINITY).sort(ascending);
   const quantile = (fraction: number, samplesMin: number): Quantile => {
     const n = spans.length;
-    if (n < samplesMin) return { lowMs: null, highMs: null, reason: `needs ${samplesMin} samples, has ${n}` };
+    if (n < samplesMin) return { lowMs: null, highMs: null, reason: `n < ${samplesMin}` };
     const index = Math.max(0, Math.ceil(fraction * n) - 1);
     const lowMs = round(lows[index] ?? 0);
     const high = highs[index] ?? Number.POSITIVE_INFINITY;
-    if (high === Number.POSITIVE_INFINITY) return { lowMs, highMs: null, reason: 'lies among censored samples' };
+    if (high === Number.POSITIVE_INFINITY) return { lowMs, highMs: null, reason: 'among censored' };
     return { lowMs, highMs: round(high) };
   };
   const widths = spans.flatMap(({ lowMs, highMs }) => (highMs === null ? [] : [highMs - (lowMs ?? 0)])).sort(ascending);

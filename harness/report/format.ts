@@ -73,10 +73,14 @@ export function verdictSentence({ verdict, requirements, counts, findings, run }
   switch (verdict) {
     case 'conformant':
       return `All ${of} hold, shown by ${plural(counts.cases.pass, 'passed case')}.`;
-    case 'violation':
-      return failed > 0
-        ? `${failed} of ${of} ${failed === 1 ? 'does' : 'do'} not hold: ${ids(['fail', 'xpass'])}.`
-        : `The checkers report ${plural(findings.length, 'violated guarantee')}.`;
+    case 'violation': {
+      const undecided = ids(['inconclusive', 'error', 'flaky']);
+      const violated =
+        failed > 0
+          ? `${failed} of ${of} ${failed === 1 ? 'does' : 'do'} not hold: ${ids(['fail', 'xpass'])}.`
+          : `The checkers report ${plural(findings.length, 'violated guarantee')}.`;
+      return undecided === '' ? violated : `${violated} Undecided: ${undecided}.`;
+    }
     case 'inconclusive':
       return run.complete
         ? `The evidence does not suffice for ${ids(['inconclusive', 'skip', 'flaky'])}; nothing was found violated.`

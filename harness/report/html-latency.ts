@@ -1,7 +1,7 @@
 import { formatMs, formatQuantile, plural } from './format.ts';
 import { html, type Markup } from './markup.ts';
 import { latencyPanel, type Panel, type PlotScale } from './plot.ts';
-import type { Distribution, RunResult } from './result.ts';
+import type { Distribution, Quantile, RunResult } from './result.ts';
 
 /** Cases with fewer samples than this and no fault share one panel. */
 const OWN_PANEL_SAMPLES_MIN = 30;
@@ -52,8 +52,13 @@ export function distributionCells({ n, censored, p50, p95, p99, max, resolutionM
     max,
   ].map(
     (quantile) =>
-      html`<td class="num">${formatQuantile(quantile)}${quantile.reason !== undefined && html`<span class="sub">${quantile.reason}</span>`}</td>`,
+      html`<td class="num">${quantile.lowMs !== null && formatQuantile(quantile)}${quantileReason(quantile)}</td>`,
   )}<td class="num">${resolutionMs === null ? '–' : resolutionMs === 0 ? 'exact' : formatMs(resolutionMs)}</td>`;
+}
+
+function quantileReason({ lowMs, reason }: Quantile): Markup | undefined {
+  if (reason === undefined) return undefined;
+  return html`<span class="${lowMs === null ? 'why' : 'sub'}">${reason}</span>`;
 }
 
 /** A panel per case with enough to show, those with faults first; what remains shares the last one. */

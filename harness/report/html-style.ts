@@ -25,11 +25,12 @@ header.top b{color:var(--ink);font-size:17px;letter-spacing:-.02em}
 header.top nav{margin-left:auto;display:flex;flex-wrap:wrap;gap:2px 16px}
 header.top nav a{text-decoration:none}
 header.top nav a:hover{text-decoration:underline}
-.banner{display:grid;grid-template-columns:auto 1fr;gap:4px 18px;align-items:center;padding:22px 24px;border-left:6px solid var(--tone)}
+.banner{display:grid;grid-template-columns:auto 1fr;gap:4px 18px;align-items:center;padding:22px 24px 18px 20px}
+#verdict{border-left:6px solid var(--tone);margin-top:14px}
 .banner .sign{grid-row:span 2;display:grid;place-items:center;width:54px;height:54px;border-radius:50%;background:var(--tone-bg);color:var(--tone);font-size:26px;font-weight:700}
 .banner h1{font-size:25px;letter-spacing:-.02em;color:var(--tone)}
 .banner p{margin:0;font-size:17px;overflow-wrap:anywhere}
-.counts{display:flex;flex-wrap:wrap;gap:8px;padding:0 24px 20px 96px;margin:0;list-style:none}
+.counts{display:flex;flex-wrap:wrap;gap:8px;padding:0 24px 20px 92px;margin:0;list-style:none}
 .good{--tone:var(--good);--tone-bg:var(--good-bg)}.bad{--tone:var(--bad);--tone-bg:var(--bad-bg)}
 .warn{--tone:var(--warn);--tone-bg:var(--warn-bg)}.mute{--tone:var(--mute);--tone-bg:var(--mute-bg)}
 .verdict{display:inline-block;white-space:nowrap;padding:1px 10px 2px 8px;border-radius:99px;font-size:13px;font-weight:600;color:var(--tone);background:var(--tone-bg)}
@@ -53,7 +54,9 @@ thead th{border-top:0;color:var(--soft);font-size:13px;font-weight:600;white-spa
 tbody+tbody>tr:first-child>*{border-top:1px solid var(--line)}
 th:first-child,td:first-child{padding-left:24px}th:last-child,td:last-child{padding-right:24px}
 .num{text-align:right;white-space:nowrap}
-td .sub{display:block;color:var(--soft);font-size:12.5px;white-space:normal}
+td .sub,th .sub{display:block;color:var(--soft);font-size:12.5px;font-weight:400;white-space:normal}
+.num .sub{white-space:nowrap}
+.num .why{color:var(--soft);font-size:13px}
 tbody th{font-weight:600;white-space:nowrap}
 .req td.text{width:100%;overflow-wrap:anywhere}
 .reason{margin:6px 0 0;padding:7px 11px;border-left:3px solid var(--tone);background:var(--tone-bg);border-radius:0 6px 6px 0;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -91,7 +94,7 @@ main,header.top,footer{padding-left:14px;padding-right:14px}
 .counts{padding:0 16px 16px}
 dl.facts{grid-template-columns:1fr;gap:1px;padding:14px 16px}dl.facts dd{margin-bottom:9px}
 header.top nav{margin-left:0;width:100%}
-.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}.tiles .card{padding:12px 13px}.tiles .big{font-size:20px}
+.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}.tiles .card{padding:12px 13px}.tiles .big{font-size:18px}
 th:first-child,td:first-child{padding-left:14px}th:last-child,td:last-child{padding-right:14px}
 figure{padding:12px 14px 6px}.legend{padding:14px 14px 2px}
 .req thead{display:none}.req,.req tbody,.req tr,.req td,.req th{display:block;width:auto}

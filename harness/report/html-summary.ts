@@ -51,8 +51,9 @@ function tiles(result: RunResult): Markup[] {
   const shown: Markup[] = [];
   const series = headlineSeries(result);
   if (series !== undefined) {
-    const where = `${series.phase}${series.case === null ? '' : ` of ${series.case}`}, n = ${series.n}`;
-    const resolution = series.resolutionMs === null ? '' : `, ± ${formatMs(series.resolutionMs / 2)}`;
+    const where = `${series.phase}${series.case === null ? '' : ` of ${series.case}`}, n\u00a0=\u00a0${series.n}`;
+    const resolution =
+      series.resolutionMs === null ? '' : `, resolution\u00a0${formatMs(series.resolutionMs).replace(' ', '\u00a0')}`;
     shown.push(tile('Sync latency, p50', formatQuantile(series.p50), where + resolution));
     shown.push(tile('Sync latency, p99', formatQuantile(series.p99), series.p99.reason ?? where + resolution));
   }

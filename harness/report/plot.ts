@@ -25,7 +25,7 @@ export interface PlotScale {
 const MARKS_MAX = 6000;
 
 const WIDTH = 1080;
-const LEFT = 64;
+const LEFT = 84;
 const RIGHT = 16;
 const PLOT_HEIGHT = 190;
 const BAND_ROW = 18;
@@ -41,8 +41,7 @@ export function latencyPanel({ id, title, samples, faults }: Panel, scale: PlotS
   }));
   const x = scaleLinear()
     .domain(timeDomain(samples, bands))
-    .range([LEFT, WIDTH - RIGHT])
-    .nice(10);
+    .range([LEFT, WIDTH - RIGHT]);
   const labels = placeLabels(bands.map((band) => ({ ...band, left: x(band.from) })));
   const rows = Math.max(0, ...labels.map(({ row }) => row + 1));
   const top = 20 + rows * BAND_ROW;

@@ -26,7 +26,7 @@ const evidenceValue = z.union([z.number(), z.string()]);
 export const quantileSchema = z.object({
   lowMs: ms.nullable().describe('lower bound; null when the figure cannot be given'),
   highMs: ms.nullable().describe('upper bound; null when the figure cannot be given, or lies among censored samples'),
-  reason: z.string().optional().describe('why a bound is missing, e.g. "needs 100 samples, has 40"'),
+  reason: z.string().optional().describe('why a bound is missing, e.g. "n < 100"'),
 });
 
 const distribution = {

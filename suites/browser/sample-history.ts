@@ -194,7 +194,7 @@ function caseRecords(plan: CasePlan, random: Random): HistoryRecord[] {
   for (let index = 0; index < uploads; index++) {
     const intendedAt = startAt + 50 + ((lastsMs - 1500) * index) / uploads;
     // The lost ones are among those sent during an outage, as in reality.
-    const isLost = index >= uploads / 3 && index < uploads / 3 + lost;
+    const isLost = index >= uploads * 0.22 && index < uploads * 0.22 + lost;
     records.push(...uploadRecords({ plan, index, intendedAt, isLost, random }));
   }
   records.push({
