@@ -3,6 +3,9 @@ import { connect } from 'node:net';
 import { SyncproofError } from '../../core/errors.ts';
 import type { ServerAddress } from '../environment.ts';
 
+/** A connection came about, or was being made, but no answer came in time: the mark of a paused or cut-off part. */
+export class NoAnswerError extends SyncproofError {}
+
 /** How long one probe may take. */
 const PROBE_TIMEOUT_MS = 1000;
 
@@ -17,7 +20,7 @@ function exchange(
   const socket = connect({ host: address.host, port: address.port });
   let answer = Buffer.alloc(0);
   const timeout = setTimeout(
-    () => reject(new SyncproofError(`no answer from ${address.host}:${address.port} within ${timeoutMs} ms`)),
+    () => reject(new NoAnswerError(`no answer from ${address.host}:${address.port} within ${timeoutMs} ms`)),
     timeoutMs,
   );
   socket.on('connect', () => socket.write(message));
@@ -102,7 +105,7 @@ export function httpProbe(url: string, options: HttpProbe = {}): Promise<{ statu
   sent.on('error', (error) =>
     reject(
       error.name === 'AbortError' || error.name === 'TimeoutError'
-        ? new SyncproofError(`no answer from ${url} within ${timeoutMs} ms`)
+        ? new NoAnswerError(`no answer from ${url} within ${timeoutMs} ms`)
         : error,
     ),
   );

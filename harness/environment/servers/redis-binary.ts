@@ -83,5 +83,7 @@ const program = (folder: string, name: string): string =>
   join(folder, 'usr', 'bin', name);
 
 async function environmentOf(folder: string): Promise<Record<string, string>> {
-  return { LD_LIBRARY_PATH: (await libraryFolders(folder)).join(':') };
+  const folders = await libraryFolders(folder);
+  // Set but empty it would mean the current folder.
+  return folders.length === 0 ? {} : { LD_LIBRARY_PATH: folders.join(':') };
 }

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { SERVICE_NAMES } from '../../harness/contract/names.ts';
+import { pollUntil } from '../../harness/core/poll.ts';
+import type { EnvironmentOptions, ServerAddress } from '../../harness/environment/environment.ts';
+import { MARK_VARIABLE, type Marker } from '../../harness/environment/leftovers/marker.ts';
+import { processesOf, sweep } from '../../harness/environment/leftovers/remove.ts';
+import { connectError } from '../../harness/environment/process/probes.ts';
+import { findProcess, markedProcesses } from '../../harness/environment/process/table.ts';
+import { startProcesses } from '../../harness/environment/processes.ts';
+import { memoryRecorder } from '../../harness/record/writer.ts';
+
+/** Redis and PostgreSQL only: what is tested here needs no service. */
+const serversOnly = (): EnvironmentOptions => ({
+  kind: 'processes',
+  profile: 'default',
+  recorder: memoryRecorder(),
+  deferred: SERVICE_NAMES,
+});
+
+/** Sends one inline command and gives the first line of the answer. */
+async function redis(address: ServerAddress, command: string): Promise<string> {
+  const socket = connect({ host: address.host, port: address.port });
+  socket.write(`${command}\r\n`);
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  return String(answer).trim();
+}
+
+const marked = (id: string): number[] => markedProcesses(`${MARK_VARIABLE}=${id}`, []);
+
+test('killed servers come back at their address with their data; a wipe loses it', async () => {
+  await using environment = await startProcesses(serversOnly());
+  const { parts } = environment;
+  const address = environment.redisAddress();
+  expect(environment.versions).toMatchObject({
+    postgres: expect.stringMatching(/^\d+/),
+    redis: expect.stringMatching(/^\d+/),
+  });
+  expect(await redis(address, 'SET colour green')).toBe('+OK');
+  // An orderly end writes the log out; what a kill may lose is up to a second of it.
+  expect(await parts.redis.stop()).toMatchObject({ exitCode: 0 });
+  expect(await connectError(address)).toBe('ECONNREFUSED');
+  await parts.redis.start();
+  expect(await redis(address, 'GET colour')).toContain('green');
+  await parts.redis.kill();
+  expect(await parts.redis.running()).toBe(false);
+  await parts.redis.wipe();
+  await parts.redis.start();
+  expect(await redis(address, 'GET colour')).toBe('$-1');
+  await parts.postgres.kill();
+  await parts.postgres.start();
+  expect(await parts.postgres.logs()).toContain('automatic recovery in progress');
+  await expect(parts.admin.wipe()).rejects.toThrow('no data');
+});
+
+test('through every link the server is reached', async () => {
+  await using environment = await startProcesses(serversOnly());
+  expect(environment.links.map(({ client, server }) => `${client}→${server}`).sort()).toEqual([
+    'admin→postgres',
+    'admin→redis',
+    'query→postgres',
+    'query→redis',
+  ]);
+  for (const { proxy } of environment.links.filter(({ server }) => server === 'redis')) {
+    expect(await redis(proxy, 'PING')).toBe('+PONG');
+  }
+});
+
+test('stop leaves no process, no folder and no port, and may be called twice', async () => {
+  const environment = await startProcesses(serversOnly());
+  expect(marked(environment.id).length).toBeGreaterThan(0);
+  const ports = [environment.redisAddress(), ...environment.links.map(({ proxy }) => proxy)];
+  await Promise.all([environment.stop(), environment.stop()]);
+  expect(marked(environment.id)).toEqual([]);
+  expect(existsSync(environment.logDirectory)).toBe(false);
+  for (const address of ports) expect(await connectError(address)).toBe('ECONNREFUSED');
+});
+
+test('an abort during the start, or later, leaves nothing', async () => {
+  for (const when of ['part-ready', 'ready']) {
+    const abort = new AbortController();
+    const recorder = memoryRecorder();
+    let id = '';
+    const starting = startProcesses({
+      ...serversOnly(),
+      signal: abort.signal,
+      recorder: {
+        ...recorder,
+        record(entry) {
+          recorder.record(entry);
+          if (entry.type !== 'environment') return;
+          id = entry.environmentId;
+          if (entry.status === when) setImmediate(() => abort.abort(new Error('enough')));
+        },
+      },
+    });
+    const outcome = await starting.catch((error: unknown) => error);
+    if (when === 'part-ready') expect(outcome).toMatchObject({ message: 'enough' });
+    await pollUntil(() => marked(id).length === 0 || undefined, { what: 'no process', timeoutMs: 5000 });
+    await pollUntil(() => !existsSync(`/dev/shm/syncproof-${id}`) || undefined, { what: 'no folder', timeoutMs: 5000 });
+  }
+});
+
+/** Runs an environment in a process of its own and gives what it owns. */
+async function startElsewhere(): Promise<{ kill: () => Promise<void>; marker: Marker }> {
+  const script = fileURLToPath(new URL('./environment-child.ts', import.meta.url));
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  return {
+    marker: JSON.parse(String(line)),
+    async kill() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+const gone = (marker: Marker): Promise<true> =>
+  pollUntil(
+    async () => {
+      const nothing = (await processesOf(marker)).length === 0 && !marker.folders.some((folder) => existsSync(folder));
+      return nothing || undefined;
+    },
+    { what: 'everything to be gone', timeoutMs: 10_000 },
+  );
+
+test('kill -9 of the harness leaves nothing: the watchdog clears up', async () => {
+  const { marker, kill } = await startElsewhere();
+  expect((await processesOf(marker)).length).toBeGreaterThan(2);
+  await kill();
+  await gone(marker);
+  const { watchdog } = marker;
+  await pollUntil(() => findProcess(watchdog?.pid ?? 0) === undefined || undefined, {
+    what: 'no watchdog',
+    timeoutMs: 5000,
+  });
+});
+
+test('kill -9 of the watchdog and the harness: the next start clears up', async () => {
+  const { marker, kill } = await startElsewhere();
+  process.kill(marker.watchdog?.pid ?? 0, 'SIGKILL');
+  await kill();
+  // Another test's start may sweep at the same moment; the result counts, not who did it.
+  await sweep();
+  await gone(marker);
+});
