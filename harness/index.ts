@@ -1,0 +1,23 @@
+/** The public door for suites: what a case needs to start a pipeline, use it, break it and judge it. */
+export * from './check/index.ts';
+export * from './clients/pipeline.ts';
+export { connectPostgres } from './clients/postgres.ts';
+export { connectRedis } from './clients/redis.ts';
+export { loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext, runContextSchema } from './config/run-context.ts';
+export { monotonicMs } from './core/clock.ts';
+export {
+  DeadlineError,
+  describeError,
+  InconclusiveError,
+  SyncproofError,
+  UnreachableError,
+  UsageError,
+} from './core/errors.ts';
+export { pollUntil } from './core/poll.ts';
+export { type Random, seededRandom } from './core/random.ts';
+export type { Environment, EnvironmentOptions, PartControl } from './environment/environment.ts';
+export { startEnvironment } from './environment/start.ts';
+export type { Fault } from './faults/fault.ts';
+export { createFaults, type Faults } from './faults/faults.ts';
+export type { CaseFinished, HistoryRecord, NewRecord, PartName, Verdict } from './record/history.ts';
+export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';

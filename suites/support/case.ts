@@ -1,0 +1,163 @@
+import {
+  connectRedis,
+  createFaults,
+  createPipelineClient,
+  DeadlineError,
+  describeError,
+  type Environment,
+  type Faults,
+  type HistoryRecord,
+  monotonicMs,
+  type PipelineClient,
+  type Random,
+  type Recorder,
+  runCheckers,
+  seededRandom,
+} from '../../harness/index.ts';
+import type { CaseKey } from '../spec/cases.ts';
+import { CAPABILITIES, type Capability, type Requirement } from '../spec/requirements.ts';
+import { attachFailure, describeCase } from './allure.ts';
+import { currentRun } from './run.ts';
+import { type Judgement, judge } from './verdict.ts';
+
+/** What a case has at hand. Everything in it records under the case's key and is released after it. */
+export interface CaseContext {
+  env: Environment;
+  /** A client with the role ADMIN. */
+  pipeline: PipelineClient;
+  /** An observer's connection to Redis itself, past the fault proxy. */
+  redis: ReturnType<typeof connectRedis>;
+  faults: Faults;
+  recorder: Recorder;
+  /** Counts and figures that the verdict rests on; the floor is held against them. */
+  evidence: Record<string, number | string>;
+  /** The choices of this case, from the run's seed and the case's key. */
+  random: Random;
+  /** A name that no other case and no other run uses: for file names that search must tell apart. */
+  unique: string;
+  /** Aborts when the case's time is over or the run is interrupted. */
+  signal: AbortSignal;
+}
+
+export interface CasePlan {
+  key: CaseKey;
+  title: string;
+  requirement: Requirement;
+  floor: Readonly<Record<string, number>>;
+  timeoutMs: number;
+  body: (context: CaseContext) => Promise<void>;
+}
+
+/** Every kind of environment that this suite starts by itself gives all of them. */
+const AVAILABLE: readonly Capability[] = CAPABILITIES;
+const SETTLE_MS = 15_000;
+
+/** Runs one case to its verdict and records it. Throws nothing: what went wrong is the verdict's reason. */
+export async function runCase(plan: CasePlan, getEnvironment: () => Promise<Environment>): Promise<Judgement> {
+  const { context, history, signal } = currentRun();
+  const { key, title, requirement, floor } = plan;
+  await describeCase(plan);
+  const { recorder, records } = tee(history.forCase(key));
+  const evidence: Record<string, number | string> = {};
+  const base = { case: key, requirement: requirement.id, title } as const;
+  let startedAt = monotonicMs();
+  const finish = (judgement: Judgement): Judgement => {
+    const durationMs = Math.round(monotonicMs() - startedAt);
+    history.write({ type: 'case-finished', at: history.now(), ...base, ...judgement, durationMs, evidence, floor });
+    return judgement;
+  };
+
+  const missing = requirement.needs.filter((need) => !AVAILABLE.includes(need));
+  if (missing.length > 0) return finish({ verdict: 'skip', reason: `The target lacks: ${missing.join(', ')}` });
+  let env: Environment;
+  try {
+    env = await getEnvironment();
+  } catch (error) {
+    history.write({ type: 'case-started', at: history.now(), ...base });
+    return finish({ verdict: signal.aborted ? 'inconclusive' : 'error', reason: describeError(error) });
+  }
+
+  startedAt = monotonicMs();
+  history.write({ type: 'case-started', at: history.now(), ...base });
+  const error = await runBody(plan, { env, recorder, evidence, random: seededRandom(context.seed).fork(key) });
+  const findings = await findViolations(records, recorder);
+  const judgement: Judgement = signal.aborted
+    ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
+    : judge({ error, findings, evidence, floor });
+  if (judgement.verdict !== 'pass' && !signal.aborted) await attachFailure(env, records);
+  return finish(judgement);
+}
+
+/** Gives what the case threw, undefined when it came to its end. */
+async function runBody(
+  plan: CasePlan,
+  given: Pick<CaseContext, 'env' | 'recorder' | 'evidence' | 'random'>,
+): Promise<unknown> {
+  const { signal: interrupted } = currentRun();
+  const { env, recorder } = given;
+  const over = new AbortController();
+  const deadline = new DeadlineError(`The case took longer than its ${plan.timeoutMs} ms`);
+  const timer = setTimeout(() => over.abort(deadline), plan.timeoutMs);
+  const signal = AbortSignal.any([interrupted, over.signal]);
+  try {
+    await using resources = new AsyncDisposableStack();
+    const pipeline = resources.use(
+      createPipelineClient({ urls: env.urls, accounts: env.accounts, recorder, role: 'ADMIN' }),
+    );
+    const redis = connectRedis(env.redisAddress());
+    resources.defer(() => redis.disconnect());
+    const faults = createFaults(env, recorder);
+    const unique = `${plan.key.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}-${given.random.fork('name').integer(0, 0xffff_ffff).toString(16)}`;
+    const body = plan.body({ ...given, pipeline, redis, faults, unique, signal });
+    await Promise.race([body, rejectAfterAbort(signal, body)]);
+    return undefined;
+  } catch (error) {
+    return error ?? new Error('The case threw nothing that says why');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Rejects once the signal has aborted and the body has had time to heal what it broke. */
+function rejectAfterAbort(signal: AbortSignal, body: Promise<void>): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const onAbort = async (): Promise<void> => {
+      const settled = body.then(
+        () => {},
+        () => {},
+      );
+      const grace = AbortSignal.timeout(SETTLE_MS);
+      await Promise.race([settled, new Promise((resolve) => grace.addEventListener('abort', resolve, { once: true }))]);
+      reject(signal.reason);
+    };
+    if (signal.aborted) void onAbort();
+    else signal.addEventListener('abort', () => void onAbort(), { once: true });
+  });
+}
+
+/** Runs the checkers on what the case recorded; what it reported itself is not reported twice. */
+async function findViolations(
+  records: readonly HistoryRecord[],
+  recorder: Recorder,
+): Promise<{ checker: string; message: string }[]> {
+  const reported = records.filter((record) => record.type === 'finding');
+  const known = new Set(reported.map(({ checker, message }) => `${checker} ${message}`));
+  const fresh = runCheckers(records).filter(({ checker, message }) => !known.has(`${checker} ${message}`));
+  for (const finding of fresh) recorder.record({ type: 'finding', ...finding });
+  return [...reported, ...fresh];
+}
+
+/** A recorder that also keeps what it writes: for the checkers, and as evidence of a failure. */
+function tee(target: Recorder): { recorder: Recorder; records: HistoryRecord[] } {
+  const records: HistoryRecord[] = [];
+  const recorder: Recorder = {
+    now: () => target.now(),
+    forCase: (key) => target.forCase(key),
+    record(entry) {
+      const timed = { ...entry, at: entry.at ?? target.now() };
+      target.record(timed);
+      records.push(timed as HistoryRecord);
+    },
+  };
+  return { recorder, records };
+}

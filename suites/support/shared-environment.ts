@@ -1,0 +1,68 @@
+import { type Environment, type EnvironmentOptions, startEnvironment } from '../../harness/index.ts';
+import { currentRun } from './run.ts';
+
+export type EnvironmentChoices = Pick<EnvironmentOptions, 'storage' | 'settings' | 'deferred'>;
+
+/** The environment of one suite file: started by the first case that needs it, stopped after the last. */
+export class SharedEnvironment {
+  readonly #choices: EnvironmentChoices;
+  #starting: Promise<Environment> | undefined;
+  #kept = false;
+
+  constructor(choices: EnvironmentChoices) {
+    this.#choices = choices;
+  }
+
+  /** A start that failed is not tried again: the cases that follow get the same error at once. */
+  get(): Promise<Environment> {
+    this.#starting ??= startForRun(this.#choices);
+    return this.#starting;
+  }
+
+  /** Leaves the environment up for a person to look at, until the run is interrupted. */
+  keep(): void {
+    this.#kept = true;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#starting === undefined) return;
+    // A start that failed has cleaned up and has been reported by its case.
+    const environment = await this.#starting.catch(() => undefined);
+    if (environment === undefined) return;
+    if (this.#kept) await keepUntilInterrupted(environment);
+    await environment.stop();
+  }
+}
+
+/** Starts an environment as the run's context says. */
+export function startForRun(choices: EnvironmentChoices): Promise<Environment> {
+  const { context, history, signal } = currentRun();
+  return startEnvironment({
+    kind: context.environment,
+    profile: context.profile,
+    recorder: history,
+    storage: 'memory',
+    signal,
+    ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
+    ...choices,
+  });
+}
+
+/** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */
+async function keepUntilInterrupted(environment: Environment): Promise<void> {
+  const { history, signal } = currentRun();
+  const { host, port } = environment.redisAddress();
+  const addresses = [...Object.entries(environment.urls), ['redis', `redis://${host}:${port}`]];
+  history.record({
+    type: 'environment',
+    environmentId: environment.id,
+    kind: environment.kind,
+    status: 'kept',
+    detail: `${addresses.map(([name, url]) => `${name} ${url}`).join(', ')}; Ctrl-C ends it`,
+  });
+  if (signal.aborted) return;
+  // A timer keeps the process alive: a listener alone would not.
+  const alive = setInterval(() => {}, 60_000);
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  clearInterval(alive);
+}

@@ -1,0 +1,49 @@
+import { describeError, InconclusiveError, type Verdict } from '../../harness/index.ts';
+
+export interface Judgement {
+  verdict: Verdict;
+  /** Absent for a pass. One line. */
+  reason?: string;
+}
+
+export interface Judged {
+  /** What the case threw; undefined when it came to its end. */
+  error: unknown;
+  /** Violations that the checkers found in what the case recorded. */
+  findings: readonly { checker: string; message: string }[];
+  evidence: Readonly<Record<string, number | string>>;
+  floor: Readonly<Record<string, number>>;
+}
+
+/**
+ * A violation outranks all: evidence that convicts needs no floor. Then what kept the harness from judging, and only
+ * a case that came to its end with enough evidence passes.
+ */
+export function judge({ error, findings, evidence, floor }: Judged): Judgement {
+  if (isViolation(error)) return { verdict: 'fail', reason: oneLine(describeError(error)) };
+  if (findings.length > 0) return { verdict: 'fail', reason: findingsText(findings) };
+  if (error instanceof InconclusiveError) return { verdict: 'inconclusive', reason: oneLine(describeError(error)) };
+  if (error !== undefined) return { verdict: 'error', reason: oneLine(describeError(error)) };
+  const unmet = Object.entries(floor).flatMap(([name, least]) => {
+    const seen = evidence[name];
+    return typeof seen === 'number' && seen >= least ? [] : [`${name} is ${seen ?? 'missing'}, needs ${least}`];
+  });
+  if (unmet.length > 0) return { verdict: 'inconclusive', reason: `Too little evidence: ${unmet.join(', ')}` };
+  return { verdict: 'pass' };
+}
+
+/** Our own violations and those of `expect` share the name. */
+function isViolation(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AssertionError';
+}
+
+function findingsText(findings: Judged['findings']): string {
+  const shown = findings.slice(0, 3).map(({ checker, message }) => `${checker}: ${message}`);
+  const more = findings.length > 3 ? `; and ${findings.length - 3} more` : '';
+  return oneLine(shown.join('; ') + more);
+}
+
+function oneLine(text: string): string {
+  const line = text.replaceAll(/\s*\n\s*/g, ' ').trim();
+  return line.length <= 500 ? line : `${line.slice(0, 500)}…`;
+}

@@ -1,0 +1,66 @@
+import { DeadlineError, describeError, UnreachableError } from '../../harness/index.ts';
+
+/** The target broke a requirement: verdict `fail`. The message is one line that says what was expected and what was seen. */
+export class Violation extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    // The name that assertion libraries share: reports show a failed expectation, not a broken test.
+    this.name = 'AssertionError';
+  }
+}
+
+/** @throws Violation with `message` unless `condition` holds */
+export function demand(condition: boolean, message: string | (() => string)): asserts condition {
+  if (!condition) throw new Violation(typeof message === 'string' ? message : message());
+}
+
+/** @throws Violation unless both are the same JSON value */
+export function demandEqual(actual: unknown, expected: unknown, what: string): void {
+  const [seen, wanted] = [canonical(actual), canonical(expected)];
+  demand(seen === wanted, () => `${what}: expected ${brief(wanted)}, got ${brief(seen)}`);
+}
+
+/**
+ * Waits for something that the requirement promises within a time. A passed deadline is then the target's fault, and a
+ * violation, not the harness's.
+ * @throws Violation saying what was promised
+ */
+export async function promised<T>(what: string, wait: Promise<T>): Promise<T> {
+  try {
+    return await wait;
+  } catch (error) {
+    if (error instanceof DeadlineError || error instanceof UnreachableError) {
+      throw new Violation(`${what}: ${describeError(error)}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+interface Schema<T> {
+  safeParse(
+    value: unknown,
+  ):
+    | { success: true; data: T }
+    | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
+}
+
+/** @throws Violation naming each field of `value` that does not have the contract's shape */
+export function conforms<T>(schema: Schema<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'it'}: ${message}`);
+  throw new Violation(`${what} is not as the contract says: ${issues.join('; ')}`);
+}
+
+/** JSON with sorted keys, so that the order of fields makes no difference. */
+function canonical(value: unknown): string {
+  const sort = (_key: string, inner: unknown): unknown =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner;
+  return JSON.stringify(value, sort) ?? 'undefined';
+}
+
+function brief(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}

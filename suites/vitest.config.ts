@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { loadRunContext, RUN_CONTEXT_VARIABLE } from '../harness/index.ts';
+import { selectedFiles } from './spec/cases.ts';
+import { CompletenessReporter } from './support/completeness.ts';
+import { createManualRun } from './support/manual-run.ts';
+import { LongestFirst } from './support/sequencer.ts';
+
+// Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores.
+const WORKERS = 6;
+
+const given = loadRunContext();
+const manual = given === undefined ? createManualRun() : undefined;
+const context = given ?? manual?.context;
+if (context === undefined) throw new Error('A run has a context, its own or one made by hand');
+const files = selectedFiles(context.cases);
+
+/** What measures time runs first and alone; everything else after it, side by side. */
+const project = (name: string, groupOrder: number, alone: boolean): TestProjectInlineConfiguration => ({
+  extends: true,
+  test: {
+    name,
+    include: files.filter((entry) => (entry.alone ?? false) === alone).map(({ file }) => file),
+    maxWorkers: alone ? 1 : WORKERS,
+    sequence: { groupOrder },
+  },
+});
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // The files run as Node runs them: nothing is transformed that Node does not transform.
+  test: {
+    pool: 'forks',
+    sequence: { sequencer: LongestFirst },
+    passWithNoTests: true,
+    experimental: { viteModuleRunner: false },
+    ...(manual === undefined ? {} : { env: { [RUN_CONTEXT_VARIABLE]: manual.path } }),
+    reporters: [
+      // Progress comes from the history; only what went wrong is printed.
+      ['default', { summary: false }],
+      [
+        'allure-vitest/reporter',
+        { resultsDir: join(context.outputDirectory, 'allure-results'), reportMatchers: false },
+      ],
+      new CompletenessReporter(context),
+    ],
+    silent: false,
+    teardownTimeout: 60_000,
+    projects: [project('alone', 0, true), project('side by side', 1, false)].filter(
+      ({ test }) => (test?.include?.length ?? 0) > 0,
+    ),
+  },
+});
