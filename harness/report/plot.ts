@@ -52,7 +52,7 @@ export function latencyPanel({ id, title, samples, faults }: Panel, scale: PlotS
   const minor = y.ticks().filter((tick) => !decades.includes(tick));
   const censored = samples.filter(({ highMs }) => highMs === null).length;
 
-  return html`<svg class="panel" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc" data-panel="${title}">
+  return html`<svg class="panel" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc" data-panel="${title}" data-samples="${samples.length}">
 <title id="${id}-title">Sync latency over time: ${title}</title>
 <desc id="${id}-desc">${panelSummary(samples, faults, censored)}</desc>
 ${bands.map(

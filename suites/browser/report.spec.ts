@@ -1,0 +1,190 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test as base, expect, type Page } from '@playwright/test';
+import { type RunResult, runResultSchema } from '../../harness/report/result.ts';
+import { writeReports } from '../../harness/report/write.ts';
+import { sampleHistory } from './sample-history.ts';
+
+const LATEST = new URL('../../reports/output/latest/', import.meta.url).pathname;
+const HOSTILE_NAME = '<img src=x onerror="console.error(1)">\u202Egpj.exe';
+
+interface OpenedReport {
+  page: Page;
+  result: RunResult;
+}
+
+/** Opens reports, and afterwards insists that they neither asked for anything nor complained. */
+const test = base.extend<{ open: (directory: string) => Promise<OpenedReport>; sampleDirectory: string }>({
+  sampleDirectory: async ({ browserName }, use) => {
+    const directory = await mkdtemp(join(tmpdir(), `syncproof-report-${browserName}-`));
+    await use(directory);
+    await rm(directory, { recursive: true });
+  },
+  open: async ({ page }, use) => {
+    const requests: string[] = [];
+    const complaints: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
+    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('dialog', (dialog) => complaints.push(`dialog: ${dialog.message()}`));
+    await use(async (directory) => {
+      await page.goto(pathToFileURL(join(directory, 'index.html')).href);
+      const result = runResultSchema.parse(JSON.parse(await readFile(join(directory, 'result.json'), 'utf8')));
+      return { page, result };
+    });
+    expect(requests.filter((url) => !/^file:.*\/index\.html(#.*)?$/.test(url))).toEqual([]);
+    expect(complaints).toEqual([]);
+  },
+});
+
+async function writeSample(directory: string, outcome: 'conformant' | 'violation'): Promise<string> {
+  const historyPath = join(directory, 'history.jsonl');
+  const history = sampleHistory({ outcome, hostileName: HOSTILE_NAME });
+  await writeFile(historyPath, history.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  await writeReports({ historyPath, outputDirectory: directory, complete: true });
+  return directory;
+}
+
+/** What holds for the report of any run: it shows what its result.json says. */
+async function expectToShowItsResult({ page, result }: OpenedReport): Promise<void> {
+  await expect(page.locator('#verdict')).toHaveAttribute('data-run-verdict', result.verdict);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+
+  const requirements = page.locator('[data-requirement]');
+  await expect(requirements).toHaveCount(result.requirements.length);
+  for (const { id, verdict, cases } of result.requirements) {
+    const row = page.locator(`[data-requirement="${id}"]`);
+    await expect(row.locator('.verdict').first()).toHaveAttribute('data-verdict', verdict);
+    await expect(row.locator('.verdict').first()).toHaveText(/[a-z]{4,}/);
+    await expect(row.locator('[data-case]')).toHaveCount(cases.length);
+  }
+
+  await expect(page.locator('rect.band[data-fault]')).toHaveCount(result.faults.length);
+  await expect(page.locator('[data-fault-row]')).toHaveCount(result.faults.length);
+  await expectEverySampleDrawn(page, result.latency.samples.length);
+  await expect(page.locator('tr[data-series]')).toHaveCount(result.latency.series.length);
+  for (const [index, series] of result.latency.series.entries()) {
+    await expect(page.locator('tr[data-series]').nth(index).locator('td.num').first()).toContainText(String(series.n));
+  }
+  await expectNoSidewaysScroll(page);
+}
+
+/** Panels of very long runs draw fewer marks than they have samples, and say so. */
+async function expectEverySampleDrawn(page: Page, samples: number): Promise<void> {
+  const counts: { marks: number; samples: number; thinned: boolean }[] = [];
+  for (const panel of await page.locator('svg[data-panel]').all()) {
+    const marks = await panel.locator('.marks .s').count();
+    const own = Number(await panel.getAttribute('data-samples'));
+    counts.push({ marks, samples: own, thinned: (await panel.getByText('drawn, the slowest all').count()) > 0 });
+  }
+  expect(counts.reduce((sum, panel) => sum + panel.samples, 0)).toBe(samples);
+  expect(counts.filter((panel) => !panel.thinned && panel.marks !== panel.samples)).toEqual([]);
+}
+
+async function expectNoSidewaysScroll(page: Page): Promise<void> {
+  const widths = await page.evaluate('[document.documentElement.scrollWidth, window.innerWidth]');
+  const [content, window] = widths as [number, number];
+  expect(content).toBeLessThanOrEqual(window);
+}
+
+for (const outcome of ['conformant', 'violation'] as const) {
+  test(`a ${outcome} run is shown as its result says`, async ({ open, sampleDirectory }) => {
+    const report = await open(await writeSample(sampleDirectory, outcome));
+    expect(report.result.verdict).toBe(outcome);
+    expect(report.result.faults.length).toBeGreaterThan(3);
+    expect(report.result.latency.samples.length).toBeGreaterThan(2000);
+    await expectToShowItsResult(report);
+  });
+}
+
+test('the latest run is shown as its result says', async ({ open }) => {
+  test.skip(!existsSync(join(LATEST, 'index.html')), 'no run has been reported here yet');
+  await expectToShowItsResult(await open(LATEST));
+});
+
+test('marks lie inside the plot, and bands where the faults were', async ({ open, sampleDirectory }) => {
+  const { page, result } = await open(await writeSample(sampleDirectory, 'violation'));
+  const panel = page.locator('[data-panel="RES-01/killed"]');
+  const [plot, band] = [await panel.boundingBox(), await panel.locator('rect.band').boundingBox()];
+  const fault = result.faults.find((each) => each.case === 'RES-01/killed');
+  if (plot === null || band === null || fault === undefined) throw new Error('the panel of RES-01/killed is not drawn');
+  // 10 s of about 16 s between the case's first and last sample.
+  expect(band.width / plot.width).toBeGreaterThan(0.45);
+  expect(band.width / plot.width).toBeLessThan(0.7);
+  await expect(panel.locator('.band-label')).toHaveText(/redis-killed 10 s/);
+  await expect(panel.getByText('time since the run started, in s')).toBeVisible();
+  const stray = await panel.locator('.marks .s').evaluateAll(
+    (marks, { left, right }) =>
+      marks.filter((mark) => {
+        const box = (
+          mark as unknown as { getBoundingClientRect(): { left: number; right: number } }
+        ).getBoundingClientRect();
+        return box.left < left - 5 || box.right > right + 5;
+      }).length,
+    { left: plot.x, right: plot.x + plot.width },
+  );
+  expect(stray).toBe(0);
+  await expect(page.locator('[data-panel="RES-02/short"] .s.censored')).toHaveCount(3);
+});
+
+test('names from a run stay text', async ({ open, sampleDirectory }) => {
+  const { page } = await open(await writeSample(sampleDirectory, 'conformant'));
+  const row = page.locator('[data-requirement="SYNC-01"]');
+  await expect(row.locator('td.text')).toContainText('<img src=x onerror="console.error(1)">\\u{202e}gpj.exe');
+  await expect(page.locator('img')).toHaveCount(0);
+});
+
+test('cases unfold by keyboard, and those in trouble are open', async ({ open, sampleDirectory }) => {
+  const { page } = await open(await writeSample(sampleDirectory, 'violation'));
+  const failed = page.locator('[data-requirement="RES-02"]');
+  await expect(failed.getByText('never became searchable')).toBeVisible();
+  const passed = page.locator('[data-requirement="RES-01"]');
+  await expect(passed.locator('[data-case]').first()).toBeHidden();
+  await passed.locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await expect(passed.locator('[data-case]')).toHaveCount(2);
+  await expect(passed.locator('[data-case]').first()).toBeVisible();
+});
+
+test('the command that repeats the run is copied', async ({ open, sampleDirectory, context }) => {
+  const { page, result } = await open(await writeSample(sampleDirectory, 'conformant'));
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await expect(page.getByRole('button', { name: /Copied|Selected/ })).toBeVisible();
+  await expect(page.locator('#command')).toHaveText(result.run.command ?? '');
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`it fits a phone and is readable in ${colorScheme}`, async ({ open, sampleDirectory, page }) => {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await open(await writeSample(sampleDirectory, 'violation'));
+    await expectNoSidewaysScroll(page);
+    expect(await lowestContrast(page, '.verdict, h1, h2, p.lead, td, th, .sub, .note, button, a')).toBeGreaterThan(4.5);
+  });
+}
+
+/** The lowest WCAG contrast ratio between the text of the matching elements and what lies behind it. */
+async function lowestContrast(page: Page, selector: string): Promise<number> {
+  return page.evaluate(`(() => {
+    const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+    const luminance = ([r, g, b]) => [r, g, b]
+      .map((value) => value / 255)
+      .map((value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+    const behind = (element) => {
+      for (let each = element; each; each = each.parentElement) {
+        const colour = parse(getComputedStyle(each).backgroundColor);
+        if (colour.length === 3 || colour[3] === 1) return colour;
+      }
+      return [255, 255, 255];
+    };
+    return Math.min(...[...document.querySelectorAll(${JSON.stringify(selector)})].map((element) => {
+      const [a, b] = [luminance(parse(getComputedStyle(element).color)), luminance(behind(element))];
+      return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    }));
+  })()`);
+}

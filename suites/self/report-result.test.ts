@@ -1,0 +1,182 @@
+import { readFileSync } from 'node:fs';
+import Ajv2020 from 'ajv/dist/2020.js';
+import { describe, expect, test } from 'vitest';
+import type { HistoryRecord, Verdict } from '../../harness/record/history.ts';
+import { type BuildOptions, buildResult } from '../../harness/report/build.ts';
+import { worstVerdict } from '../../harness/report/build-requirements.ts';
+import { RESULT_SCHEMA_PATH, resultJsonSchema } from '../../harness/report/schema.ts';
+import { sampleHistory } from '../browser/sample-history.ts';
+
+const published: unknown = JSON.parse(readFileSync(new URL(`../../${RESULT_SCHEMA_PATH}`, import.meta.url), 'utf8'));
+const validate = new Ajv2020.default({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
+  published as object,
+);
+
+const STARTED: HistoryRecord = {
+  at: 0,
+  type: 'run-started',
+  runId: 'r1',
+  startedAt: '2024-06-07T09:30:00.000Z',
+  seed: 1,
+  profile: 'default',
+  environment: 'processes',
+  command: 'pnpm test:e2e --seed 1',
+  selected: [],
+};
+const FINISHED: HistoryRecord = { at: 9000, type: 'run-finished', interrupted: false };
+
+function started(key: string): HistoryRecord {
+  return { at: 10, type: 'case-started', case: key, requirement: key.split('/')[0] ?? key, title: `title of ${key}` };
+}
+
+function finished(key: string, verdict: Verdict, reason?: string): HistoryRecord {
+  return {
+    ...(started(key) as Extract<HistoryRecord, { type: 'case-started' }>),
+    at: 20,
+    type: 'case-finished',
+    verdict,
+    durationMs: 10,
+    ...(reason === undefined ? {} : { reason }),
+    evidence: { acknowledged: 3 },
+    floor: { acknowledged: 2 },
+  };
+}
+
+function judge(records: readonly HistoryRecord[], options: Partial<BuildOptions> = {}) {
+  return buildResult([STARTED, ...records, FINISHED], { complete: true, ...options });
+}
+
+describe('the published schema', () => {
+  test('is the one that the code writes (else: node harness/report/schema.ts)', () => {
+    expect(published).toEqual(JSON.parse(resultJsonSchema()));
+  });
+
+  test.each(['conformant', 'violation'] as const)('accepts the result of a %s run', (outcome) => {
+    const result = buildResult(sampleHistory({ outcome }), { complete: true });
+    expect(validate(JSON.parse(JSON.stringify(result))), JSON.stringify(validate.errors)).toBe(true);
+    expect(result.verdict).toBe(outcome);
+  });
+
+  test('accepts the result of an empty history', () => {
+    expect(validate(buildResult([], { complete: false })), JSON.stringify(validate.errors)).toBe(true);
+  });
+
+  test('refuses a result without a verdict', () => {
+    const { verdict: _, ...rest } = buildResult(sampleHistory(), { complete: true });
+    expect(validate(rest)).toBe(false);
+  });
+});
+
+describe('the roll-up of verdicts', () => {
+  test('a requirement is as good as the worst of its cases', () => {
+    expect(worstVerdict(['pass', 'inconclusive', 'pass'])).toBe('inconclusive');
+    expect(worstVerdict(['error', 'fail', 'inconclusive'])).toBe('fail');
+    expect(worstVerdict(['pass', 'skip'])).toBe('skip');
+    const [requirement] = judge([finished('RES-01/a', 'pass'), finished('RES-01/b', 'fail')]).requirements;
+    expect(requirement).toMatchObject({ id: 'RES-01', verdict: 'fail' });
+  });
+
+  test.each<[Verdict[], string, number]>([
+    [['pass', 'pass'], 'conformant', 0],
+    [['pass', 'xfail'], 'conformant', 0],
+    [['pass', 'fail', 'error', 'inconclusive'], 'violation', 1],
+    [['pass', 'xpass'], 'violation', 1],
+    [['pass', 'inconclusive'], 'inconclusive', 2],
+    [['pass', 'skip'], 'inconclusive', 2],
+    [['pass', 'error', 'inconclusive'], 'harness-error', 5],
+    [[], 'nothing-selected', 4],
+  ])('%j gives %s, exit code %i', (verdicts, verdict, exitCode) => {
+    const records = verdicts.map((each, index) => finished(`SYNC-0${index}`, each));
+    expect(judge(records)).toMatchObject({ verdict, exitCode });
+  });
+
+  test('a failure of the run is told, but a violation outranks it', () => {
+    const failure = { kind: 'unreachable', reason: 'no redis-server' } as const;
+    const away = judge([finished('SYNC-01', 'error')], { failure });
+    expect(away).toMatchObject({ exitCode: 3, run: { complete: false, reason: 'no redis-server' } });
+    expect(judge([finished('SYNC-01', 'fail')], { failure }).exitCode).toBe(1);
+  });
+
+  test('a case that passed although a checker found something fails', () => {
+    const lost: HistoryRecord = {
+      at: 15,
+      type: 'finding',
+      case: 'SYNC-05',
+      checker: 'lost',
+      fileId: 'f',
+      message: 'gone',
+    };
+    const result = judge([finished('SYNC-05', 'pass'), lost]);
+    expect(result).toMatchObject({ verdict: 'violation', exitCode: 1 });
+    expect(result.requirements[0]?.cases[0]).toMatchObject({
+      verdict: 'fail',
+      reason: 'the checkers found lost: gone',
+    });
+  });
+});
+
+describe('a run that did not come to its end', () => {
+  test('a case that started and never finished is an error, or inconclusive when interrupted', () => {
+    expect(judge([started('SYNC-01')]).requirements[0]?.verdict).toBe('error');
+    const interrupted = buildResult(
+      [
+        STARTED,
+        finished('UP-01', 'pass'),
+        started('SYNC-01'),
+        { ...FINISHED, interrupted: true, reason: 'SIGINT' } as HistoryRecord,
+      ],
+      { complete: false },
+    );
+    expect(interrupted).toMatchObject({
+      verdict: 'inconclusive',
+      exitCode: 2,
+      run: { complete: false, reason: 'SIGINT' },
+    });
+    expect(interrupted.requirements[1]).toMatchObject({ id: 'SYNC-01', verdict: 'inconclusive' });
+  });
+
+  test('what was selected and never started is not forgotten', () => {
+    const records = [
+      { ...STARTED, selected: ['SYNC-01', 'RES-01/killed'] } as HistoryRecord,
+      finished('SYNC-01', 'pass'),
+      FINISHED,
+    ];
+    const result = buildResult(records, { complete: true });
+    expect(result.requirements.map(({ id, verdict }) => [id, verdict])).toEqual([
+      ['SYNC-01', 'pass'],
+      ['RES-01', 'error'],
+    ]);
+    expect(result.exitCode).toBe(5);
+  });
+});
+
+describe('figures', () => {
+  test('percentiles carry their counts, and are not given on too few samples', () => {
+    const { latency } = buildResult(sampleHistory({ outcome: 'violation' }), { complete: true });
+    const baseline = latency.series.find((series) => series.case === 'LAT-01');
+    expect(baseline).toMatchObject({ n: 1200, censored: 0 });
+    expect(baseline?.p99.lowMs).toBeLessThan(baseline?.p99.highMs ?? 0);
+    const few = latency.series.find((series) => series.case === 'SYNC-01');
+    expect(few?.p99).toEqual({ lowMs: null, highMs: null, reason: 'n < 100' });
+    expect(latency.series.reduce((sum, { censored }) => sum + censored, 0)).toBe(3);
+    const withCensored = latency.series.find(({ censored }) => censored > 0);
+    expect(withCensored?.max).toMatchObject({ highMs: null, reason: 'among censored' });
+  });
+
+  test('a fault has its times, its writes and its losses', () => {
+    const { faults } = buildResult(sampleHistory({ outcome: 'violation' }), { complete: true });
+    const killed = faults.find(({ case: key }) => key === 'RES-01/killed');
+    expect(killed).toMatchObject({
+      effectiveAt: 11_000,
+      healedAt: 21_000,
+      detectedMs: 210,
+      firstSuccessAfterMs: 64,
+      backlogDrainedMs: 480,
+      losses: 0,
+      writes: { notOk: 0 },
+    });
+    expect(killed?.writes.ok).toBeGreaterThan(100);
+    expect(faults.find(({ case: key }) => key === 'RES-02/short')?.losses).toBe(3);
+    expect(faults.find(({ case: key }) => key === 'RES-03')?.losses).toBeNull();
+  });
+});
