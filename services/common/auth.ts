@@ -1,3 +1,4 @@
+import type { KeyObject, webcrypto } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify } from 'jose';
 import { z } from 'zod';
@@ -24,7 +25,7 @@ declare module 'fastify' {
   }
 }
 
-export type VerificationKey = Awaited<ReturnType<typeof importJWK>>;
+export type VerificationKey = webcrypto.CryptoKey | KeyObject;
 
 /**
  * Gives the public key of a `kid`, or undefined when the issuer has no such key.
@@ -134,7 +135,8 @@ async function importKeys(document: unknown): Promise<Map<string, VerificationKe
   for (const key of jwksSchema.parse(document).keys) {
     const bits = Buffer.from(key.n ?? '', 'base64url').length * 8;
     if (key.kty !== 'RSA' || key.kid === undefined || bits < RSA_KEY_BITS_MIN) continue;
-    imported.set(key.kid, await importJWK(key as JWK, TOKEN_ALGORITHM));
+    const importedKey = await importJWK(key as JWK, TOKEN_ALGORITHM);
+    if (!(importedKey instanceof Uint8Array)) imported.set(key.kid, importedKey);
   }
   return imported;
 }

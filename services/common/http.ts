@@ -54,6 +54,8 @@ const versionAnswerSchema = z.object({
 });
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
+const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
 /** Answered whether the service has finished starting or not. */
 const ALWAYS_ANSWERED = /^\/(health\/|metrics$|version$|openapi\.json$)/;
 
@@ -187,6 +189,10 @@ function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyR
     request.log.warn({ err: error }, 'a server this call needs is away');
     const detail = 'A server that this call needs is not available. Try again later.';
     return sendProblem(reply.header('retry-after', '1'), 503, detail, request);
+  }
+  if (DATA_EXCEPTION.test(error.code ?? '')) {
+    request.log.info({ err: error }, 'the database refused a value');
+    return sendProblem(reply, 400, 'A value is outside of what can be stored.', request);
   }
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) return sendProblem(reply, status, error.message, request);

@@ -1,0 +1,106 @@
+import pg from 'pg';
+import { within } from '../common/backoff.ts';
+import { connectionOptions, type Pool, type PoolOptions } from '../common/postgres.ts';
+import type { OutboxRow } from './event.ts';
+
+/** Any number, as long as all instances use the same. */
+const LEADER_LOCK = 7_240_312;
+
+const BATCH_ROWS_MAX = 200;
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+const PURGE_ROWS_MAX = 5000;
+
+// Rows that are unpublished, not rows behind a cursor: a number that was taken early can commit late.
+const UNPUBLISHED = `
+  SELECT seq, event_id, event_type, file_id, version, storage_element_id, occurred_at, metadata, traceparent
+  FROM (
+    SELECT seq, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata,
+      traceparent, sum(octet_length(metadata)) OVER (ORDER BY seq) - octet_length(metadata) AS bytes_before
+    FROM (SELECT * FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT ${BATCH_ROWS_MAX}) AS first
+  ) AS measured
+  WHERE coalesce(bytes_before, 0) < ${BATCH_BYTES_MAX}
+  ORDER BY seq`;
+
+/**
+ * The leader's session. It holds an advisory lock, so at most one relay publishes; all of the relay's statements run on
+ * it, so a relay that lost its lock cannot go on. The server ends the session of a relay that was paused or cut off, and
+ * another instance takes over.
+ */
+export interface LeaderSession extends AsyncDisposable {
+  /** False once the connection is gone, and the lock with it. */
+  readonly alive: boolean;
+  /** The oldest unpublished rows in the order of their numbers: per file that is the order of its commits. */
+  unpublished(): Promise<OutboxRow[]>;
+  markPublished(seqs: readonly string[]): Promise<void>;
+  /** Removes rows published longer ago than the retention. @returns how many */
+  purge(retentionHours: number): Promise<number>;
+}
+
+/** @returns undefined while another instance leads */
+export async function openLeaderSession(options: PoolOptions): Promise<LeaderSession | undefined> {
+  const client = new pg.Client(connectionOptions(options));
+  let alive = true;
+  client.on('error', (error) => {
+    alive = false;
+    options.log.warn({ err: error }, 'outbox relay: its database session ended');
+  });
+  client.on('end', () => {
+    alive = false;
+  });
+  const close = async (): Promise<void> => {
+    alive = false;
+    await within(500, 'closing the leader session', client.end()).catch(() => {
+      // The server hangs; it ends an idle session by itself.
+    });
+  };
+  try {
+    await client.connect();
+    // Idle for 5 s means paused or cut off: a leader asks every few milliseconds. Marks that a crash of the server
+    // forgets are made again after publishing twice, which consumers must bear; so they need not wait for the disk.
+    await client.query(`
+      SET idle_session_timeout = 5000; SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1;
+      SET tcp_keepalives_count = 3; SET synchronous_commit = off`);
+    const { rows } = await client.query<{ leads: boolean }>('SELECT pg_try_advisory_lock($1) AS leads', [LEADER_LOCK]);
+    if (rows[0]?.leads !== true) {
+      await close();
+      return undefined;
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    get alive() {
+      return alive;
+    },
+    async unpublished() {
+      const { rows } = await client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED });
+      return rows;
+    },
+    async markPublished(seqs) {
+      await client.query({
+        name: 'mark-published',
+        text: 'UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[])',
+        values: [seqs],
+      });
+    },
+    async purge(retentionHours) {
+      const { rowCount } = await client.query(
+        `DELETE FROM outbox WHERE seq IN (
+           SELECT seq FROM outbox WHERE published_at < now() - $1 * interval '1 hour' ORDER BY published_at LIMIT $2)`,
+        [retentionHours, PURGE_ROWS_MAX],
+      );
+      return rowCount ?? 0;
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** What waits to be published: how many rows, and the age of the oldest in seconds. */
+export async function outboxBacklog(pool: Pool): Promise<{ pending: number; oldestSeconds: number }> {
+  const { rows } = await pool.query<{ pending: string; oldest: number | null }>(
+    `SELECT count(*) AS pending, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest
+     FROM outbox WHERE published_at IS NULL`,
+  );
+  return { pending: Number(rows[0]?.pending ?? 0), oldestSeconds: Math.max(rows[0]?.oldest ?? 0, 0) };
+}
