@@ -1,6 +1,6 @@
 import type { Completed, HistoryRecord, Invoked } from '../record/history.ts';
-import type { FaultWindow } from './build-faults.ts';
 import { distributionOf } from './distribution.ts';
+import type { FaultWindow } from './fault-windows.ts';
 import type { OperationSeries } from './result.ts';
 
 /** An operation from its due time to its end. `end` is absent when the harness died before it. */

@@ -1,8 +1,9 @@
 import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
-import { buildFaults, type FaultWindow, faultWindows } from './build-faults.ts';
+import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
 import { buildOperations, completeOperations } from './build-operations.ts';
 import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
+import { faultWindows } from './fault-windows.ts';
 import { RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
 import { judgeRun, type RunFailure } from './verdict.ts';
 
@@ -36,7 +37,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
   const expected = new Set(cases.filter(({ verdict }) => verdict === 'xfail').map(({ key }) => key));
   const unexpectedFindings = findings.filter((found) => found.case === undefined || !expected.has(found.case)).length;
   const samples = buildSamples(records);
-  const windows: FaultWindow[] = faultWindows(records);
+  const windows = faultWindows(records);
   const operations = completeOperations(records);
 
   return {

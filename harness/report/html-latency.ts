@@ -85,14 +85,28 @@ function panelsOf({ latency, faults }: RunResult): Panel[] {
   return own.map((panel, index) => ({ ...panel, id: `panel-${index + 1}` }));
 }
 
+/** Phases that every outage has keep their colours from report to report; others take what is left. */
+const PHASE_COLOURS: ReadonlyMap<string, number> = new Map([
+  ['baseline', 0],
+  ['outage', 1],
+  ['recovery', 2],
+]);
+
+function colourPhases(phases: ReadonlySet<string>): Map<string, number> {
+  const usual = [...PHASE_COLOURS].filter(([phase]) => phases.has(phase));
+  const others = [...phases].filter((phase) => !PHASE_COLOURS.has(phase));
+  return new Map([...usual, ...others.map((phase, index): [string, number] => [phase, 3 + (index % 3)])]);
+}
+
 function scaleOf({ latency, run }: RunResult): PlotScale {
   let [lowMs, highMs] = [Infinity, 0];
-  const phases = new Map<string, number>();
+  const named = new Set<string>();
   for (const { lowMs: low, highMs: high, waitedMs, phase } of latency.samples) {
     lowMs = Math.min(lowMs, Math.max(low ?? high ?? waitedMs, 0.1));
     highMs = Math.max(highMs, waitedMs);
-    if (!phases.has(phase)) phases.set(phase, phases.size % 6);
+    named.add(phase);
   }
+  const phases = colourPhases(named);
   const decade = (value: number, towards: (exponent: number) => number): number => 10 ** towards(Math.log10(value));
   return highMs === 0
     ? { lowMs: 1, highMs: 1000, phases, endAt: run.durationMs }

@@ -82,8 +82,8 @@ svg .band-edge{stroke:var(--band);stroke-width:1.5;fill:none}
 svg .band-label{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--line);stroke-width:1;fill:none}svg .grid.minor{stroke:var(--hair);stroke-width:.7}
 svg .axis{stroke:var(--soft);stroke-width:1;fill:none}
-.s{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.62}
-.s.open{stroke-opacity:.36}.s:hover{stroke-width:6;stroke-opacity:1}
+.s{fill:none;stroke-width:3.4;stroke-linecap:round;stroke-opacity:.72}
+.s.open{stroke-opacity:.42}.s:hover{stroke-width:6;stroke-opacity:1}
 .s.censored{stroke:none;fill-opacity:.95}
 ${[0, 1, 2, 3, 4, 5].map((c) => `.c${c}{stroke:var(--c${c})}.censored.c${c}{fill:var(--c${c})}`).join('')}
 .empty{padding:18px 24px;margin:0;color:var(--soft)}

@@ -69,7 +69,11 @@ function tiles(result: RunResult): Markup[] {
   const drained = result.faults.map((fault) => fault.backlogDrainedMs).filter((ms) => ms !== null);
   if (drained.length > 0) {
     shown.push(
-      tile('Slowest recovery', formatMs(Math.max(...drained)), `healed → backlog drained, worst of ${drained.length}`),
+      tile(
+        'Slowest recovery',
+        formatMs(Math.max(...drained)),
+        `healed → backlog drained, worst\u00a0of\u00a0${drained.length}`,
+      ),
     );
   } else {
     const uploads = result.operations.find(({ kind, scope }) => kind === 'upload' && scope === 'during-fault');
