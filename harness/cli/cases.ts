@@ -20,7 +20,7 @@ export function selectCases(ids: readonly string[]): readonly string[] {
 }
 
 /** Known ids that begin alike or differ by a few letters, the nearest first. */
-export function nearMatches(wanted: string, known: readonly string[]): string[] {
+function nearMatches(wanted: string, known: readonly string[]): string[] {
   const lower = wanted.toLowerCase();
   return known
     .map((id) => {

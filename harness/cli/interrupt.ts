@@ -29,7 +29,7 @@ export function onInterrupt(onSecond: () => void): { signal: AbortSignal } & Dis
 }
 
 /** The reason of the abort signal: which of the signals it was. */
-export class Interrupted extends Error {
+class Interrupted extends Error {
   constructor(name: NodeJS.Signals) {
     super(`interrupted by ${name}`);
     this.name = 'Interrupted';

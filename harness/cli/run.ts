@@ -29,7 +29,7 @@ import { openScreen, type Screen } from './screen.ts';
 import { type SuiteEnd, startSuite } from './suite-process.ts';
 import { repeatCommand, summaryLines } from './summary.ts';
 
-export interface RunOptions {
+interface RunOptions {
   env: EnvironmentChoice;
   case?: readonly string[];
   seed?: number;
@@ -68,7 +68,7 @@ ${EXIT_CODES_HELP}`,
 const collect = (id: string, ids: readonly string[] = []): string[] => [...ids, id];
 
 /** Runs the suite, writes all reports, and gives the exit code. */
-export async function run(options: RunOptions): Promise<number> {
+async function run(options: RunOptions): Promise<number> {
   const wanted = options.case ?? [];
   const cases = selectCases(wanted);
   const seed = options.seed ?? randomInt(SEED_MAX);

@@ -11,7 +11,7 @@ import { applyRecord, emptyState, liveLines } from './progress.ts';
 import { openScreen, type Screen } from './screen.ts';
 import { stackHelp } from './stack-help.ts';
 
-export interface StartOptions {
+interface StartOptions {
   env: EnvironmentChoice;
   profile: ProfileName;
   portOffset: number;
@@ -44,7 +44,7 @@ ${EXIT_CODES_HELP}`,
 }
 
 /** Starts the pipeline, says how to use it, and stays until it is interrupted. */
-export async function start(options: StartOptions): Promise<number> {
+async function start(options: StartOptions): Promise<number> {
   using screen = openScreen(process.stdout);
   using interrupt = onInterrupt(() => process.kill(process.pid, 'SIGKILL'));
   const { kind, reason } = await chooseEnvironmentKind(options.env);

@@ -53,7 +53,7 @@ function latencyRows({ latency }: RunResult): string[][] {
 }
 
 /** `p50 3.1–5.2 ms  p95 …  p99 …  (n 1000, known to ±2.1 ms)`. */
-export function distributionText(series: Distribution): string {
+function distributionText(series: Distribution): string {
   const known = series.resolutionMs === null ? '' : `, resolution ${milliseconds(series.resolutionMs)}`;
   const censored = series.censored === 0 ? '' : `, ${series.censored} never seen`;
   return `p50 ${quantile(series.p50)}  p95 ${quantile(series.p95)}  p99 ${quantile(series.p99)}  (n ${series.n}${censored}${known})`;

@@ -48,7 +48,7 @@ export function table(rows: readonly (readonly string[])[], gap = '  '): string[
   );
 }
 
-export function visibleWidth(text: string): number {
+function visibleWidth(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 

@@ -19,7 +19,7 @@ export function environmentWith(additions: Readonly<Record<string, string>>): No
 }
 
 /** Names of the variables set now that begin with `prefix`. */
-export function variablesNamed(prefix: string): string[] {
+function variablesNamed(prefix: string): string[] {
   return Object.keys(process.env).filter((name) => name.startsWith(prefix));
 }
 

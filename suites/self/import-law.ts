@@ -68,7 +68,7 @@ export const LAW: ImportLaw = {
 };
 
 /** The room a file lives in: the first two folders of its path, or the file itself where it lives in none. */
-export function roomOf(file: string): string {
+function roomOf(file: string): string {
   const parts = file.split('/');
   return parts.length < 3 ? file : parts.slice(0, 2).join('/');
 }
