@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { monotonicMs } from '../../core/clock.ts';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { pollUntil } from '../../core/poll.ts';
@@ -20,6 +19,14 @@ export interface ChildOptions {
   gid?: number;
 }
 
+export interface ReadyOptions {
+  /** Throws until it answers. */
+  probe(): Promise<void>;
+  logs(): Promise<string>;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
 const KILL_TIMEOUT_MS = 5000;
 
 /**
@@ -30,7 +37,6 @@ export class Child {
   readonly pid: number;
   readonly name: string;
   readonly #process: ChildProcess;
-  readonly #logPath: string;
   readonly exited: Promise<void>;
   #gone = false;
 
@@ -38,7 +44,6 @@ export class Child {
     this.#process = process;
     this.pid = pid;
     this.name = options.name;
-    this.#logPath = options.logPath;
     this.exited = new Promise((resolve) => {
       process.once('exit', () => {
         this.#gone = true;
@@ -137,9 +142,9 @@ export class Child {
 
   /**
    * Waits until `probe` answers; gives up at once when the process has exited.
-   * @throws UnreachableError with the last lines of its log
+   * @throws UnreachableError with the last lines of what `logs` gives
    */
-  async ready(probe: () => Promise<void>, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  async ready({ probe, logs, timeoutMs, signal }: ReadyOptions): Promise<void> {
     const exited = new AbortController();
     const given = signal === undefined ? exited.signal : AbortSignal.any([signal, exited.signal]);
     void this.exited.then(() => exited.abort(new SyncproofError(`it exited with ${this.#process.exitCode}`)));
@@ -153,7 +158,7 @@ export class Child {
       });
     } catch (cause) {
       signal?.throwIfAborted();
-      const log = (await readFile(this.#logPath, 'utf8')).trim().split('\n').slice(-15).join('\n');
+      const log = (await logs()).trim().split('\n').slice(-15).join('\n');
       throw new UnreachableError(`${this.name} did not start: ${describeError(cause)}\n${log}`, { cause });
     }
   }

@@ -57,7 +57,12 @@ export class ProcessPart implements PartControl {
     this.#child = child;
     this.#expectExit = false;
     await this.#plan.onSpawn(child.pid);
-    await child.ready(() => this.#plan.probe(), START_TIMEOUT_MS, signal);
+    await child.ready({
+      probe: () => this.#plan.probe(),
+      logs: () => this.logs(),
+      timeoutMs: START_TIMEOUT_MS,
+      signal,
+    });
     void child.exited.then(() => {
       if (this.#child === child && !this.#expectExit) this.#plan.onCrash(child.exitCode);
     });

@@ -1,0 +1,40 @@
+import { monotonicMs } from '../core/clock.ts';
+import type { EnvironmentChanged } from '../record/history.ts';
+import type { Recorder } from '../record/writer.ts';
+import type { EnvironmentKind } from './environment.ts';
+
+type Facts = Pick<EnvironmentChanged, 'part' | 'ms' | 'detail' | 'versions'>;
+
+/** Records what happens to one environment. */
+export interface Journal {
+  note(status: EnvironmentChanged['status'], facts?: Facts): void;
+  /** How long it took until everything answered, and what it is made of (milliseconds since the start, by step). */
+  ready(ms: number, steps: Readonly<Record<string, number>>, versions: Record<string, string>): void;
+}
+
+export function openJournal(recorder: Recorder, environmentId: string, kind: EnvironmentKind): Journal {
+  const note: Journal['note'] = (status, facts = {}) =>
+    recorder.record({ type: 'environment', environmentId, kind, status, ...facts });
+  return {
+    note,
+    ready(ms, steps, versions) {
+      const detail = Object.entries(steps)
+        .map(([step, at]) => `${step} ${at}`)
+        .join(', ');
+      note('ready', { ms, versions, detail });
+      recorder.record({
+        type: 'figure',
+        name: 'environment-ready-ms',
+        value: ms,
+        unit: 'ms',
+        detail: `${kind}: ${detail}`,
+      });
+    },
+  };
+}
+
+/** A clock that starts now and reads milliseconds to one decimal. */
+export function stopwatch(): () => number {
+  const startedAt = monotonicMs();
+  return () => Math.round((monotonicMs() - startedAt) * 10) / 10;
+}

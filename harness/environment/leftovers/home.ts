@@ -1,0 +1,39 @@
+import { describeError } from '../../core/errors.ts';
+import type { Journal } from '../journal.ts';
+import { createMarker, type Marker, removeFolders, saveMarker } from './marker.ts';
+import { sweep } from './remove.ts';
+import { startWatchdog } from './watchdog.ts';
+
+export interface Home extends Marker {
+  /** Folder on disk for what is small: logs, accounts. */
+  home: string;
+  /** Folder for the servers' data, in memory or on disk. */
+  data: string;
+}
+
+/**
+ * Makes an environment's folders, puts a watchdog beside them, and clears away what dead harnesses left behind.
+ * `resources` owns all of it.
+ */
+export async function openHome(
+  resources: AsyncDisposableStack,
+  storage: 'memory' | 'disk',
+  open: (id: string) => Journal,
+): Promise<{ home: Home; journal: Journal }> {
+  const home = await createMarker(storage);
+  resources.defer(() => removeFolders(home));
+  const journal = open(home.id);
+  journal.note('starting');
+  const watchdog = await startWatchdog(home.home);
+  resources.defer(() => watchdog.dismiss());
+  await saveMarker({ ...home, watchdog: watchdog.identity });
+  // On the side; and what cannot be cleared must not keep this environment from starting.
+  const swept = sweep().then(
+    (ids) => {
+      if (ids.length > 0) journal.note('starting', { detail: `removed leftovers of ${ids.join(', ')}` });
+    },
+    (error) => journal.note('starting', { detail: `leftovers remain: ${describeError(error)}` }),
+  );
+  resources.defer(() => swept);
+  return { home, journal };
+}

@@ -1,0 +1,104 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Role } from '../contract/http.ts';
+import { SyncproofError } from '../core/errors.ts';
+import type { PartName } from '../record/history.ts';
+import type { EnvironmentOptions, Link, ServerAddress, ServiceAccount } from './environment.ts';
+import type { Journal } from './journal.ts';
+import type { Home } from './leftovers/home.ts';
+import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
+import { removeLeftovers } from './leftovers/remove.ts';
+import { linkAddress } from './links.ts';
+import { cachePath } from './process/cache.ts';
+import { type PartPlan, ProcessPart } from './process/part.ts';
+import { allOrFirstError } from './process/together.ts';
+import { signingKeyFile, writeClientsFile } from './servers/credentials.ts';
+import { setupPostgres } from './servers/postgres-part.ts';
+import type { PostgresTemplate } from './servers/postgres-template.ts';
+import { setupRedis } from './servers/redis-part.ts';
+import { planServices } from './servers/service-part.ts';
+
+export interface ProcessPartsOptions {
+  options: EnvironmentOptions;
+  home: Home;
+  journal: Journal;
+  address(part: PartName): ServerAddress;
+  links: readonly Link[];
+  accounts: Record<Role, ServiceAccount>;
+  logDirectory: string;
+}
+
+export interface ProcessParts {
+  parts: Readonly<Record<PartName, ProcessPart>>;
+  template: PostgresTemplate;
+}
+
+/** Finds the servers' programs and plans every part; nothing runs yet. */
+export async function planParts(context: ProcessPartsOptions): Promise<ProcessParts> {
+  const { options, home, journal, address, links } = context;
+  const prepare = (part: PartName) => ({
+    onProgress: (detail: string) => journal.note('starting', { part, detail }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const storage = options.storage ?? 'memory';
+  const [redis, postgres, keyFile, clientsFile] = await allOrFirstError([
+    setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis') }, prepare('redis')),
+    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage }, prepare('postgres')),
+    signingKeyFile(options.signal),
+    writeClientsFile(home.home, context.accounts),
+    mkdir(context.logDirectory, { recursive: true }),
+  ]);
+  const { passwords } = postgres.template;
+  const services = planServices({
+    address,
+    options,
+    objectDirectory: join(home.data, 'objects'),
+    compileCache: cachePath('compiled'),
+    keyFile,
+    clientsFile,
+    redisUrl: (service) => `redis://${linkAddress(links, service, 'redis')}`,
+    databaseUrl: (service) =>
+      `postgres://${service}:${passwords[service]}@${linkAddress(links, service, 'postgres')}/${service}`,
+  });
+  const build = partBuilder(context, passwords);
+  const parts = {
+    redis: build('redis', redis.plan),
+    postgres: build('postgres', postgres.plan),
+    admin: build('admin', services.admin),
+    storage: build('storage', services.storage),
+    ingester: build('ingester', services.ingester),
+    query: build('query', services.query),
+  };
+  return { parts, template: postgres.template };
+}
+
+type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets'>;
+
+/** Adds to a plan what all parts have: the environment's mark, a log file, notes of their processes and crashes. */
+function partBuilder(
+  { home, journal, accounts, logDirectory }: ProcessPartsOptions,
+  passwords: Readonly<Record<string, string>>,
+): (name: PartName, plan: Plan) => ProcessPart {
+  const secrets = [...Object.values(accounts).map(({ clientSecret }) => clientSecret), ...Object.values(passwords)];
+  return (name, plan) =>
+    new ProcessPart({
+      ...plan,
+      name,
+      secrets,
+      logPath: join(logDirectory, `${name}.log`),
+      launch: async (signal) => {
+        const launch = await plan.launch(signal);
+        return { ...launch, env: { ...launch.env, [MARK_VARIABLE]: home.id } };
+      },
+      onSpawn: (pid) => noteProcess(home, pid),
+      onCrash: (exitCode) => journal.note('failed', { part: name, detail: `exited by itself with ${exitCode}` }),
+    });
+}
+
+/** Ends services and servers at once: nobody needs their data any more. Whatever still carries the mark goes, too. */
+export async function discardParts(parts: Readonly<Record<PartName, ProcessPart>>, home: Home): Promise<void> {
+  const results = await Promise.allSettled(Object.values(parts).map((part) => part.discard()));
+  await removeLeftovers(home);
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  if (errors.length > 0) throw new SyncproofError('Parts did not end in order', { cause: new AggregateError(errors) });
+}
