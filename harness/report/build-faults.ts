@@ -12,7 +12,9 @@ interface FaultsInput {
 }
 
 /** What each fault did, when, and how the pipeline came back from it. */
-export function buildFaults({ records, windows, operations, requirements }: FaultsInput): FaultResult[] {
+export function buildFaults(input: FaultsInput): FaultResult[] {
+  const { records, windows, operations, requirements } = input;
+  const losses = attributeLosses(input);
   const judged = new Set(
     requirements
       .flatMap(({ cases }) => cases)
@@ -42,7 +44,7 @@ export function buildFaults({ records, windows, operations, requirements }: Faul
       detectedMs: since(effectiveAt, mark('fault-detected')),
       firstSuccessAfterMs: since(toAt, mark('first-applied') ?? firstVisible(records, window)),
       backlogDrainedMs: since(toAt, mark('backlog-drained')),
-      losses: key !== undefined && judged.has(key) ? countLosses(records, key) : null,
+      losses: key !== undefined && judged.has(key) ? (losses.get(id) ?? 0) : null,
       writes: { ok, notOk: writes.length - ok },
     };
   });
@@ -59,7 +61,25 @@ function firstVisible(records: readonly HistoryRecord[], { case: key, toAt }: Fa
   return first;
 }
 
-function countLosses(records: readonly HistoryRecord[], key: string): number {
-  return records.filter((record) => record.type === 'finding' && record.checker === 'lost' && record.case === key)
-    .length;
+/**
+ * Lost writes by fault: each counts for the last fault of its case that was on before it was due, so that two faults
+ * in one case do not both answer for it; one that was due before any fault counts for the first.
+ */
+function attributeLosses({ records, windows, operations }: FaultsInput): ReadonlyMap<string, number> {
+  const dueAt = new Map<string, number>();
+  for (const operation of operations) {
+    const fileId = operation.end?.fileId ?? operation.invoked.fileId;
+    if (fileId !== undefined && isWrite(operation)) {
+      dueAt.set(`${operation.invoked.case} ${fileId}`, operation.invoked.intendedAt);
+    }
+  }
+  const losses = new Map<string, number>();
+  for (const record of records) {
+    if (record.type !== 'finding' || record.checker !== 'lost') continue;
+    const own = windows.filter((window) => window.case === record.case).toSorted((a, b) => a.fromAt - b.fromAt);
+    const at = dueAt.get(`${record.case} ${record.fileId}`) ?? 0;
+    const fault = own.findLast((window) => window.fromAt <= at) ?? own[0];
+    if (fault !== undefined) losses.set(fault.id, (losses.get(fault.id) ?? 0) + 1);
+  }
+  return losses;
 }

@@ -37,7 +37,7 @@ export function isDuring({ invoked }: Operation, window: FaultWindow): boolean {
 }
 
 /** A definite answer within the contract, be it no. */
-export function isAnswered({ end }: Operation): boolean {
+function isAnswered({ end }: Operation): boolean {
   return end?.type === 'ok' || (end?.type === 'fail' && end.status !== undefined && end.status < 500);
 }
 

@@ -23,7 +23,7 @@ export function formatQuantile({ lowMs, highMs }: Quantile): string {
   return lowUnit === high.split(' ')[1] && low.split(' ').length === 2 ? `${lowValue}–${high}` : `${low} – ${high}`;
 }
 
-export function formatCount(count: number): string {
+function formatCount(count: number): string {
   return count.toLocaleString('en-GB');
 }
 

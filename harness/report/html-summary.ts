@@ -40,7 +40,7 @@ ${run.command !== null && html`<dt>Repeat it</dt><dd class="command"><code id="c
 }
 
 /** The series a headline figure comes from: the calm phase with the most samples. */
-export function headlineSeries(result: RunResult): LatencySeries | undefined {
+function headlineSeries(result: RunResult): LatencySeries | undefined {
   const bySize = result.latency.series.toSorted((a, b) => b.n - a.n);
   return bySize.find(({ phase }) => phase === 'baseline') ?? bySize[0];
 }

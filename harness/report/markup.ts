@@ -47,6 +47,6 @@ export function visibleText(text: string): string {
   );
 }
 
-export function escapeMarkup(text: string): string {
+function escapeMarkup(text: string): string {
   return visibleText(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }

@@ -8,7 +8,7 @@ import { VERDICTS } from '../record/history.ts';
 
 export const RESULT_SCHEMA_VERSION = 1;
 
-export const RUN_VERDICTS = [
+const RUN_VERDICTS = [
   'conformant',
   'violation',
   'inconclusive',
@@ -102,11 +102,13 @@ export const faultResultSchema = z.object({
   detectedMs: ms.nullable().describe('effective → the pipeline said so'),
   firstSuccessAfterMs: ms.nullable().describe('healed → first write visible'),
   backlogDrainedMs: ms.nullable().describe('healed → nothing pending and all of the backlog visible'),
-  losses: count.nullable().describe('acknowledged writes that the case lost; null when it was not checked'),
+  losses: count
+    .nullable()
+    .describe('acknowledged writes, due since it was on, that were lost; null when the case came to no verdict'),
   writes: z.object({ ok: count, notOk: count }).describe('writes due while it was on'),
 });
 
-export const findingSchema = z.object({
+const findingSchema = z.object({
   checker: z.string(),
   case: z.string().nullable(),
   fileId: z.string().optional(),
@@ -114,7 +116,7 @@ export const findingSchema = z.object({
   at: ms,
 });
 
-export const figureSchema = z.object({
+const figureSchema = z.object({
   name: z.string(),
   value: z.number(),
   unit: z.string(),

@@ -52,7 +52,7 @@ export function sampleHistory(options: SampleOptions = {}): HistoryRecord[] {
     { at: 2380, type: 'figure', name: 'warm-start', value: 2380, unit: 'ms', detail: 'start → first upload accepted' },
   ];
   const add = (plan: CasePlan): void => {
-    records.push(...caseRecords(plan, random.fork(plan.key)));
+    for (const record of caseRecords(plan, random.fork(plan.key))) records.push(record);
   };
   add({
     key: 'AUTH-01',
