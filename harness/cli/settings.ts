@@ -10,6 +10,10 @@ const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
   ['SYNCPROOF_REPORT', 'default of --report'],
   ['SYNCPROOF_CACHE', 'folder for prepared servers (default: ~/.cache/syncproof; as root /var/cache/syncproof)'],
   ['REDIS_SERVER', 'a redis-server or valkey-server to use instead of one that is looked for'],
+  ['SYNCPROOF_CHROMIUM', 'a Chromium for the browser tests instead of one that is looked for'],
+  ['SYNCPROOF_REDIS_IMAGE', 'image of Redis for --env containers'],
+  ['SYNCPROOF_POSTGRES_IMAGE', 'image of PostgreSQL for --env containers'],
+  ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
   ['CI', 'plain progress lines instead of live ones'],
   ['NO_COLOR', 'no colours'],
 ];
