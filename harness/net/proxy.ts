@@ -2,27 +2,9 @@ import { createServer, type Server } from 'node:net';
 import { pollUntil } from '../core/poll.ts';
 import { claimPorts } from './ports.ts';
 import { Wire } from './wire.ts';
+import type { WireCounters, WireMode } from './wire-mode.ts';
 
-/** How a proxied wire behaves. */
-export type WireMode =
-  /** Bytes pass. */
-  | 'pass'
-  /** Open connections are reset, new ones refused (ECONNREFUSED). */
-  | 'refuse'
-  /** Connections stay open and new ones are accepted, but no byte passes in either direction. */
-  | 'blackhole';
-
-export interface WireCounters {
-  /** Connections accepted since the start. */
-  accepted: number;
-  /** Connections turned away: reset by `refuse`, or because the server refused them. (The kernel's own refusals cannot be counted.) */
-  refused: number;
-  open: number;
-  bytesToServer: number;
-  bytesToClient: number;
-  /** Bytes that arrived while the wire was a blackhole: the witness that somebody felt it. */
-  bytesSwallowed: number;
-}
+export type { WireCounters, WireMode } from './wire-mode.ts';
 
 /** A TCP proxy with a stable address in front of a server that may move, die or fall silent. */
 export interface FaultProxy extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import type { WireCounters, WireMode } from './proxy.ts';
+import type { WireCounters, WireMode } from './wire-mode.ts';
 
 /** What one direction keeps while the wire is a blackhole; beyond it the sender feels TCP backpressure. */
 const HELD_BYTES_MAX = 64 * 1024;
