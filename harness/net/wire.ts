@@ -58,7 +58,10 @@ export class Wire {
   pass(): void {
     if (!this.#holding || this.#done) return;
     this.#holding = false;
-    if (this.#brokenWhileHolding) return this.reset();
+    if (this.#brokenWhileHolding) {
+      this.reset();
+      return;
+    }
     if (this.#server === undefined) this.#open();
     for (const direction of this.#directions) {
       for (const chunk of direction.held.splice(0)) this.#forward(direction, chunk);
