@@ -11,19 +11,20 @@ export function requirementsSection({ requirements }: RunResult): Markup {
 ${
   requirements.length === 0
     ? html`<p class="card empty">No requirement was tried.</p>`
-    : html`<table class="card req"><thead><tr><th scope="col">Id</th><th scope="col">Verdict</th><th scope="col">Requirement</th><th scope="col" class="num">Took</th></tr></thead>
-${requirements.map(requirementRows)}</table>`
+    : html`<div class="card"><table class="req"><thead><tr><th scope="col">Id</th><th scope="col">Verdict</th><th scope="col">Requirement</th><th scope="col" class="num">Took</th></tr></thead>
+${requirements.map(requirementRows)}</table></div>`
 }
 </section>`;
 }
 
 function requirementRows({ id, level, tier, title, verdict, cases }: RequirementResult): Markup {
   const calm = verdict === 'pass' || verdict === 'xfail' || verdict === 'skip';
+  const only = cases.length === 1 ? cases[0] : undefined;
   const tookMs = Math.max(0, ...cases.map(({ durationMs }) => durationMs ?? 0));
   const place = [level, tier].filter((part) => part !== undefined).join(', ');
   return html`<tbody data-requirement="${id}" data-requirement-verdict="${verdict}"><tr><th scope="row" id="${id}">${id}</th><td>${verdictBadge(verdict)}</td>
 <td class="text">${title}${place !== '' && html`<span class="sub">${place}</span>`}
-<details${calm ? '' : html` open`}><summary>${plural(cases.length, 'case')}${caseCounts(cases)}</summary><ol class="cases">${cases.map(caseItem)}</ol></details></td>
+${calm && only !== undefined && evidenceList(only.evidence, only.floor)}<details${calm ? '' : html` open`}><summary>${plural(cases.length, 'case')}${caseCounts(cases)}</summary><ol class="cases">${cases.map(caseItem)}</ol></details></td>
 <td class="num">${tookMs === 0 ? '–' : formatMs(tookMs)}</td></tr></tbody>`;
 }
 
@@ -37,10 +38,13 @@ function caseItem({ key, title, verdict, durationMs, reason, evidence, floor }: 
     durationMs === null ? 'never ended' : formatMs(durationMs)
   }</span></div>
 ${reason !== undefined && html`<p class="reason ${VERDICT_LABELS[verdict].tone}">${reason}</p>`}
-${
-  Object.keys(evidence).length > 0 &&
-  html`<ul class="evidence" aria-label="Evidence">${Object.entries(evidence).map(([name, value]) => evidenceItem(name, value, floor[name]))}</ul>`
-}</li>`;
+${evidenceList(evidence, floor)}</li>`;
+}
+
+function evidenceList(evidence: CaseResult['evidence'], floor: CaseResult['floor']): Markup | undefined {
+  const entries = Object.entries(evidence);
+  if (entries.length === 0) return undefined;
+  return html`<ul class="evidence" aria-label="Evidence">${entries.map(([name, value]) => evidenceItem(name, value, floor[name]))}</ul>`;
 }
 
 function evidenceItem(name: string, value: number | string, least: number | undefined): Markup {

@@ -58,6 +58,7 @@ td .sub,th .sub{display:block;color:var(--soft);font-size:12.5px;font-weight:400
 .num .sub{white-space:nowrap}
 .num .why{color:var(--soft);font-size:13px}
 tbody th{font-weight:600;white-space:nowrap}
+td.key{white-space:nowrap}
 .req td.text{width:100%;overflow-wrap:anywhere}
 .reason{margin:6px 0 0;padding:7px 11px;border-left:3px solid var(--tone);background:var(--tone-bg);border-radius:0 6px 6px 0;white-space:pre-wrap;overflow-wrap:anywhere}
 details>summary{cursor:pointer;color:var(--link);width:fit-content;margin-top:3px;font-size:13.5px}
@@ -102,7 +103,7 @@ figure{padding:12px 14px 6px}.legend{padding:14px 14px 2px}
 .req tr{display:grid;grid-template-columns:auto auto 1fr;gap:4px 10px;align-items:baseline}
 .req td.text{grid-column:1/-1;grid-row:2}.req .num{text-align:right}}
 @media print{body{background:#fff;font-size:11px}main,header.top,footer{max-width:none;padding:0}
-.card{break-inside:avoid-page;border-color:#bbb}.req.card,.card:has(figure){break-inside:auto}figure,tr{break-inside:avoid}button,header.top nav{display:none}
+.card{break-inside:avoid-page;border-color:#bbb}.card:has(.req),.card:has(figure){break-inside:auto}figure,tr{break-inside:avoid}button,header.top nav{display:none}
 svg.panel{min-width:0}.scroll{overflow:visible}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 `;

@@ -14,7 +14,7 @@ export function findingsSection({ findings }: RunResult): Markup {
 <div class="card scroll" tabindex="0" role="region" aria-label="Findings"><table><thead><tr><th scope="col">Checker</th><th scope="col">Case</th><th scope="col">What</th><th scope="col">File</th></tr></thead>
 <tbody>${shown.map(
     ({ checker, case: key, message, fileId }) =>
-      html`<tr data-finding><th scope="row">${checker}</th><td>${key ?? '–'}</td><td>${message}</td><td class="mono">${fileId ?? '–'}</td></tr>`,
+      html`<tr data-finding><th scope="row">${checker}</th><td class="key">${key ?? '–'}</td><td>${message}</td><td class="mono">${fileId ?? '–'}</td></tr>`,
   )}</tbody></table></div>
 </section>`;
 }
@@ -36,7 +36,7 @@ function faultRow(fault: FaultResult): Markup {
   const { effectiveAt, healedAt, requestedAt, writes, losses } = fault;
   const from = effectiveAt ?? requestedAt;
   const due = writes.ok + writes.notOk;
-  return html`<tr data-fault-row="${fault.id}"><th scope="row">${fault.kind}<span class="sub">at ${formatMs(from)}</span></th><td>${fault.case ?? '–'}</td>
+  return html`<tr data-fault-row="${fault.id}"><th scope="row">${fault.kind}<span class="sub">at ${formatMs(from)}</span></th><td class="key">${fault.case ?? '–'}</td>
 <td class="num">${healedAt === null ? 'not healed' : formatMs(healedAt - from)}</td>
 <td class="num">${due === 0 ? '–' : `${writes.ok} of ${due} ok`}</td>
 <td class="num">${orDash(fault.detectedMs)}</td><td class="num">${orDash(fault.firstSuccessAfterMs)}</td><td class="num">${orDash(fault.backlogDrainedMs)}</td>
