@@ -1,0 +1,130 @@
+import { backoffMs, pause } from '../common/backoff.ts';
+import { type Log, troubleLog } from '../common/log.ts';
+import type { Pool } from '../common/postgres.ts';
+import { applyChanges } from './apply.ts';
+import { type Change, parseEvent, type StreamEntry } from './events.ts';
+import { failureKind } from './failures.ts';
+import type { ConsumerMetrics } from './metrics.ts';
+import type { DeadLetter } from './stream.ts';
+
+export interface BatchOutcome {
+  /** Ids of the entries whose effect is committed, or that are gone: acknowledge them. */
+  done: string[];
+  /** Entries that can never be applied. */
+  dead: DeadLetter[];
+  /** How many stay pending because somebody holds a lock they need. */
+  deferred: number;
+}
+
+export interface BatchDependencies {
+  pool: Pool;
+  log: Log;
+  metrics: ConsumerMetrics;
+  /** Ends the waiting for a database that is away. */
+  signal: AbortSignal;
+}
+
+interface Item {
+  entry: StreamEntry;
+  change: Change;
+}
+
+const DATA_ATTEMPTS_MAX = 3;
+const LOCK_TIMEOUT_MS = 1000;
+/** Once a batch is known to meet a lock, its parts do not wait for long: the files behind must not, either. */
+const LOCK_TIMEOUT_SPLIT_MS = 100;
+/** After this many single files behind locks the rest is deferred untried: the whole table may be locked. */
+const CONTENDED_MAX = 8;
+
+/**
+ * Applies entries of the stream. A batch that the database refuses is halved until the culprits stand alone; so one bad
+ * event costs a few statements, not the ones behind it. While the database is away everything waits, for as long as it takes.
+ */
+export class BatchApplier {
+  readonly #dependencies: BatchDependencies;
+  readonly #trouble: ReturnType<typeof troubleLog>;
+
+  constructor(dependencies: BatchDependencies) {
+    this.#dependencies = dependencies;
+    this.#trouble = troubleLog(dependencies.log, 'applying events');
+  }
+
+  /** Never throws for what an event contains. When the signal aborts, what is not applied yet just stays pending. */
+  async apply(entries: readonly StreamEntry[]): Promise<BatchOutcome> {
+    const outcome: BatchOutcome = { done: [], dead: [], deferred: 0 };
+    const items: Item[] = [];
+    for (const entry of entries) {
+      if (entry.fields === null) {
+        outcome.done.push(entry.id);
+        continue;
+      }
+      const parsed = parseEvent(entry.fields);
+      if ('change' in parsed) items.push({ entry, change: parsed.change });
+      else outcome.dead.push({ entry, error: parsed.error, attempts: 1 });
+    }
+    if (items.length > 0) await this.#settle(items, outcome, LOCK_TIMEOUT_MS, { contended: 0 });
+    return outcome;
+  }
+
+  async #settle(
+    items: readonly Item[],
+    outcome: BatchOutcome,
+    lockTimeoutMs: number,
+    shared: { contended: number },
+  ): Promise<void> {
+    for (let outages = 0, refusals = 0; ; ) {
+      if (this.#dependencies.signal.aborted) return;
+      if (shared.contended >= CONTENDED_MAX) {
+        outcome.deferred += items.length;
+        return;
+      }
+      try {
+        await this.#applyOnce(items, lockTimeoutMs);
+        for (const { entry } of items) outcome.done.push(entry.id);
+        this.#trouble.end();
+        return;
+      } catch (error) {
+        const kind = failureKind(error);
+        this.#dependencies.metrics.failed.inc({ kind }, items.length);
+        if (kind === 'outage') {
+          this.#trouble.begin(error);
+          outages++;
+          await pause(backoffMs(outages, { ms: 50, msMax: 1000 }), this.#dependencies.signal);
+        } else if (items.length > 1) {
+          const middle = items.length >> 1;
+          await this.#settle(items.slice(0, middle), outcome, LOCK_TIMEOUT_SPLIT_MS, shared);
+          await this.#settle(items.slice(middle), outcome, LOCK_TIMEOUT_SPLIT_MS, shared);
+          return;
+        } else if (kind === 'contended') {
+          shared.contended++;
+          outcome.deferred++;
+          return;
+        } else {
+          refusals++;
+          const [item] = items;
+          if (item === undefined || refusals < DATA_ATTEMPTS_MAX) continue;
+          outcome.dead.push({ entry: item.entry, error: describeRefusal(error), attempts: refusals });
+          return;
+        }
+      }
+    }
+  }
+
+  async #applyOnce(items: readonly Item[], lockTimeoutMs: number): Promise<void> {
+    const { pool, metrics } = this.#dependencies;
+    const stopTimer = metrics.applySeconds.startTimer();
+    const changes = items.map(({ change }) => change);
+    const { upserted, deleted } = await applyChanges(pool, changes, { lockTimeoutMs });
+    stopTimer();
+    metrics.batchSize.observe(items.length);
+    metrics.processed.inc(items.length);
+    metrics.rowsWritten.inc(upserted + deleted);
+  }
+}
+
+function describeRefusal(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  const facts = [code, constraint].filter((fact) => typeof fact === 'string').join(', ');
+  return facts === '' ? error.message : `${error.message} (${facts})`;
+}

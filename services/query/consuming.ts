@@ -1,0 +1,131 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { DEAD_LETTER_STREAM_SUFFIX } from '../../harness/contract/names.ts';
+import { within } from '../common/backoff.ts';
+import type { Log } from '../common/log.ts';
+import type { Pool } from '../common/postgres.ts';
+import { closeRedis, createRedisClient, createRedisProbe, type RedisClient } from '../common/redis.ts';
+import { BatchApplier } from './batch.ts';
+import { ReaderConnection } from './connection.ts';
+import { type ConsumerSettings, StreamConsumer } from './consumer.ts';
+import type { ConsumerMetrics, GroupBacklog } from './metrics.ts';
+import { CONSUMER_NAME_PREFIX } from './reaper.ts';
+import { EventStream, foldReply, REMOVE_CONSUMER_SCRIPT, type StreamNames } from './stream.ts';
+
+export interface ConsumingOptions {
+  redisUrl: string;
+  stream: string;
+  group: string;
+  consumer: string;
+  settings: ConsumerSettings;
+  pool: Pool;
+  metrics: ConsumerMetrics;
+  log: Log;
+  /** Ends the reading; the batch in hand is finished and acknowledged. */
+  signal: AbortSignal;
+}
+
+/** A reader hears nothing for the blocking time and this much more before it gives the connection up. */
+const SOCKET_GRACE_MS = 500;
+const SIDE_TIMEOUT_MS = 1000;
+const ASK_MS = 500;
+const FINISH_MS = 1700;
+
+/**
+ * The name under which an instance reads. The same for the same instance after a restart, so that it goes on with what it
+ * held at once instead of waiting until that may be taken over; a process on a port chosen by the system gets a new one.
+ * Two processes that should share a name all the same do no harm: applying twice changes nothing.
+ */
+export function consumerName(address: { host: string; port: number }): string {
+  const identity = address.port === 0 ? randomBytes(16) : `${hostname()}/${address.host}/${address.port}`;
+  const bytes = createHash('sha256').update(identity).digest().subarray(0, 16);
+  // RFC 9562, section 5.8: version 8 is for uuids made in a way of one's own.
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  const uuid = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+  return CONSUMER_NAME_PREFIX + uuid;
+}
+
+/**
+ * Everything about Redis in this service: the consumer on a connection of its own, and a second one that never blocks,
+ * for questions and for ending a blocking read. `start` may come later (after the migrations); health is known before.
+ */
+export class Consuming implements AsyncDisposable {
+  readonly #options: ConsumingOptions;
+  readonly #names: StreamNames;
+  readonly #side: RedisClient;
+  readonly #ping: () => Promise<boolean>;
+  #connection: ReaderConnection | undefined;
+  #consumer: StreamConsumer | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: ConsumingOptions) {
+    this.#options = options;
+    const { redisUrl: url, stream, group, consumer, log, signal } = options;
+    this.#names = { stream, group, consumer, deadLetter: stream + DEAD_LETTER_STREAM_SUFFIX };
+    this.#side = createRedisClient({ url, log, name: `${consumer}:side`, socketTimeoutMs: SIDE_TIMEOUT_MS });
+    this.#ping = createRedisProbe(this.#side, ASK_MS);
+    signal.addEventListener('abort', () => void this.#unblock(), { once: true });
+  }
+
+  start(): void {
+    if (this.#consumer !== undefined || this.#options.signal.aborted) return;
+    const { redisUrl: url, settings, pool, metrics, log, signal } = this.#options;
+    const socketTimeoutMs = settings.blockMs + SOCKET_GRACE_MS;
+    const connection = new ReaderConnection({ url, log, name: this.#names.consumer, socketTimeoutMs });
+    const stream = new EventStream(connection, this.#names);
+    const batches = new BatchApplier({ pool, log, metrics, signal });
+    this.#connection = connection;
+    this.#consumer = new StreamConsumer({ connection, stream, batches, metrics, settings, log, signal });
+    this.#running = this.#consumer.run();
+  }
+
+  /** Whether Redis answers now, and the consumer's reads have been answered lately. Takes at most half a second. */
+  async isHealthy(): Promise<boolean> {
+    return this.#consumer?.isReading() === true && (await this.#ping());
+  }
+
+  /** What the group still has to do; undefined when Redis cannot tell. Takes at most half a second. */
+  async backlog(): Promise<GroupBacklog | undefined> {
+    if (this.#side.status !== 'ready') return undefined;
+    try {
+      const groups = await within(ASK_MS, 'XINFO GROUPS', this.#side.call('XINFO', 'GROUPS', this.#names.stream));
+      const group = (groups as unknown[]).map(foldReply).find(({ name }) => name === this.#names.group);
+      if (group === undefined) return undefined;
+      return { pending: Number(group.pending), lag: typeof group.lag === 'number' ? group.lag : null };
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'the backlog is unknown');
+      return undefined;
+    }
+  }
+
+  /** Waits for the batch in hand, then takes this consumer's name off the group if it holds nothing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await within(FINISH_MS, 'finishing the batch in hand', this.#running);
+      if (this.#consumer !== undefined && this.#side.status === 'ready') {
+        const { stream, group, consumer } = this.#names;
+        await within(ASK_MS, 'leaving the group', this.#side.eval(REMOVE_CONSUMER_SCRIPT, 1, stream, group, consumer));
+      }
+    } catch (error) {
+      log.info({ err: error }, 'left without taking the name off the group');
+    } finally {
+      this.#connection?.close();
+      closeRedis(this.#side);
+    }
+  }
+
+  /** Ends a blocking read now. An entry delivered in this very moment stays pending and is drained later. */
+  async #unblock(): Promise<void> {
+    const id = this.#consumer?.blockedClientId;
+    if (id === undefined) return;
+    try {
+      await within(ASK_MS, 'CLIENT UNBLOCK', this.#side.call('CLIENT', 'UNBLOCK', id));
+    } catch (error) {
+      this.#options.log.debug({ err: error }, 'cutting the blocking read short');
+      this.#connection?.close();
+    }
+  }
+}

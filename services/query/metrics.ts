@@ -1,0 +1,87 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+export interface ConsumerMetrics {
+  processed: Counter;
+  rowsWritten: Counter;
+  failed: Counter<'kind'>;
+  deadLettered: Counter;
+  claimed: Counter;
+  connections: Counter;
+  batchSize: Histogram;
+  applySeconds: Histogram;
+}
+
+export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
+  const registers = [registry];
+  return {
+    processed: new Counter({
+      name: 'syncproof_events_processed_total',
+      help: 'Events whose effect is committed, those that changed nothing (duplicates, stale versions) included.',
+      registers,
+    }),
+    rowsWritten: new Counter({
+      name: 'syncproof_rows_written_total',
+      help: 'Rows of the read model that events inserted, updated or deleted.',
+      registers,
+    }),
+    failed: new Counter({
+      name: 'syncproof_events_failed_total',
+      help: 'Failed attempts to apply an event. kind: data (refused), contended (a lock), outage (database away).',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
+    deadLettered: new Counter({
+      name: 'syncproof_events_dead_lettered_total',
+      help: 'Events that can never be applied and were moved to the dead-letter stream.',
+      registers,
+    }),
+    claimed: new Counter({
+      name: 'syncproof_events_claimed_total',
+      help: 'Events taken over after a consumer held them for too long, own ones included.',
+      registers,
+    }),
+    connections: new Counter({
+      name: 'syncproof_consumer_connected_total',
+      help: 'Times the consumer was connected and had drained what it held.',
+      registers,
+    }),
+    batchSize: new Histogram({
+      name: 'syncproof_batch_size_events',
+      help: 'Events per transaction.',
+      buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000],
+      registers,
+    }),
+    applySeconds: new Histogram({
+      name: 'syncproof_apply_seconds',
+      help: 'Time to apply one batch, commit included.',
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+      registers,
+    }),
+  };
+}
+
+/** What the server knows about the group; undefined while it cannot be asked. */
+export interface GroupBacklog {
+  pending: number;
+  /** Null when Redis itself does not know. It lies after trimming (Redis 7: XINFO GROUPS). */
+  lag: number | null;
+}
+
+/** Gauges that ask Redis when they are scraped; unknown is NaN, never a comforting 0. */
+export function registerBacklogGauges(registry: Registry, ask: () => Promise<GroupBacklog | undefined>): void {
+  const pending = new Gauge({
+    name: 'syncproof_events_pending',
+    help: 'Events delivered to a consumer of the group and not acknowledged. NaN: unknown.',
+    registers: [registry],
+    async collect() {
+      const backlog = await ask();
+      pending.set(backlog?.pending ?? Number.NaN);
+      lag.set(backlog?.lag ?? Number.NaN);
+    },
+  });
+  const lag = new Gauge({
+    name: 'syncproof_events_lag',
+    help: 'Events of the stream not delivered to the group yet. NaN: unknown.',
+    registers: [registry],
+  });
+}
