@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import type { EnvironmentOptions } from '../../harness/environment/environment.ts';
+import { MARK_VARIABLE } from '../../harness/environment/leftovers/marker.ts';
+import { httpProbe } from '../../harness/environment/process/probes.ts';
+import { markedProcesses } from '../../harness/environment/process/table.ts';
+import { startProcesses } from '../../harness/environment/processes.ts';
+import { createFaults } from '../../harness/faults/faults.ts';
+import { memoryRecorder } from '../../harness/record/writer.ts';
+
+/** The storage service alone: it needs no server. */
+const storageOnly = (recorder = memoryRecorder()): EnvironmentOptions => ({
+  kind: 'processes',
+  profile: 'default',
+  recorder,
+  deferred: ['redis', 'postgres', 'admin', 'ingester', 'query'],
+});
+
+test('a service is killed, paused and stopped, and comes back at its address', async () => {
+  const recorder = memoryRecorder();
+  await using environment = await startProcesses(storageOnly(recorder));
+  const faults = createFaults(environment, recorder);
+  for (const start of [faults.storage.kill, faults.storage.pause, faults.storage.stop]) {
+    await using fault = await start();
+    expect(fault.target).toBe('storage');
+  }
+  await using _restarted = await faults.storage.restart();
+  expect((await httpProbe(`${environment.urls.storage}/health/live`)).status).toBe(200);
+  expect(recorder.records.filter(({ type }) => type === 'fault').length).toBe(16);
+  expect(await environment.parts.storage.logs()).toContain('listening');
+});
+
+test('settings of the run and arguments for node reach the service', async () => {
+  await using environment = await startProcesses({
+    ...storageOnly(),
+    settings: { storage: { GIT_SHA: 'abc1234' } },
+    nodeArguments: { storage: ['--title=with-arguments'] },
+  });
+  const { body } = await httpProbe(`${environment.urls.storage}/version`);
+  expect(JSON.parse(body)).toMatchObject({ git_sha: 'abc1234' });
+});
+
+test('a service that cannot start fails the start with its own words, and nothing remains', async () => {
+  const recorder = memoryRecorder();
+  const starting = startProcesses({ ...storageOnly(recorder), settings: { storage: { LOG_LEVEL: 'loud' } } });
+  await expect(starting).rejects.toThrow(/storage did not start.*exited with 2.*Expected LOG_LEVEL to be one of/s);
+  const [first] = recorder.records;
+  const id = first?.type === 'environment' ? first.environmentId : '';
+  expect(id).not.toBe('');
+  expect(markedProcesses(`${MARK_VARIABLE}=${id}`, [])).toEqual([]);
+  expect(existsSync(`/dev/shm/syncproof-${id}`)).toBe(false);
+  expect(recorder.records.at(-1)).toMatchObject({ type: 'environment', status: 'failed' });
+});
+
+test('a service that crashes by itself is recorded', async () => {
+  const recorder = memoryRecorder();
+  await using environment = await startProcesses(storageOnly(recorder));
+  const [pid] = markedProcesses(`${MARK_VARIABLE}=${environment.id}`, []);
+  process.kill(pid ?? 0, 'SIGKILL');
+  await expect
+    .poll(() => recorder.records.at(-1))
+    .toMatchObject({ type: 'environment', status: 'failed', part: 'storage' });
+  expect(await environment.parts.storage.running()).toBe(false);
+});
+
+test('a port that is taken is named', async () => {
+  await using environment = await startProcesses(storageOnly());
+  const port = Number(new URL(environment.urls.storage).port);
+  const second = startProcesses({ ...storageOnly(), ports: { storage: port } });
+  await expect(second).rejects.toThrow(`Expected the port of storage to be free, got ${port}`);
+});
