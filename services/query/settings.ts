@@ -1,0 +1,18 @@
+import type { z } from 'zod';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME, STANDARD_PORTS } from '../../harness/contract/names.ts';
+import { commonSettings, httpUrl, integer, secretUrl, text, verifierSettings } from '../common/config.ts';
+
+export const querySettings = {
+  ...commonSettings('query'),
+  ...verifierSettings(),
+  DATABASE_URL: secretUrl(['postgres', 'postgresql']),
+  REDIS_URL: secretUrl(['redis', 'rediss']),
+  STORAGE_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.storage}`),
+  EVENT_STREAM_NAME: text(EVENT_STREAM_NAME),
+  REDIS_CONSUMER_GROUP: text(CONSUMER_GROUP),
+  REDIS_CONSUMER_BATCH_SIZE: integer({ min: 1, max: 5000, fallback: 500 }),
+  // 0 would block for ever; a minute is longer than any sensible watchdog.
+  REDIS_CONSUMER_BLOCK_MS: integer({ min: 10, max: 60_000, fallback: 1000 }),
+  REDIS_PENDING_RETRY_MS: integer({ min: 100, max: 86_400_000, fallback: 10_000 }),
+};
+export type QuerySettings = z.output<z.ZodObject<typeof querySettings>>;
