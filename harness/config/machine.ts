@@ -5,7 +5,8 @@ import { join } from 'node:path';
 export interface MachineSettings {
   /**
    * Where downloaded and prepared things are kept between runs: SYNCPROOF_CACHE, else XDG_CACHE_HOME/syncproof, else
-   * ~/.cache/syncproof. For root, whose servers run as another user who cannot look into root's home, /var/cache/syncproof.
+   * ~/.cache/syncproof. For root, whose PostgreSQL runs as another user who cannot look into root's home, it is
+   * /var/cache/syncproof unless SYNCPROOF_CACHE says otherwise.
    */
   cacheDirectory: string;
   /** REDIS_SERVER: path of a redis-server or valkey-server to use instead of looking for one. */
@@ -23,12 +24,11 @@ export function machineSettings(): MachineSettings {
   const given = (name: string): string | undefined => process.env[name] || undefined;
   const isRoot = process.getuid?.() === 0;
   const xdg = given('XDG_CACHE_HOME');
-  const byDefault =
-    xdg !== undefined
+  const byDefault = isRoot
+    ? '/var/cache/syncproof'
+    : xdg !== undefined
       ? join(xdg, 'syncproof')
-      : isRoot
-        ? '/var/cache/syncproof'
-        : join(homedir() || join(tmpdir(), userInfo().username), '.cache', 'syncproof');
+      : join(homedir() || join(tmpdir(), userInfo().username), '.cache', 'syncproof');
   return {
     cacheDirectory: given('SYNCPROOF_CACHE') ?? byDefault,
     redisServer: given('REDIS_SERVER'),

