@@ -26,7 +26,7 @@ import {
 import { applyRecord, emptyState, liveLines } from './progress.ts';
 import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts';
 import { openScreen, type Screen } from './screen.ts';
-import { type SuiteEnd, startSuite } from './suite-process.ts';
+import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
 import { repeatCommand, summaryLines } from './summary.ts';
 
 interface RunOptions {
@@ -130,7 +130,11 @@ async function superviseSuite(
   );
   screen.live(() => liveLines(state, monotonicMs() - originMs, screen.paint));
 
-  await using suite = startSuite({ contextPath: folder.contextPath, logPath: join(folder.logDirectory, 'vitest.log') });
+  await using suite = startSuite({
+    arguments: suiteArguments(),
+    contextPath: folder.contextPath,
+    logPath: join(folder.logDirectory, 'vitest.log'),
+  });
   using interrupt = onInterrupt(() => suite.kill());
   const stopped = new Promise<SuiteEnd>((resolve, reject) => {
     interrupt.signal.addEventListener('abort', () => {

@@ -5,12 +5,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
 import { environmentWith, packageFacts } from '../config/settings.ts';
+import { pollUntil } from '../core/poll.ts';
+import { findProcess, processTree, signalProcess } from '../environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
 const TAIL_LINES = 15;
 
 /** Outlives us if we are killed: the kernel then closes its stdin, and it kills the suite's process group. */
-const GUARD = 'read -r word; [ "$word" = done ] || kill -KILL -- "-$1"';
+const GUARD = 'read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"';
 
 export interface SuiteEnd {
   exitCode: number | null;
@@ -20,7 +22,8 @@ export interface SuiteEnd {
 }
 
 /** The test runner, in a process group of its own so that a Ctrl-C reaches it only through us. */
-export interface SuiteProcess extends AsyncDisposable {
+interface SuiteProcess extends AsyncDisposable {
+  readonly pid: number | undefined;
   /** Resolves when it has exited; never rejects. */
   readonly ended: Promise<SuiteEnd>;
   /** Asks it to stop; kills what is left of its group after a bounded grace. */
@@ -29,16 +32,23 @@ export interface SuiteProcess extends AsyncDisposable {
   kill(): void;
 }
 
-/** The runner's entry file, found the way Node finds it, so that hoisted installations work too. */
-function vitestEntry(): string {
-  return join(dirname(fileURLToPath(import.meta.resolve('vitest/package.json'))), 'vitest.mjs');
+/** Node's arguments that run the suite. The runner is found the way Node finds it, so hoisted installations work too. */
+export function suiteArguments(): string[] {
+  const runner = join(dirname(fileURLToPath(import.meta.resolve('vitest/package.json'))), 'vitest.mjs');
+  return [runner, 'run', '--config', join(packageFacts().root, 'suites/vitest.config.ts')];
 }
 
-/** Starts the suite; what it prints goes to `logPath`, since progress is read from the history instead. */
-export function startSuite(options: { contextPath: string; logPath: string }): SuiteProcess {
-  const { root } = packageFacts();
-  const child = spawn(process.execPath, [vitestEntry(), 'run', '--config', join(root, 'suites/vitest.config.ts')], {
-    cwd: root,
+interface SuiteOptions {
+  /** Node's arguments, see `suiteArguments`. */
+  arguments: readonly string[];
+  contextPath: string;
+  /** Takes what it prints, since progress is read from the history instead. */
+  logPath: string;
+}
+
+export function startSuite(options: SuiteOptions): SuiteProcess {
+  const child = spawn(process.execPath, options.arguments, {
+    cwd: packageFacts().root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environmentWith({ [RUN_CONTEXT_VARIABLE]: options.contextPath, NO_COLOR: '1' }),
@@ -58,24 +68,20 @@ export function startSuite(options: { contextPath: string; logPath: string }): S
     guard?.stdin?.end('done\n');
   });
 
-  const signalGroup = (signal: NodeJS.Signals): void => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-  };
-  const kill = (): void => signalGroup('SIGKILL');
+  const group = child.pid === undefined ? undefined : -child.pid;
+  const kill = (): void => void (group !== undefined && signalProcess(group, 'SIGKILL'));
   const stop = async (): Promise<SuiteEnd> => {
-    signalGroup('SIGINT');
-    const grace = setTimeout(kill, STOP_GRACE_MS);
-    const end = await ended;
-    clearTimeout(grace);
-    kill();
-    return end;
+    const members = child.pid === undefined ? [] : processTree(child.pid);
+    if (group !== undefined) signalProcess(group, 'SIGINT');
+    // Its workers stop their environments, and may take longer than the runner itself.
+    const gone = (): true | undefined => (members.every((pid) => findProcess(pid) === undefined) ? true : undefined);
+    await pollUntil(gone, { what: 'the suite to stop', timeoutMs: STOP_GRACE_MS }).catch(kill);
+    return ended;
   };
+  // A worker that outlives the runner would keep its output open, and us waiting.
+  child.once('exit', () => void setTimeout(kill, STOP_GRACE_MS).unref());
   return {
+    pid: child.pid,
     ended,
     stop,
     kill,

@@ -1,0 +1,199 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { selectCases } from '../../harness/cli/cases.ts';
+import { followHistory } from '../../harness/cli/follow.ts';
+import { applyRecord, emptyState, liveLines } from '../../harness/cli/progress.ts';
+import { createRunFolder, pointLatestAt } from '../../harness/cli/run-folder.ts';
+import { repeatCommand, summaryLines } from '../../harness/cli/summary.ts';
+import { milliseconds } from '../../harness/cli/text.ts';
+import { environmentWith } from '../../harness/config/settings.ts';
+import { pollUntil } from '../../harness/core/poll.ts';
+import { findProcess } from '../../harness/environment/process/table.ts';
+import type { HistoryRecord } from '../../harness/record/history.ts';
+import { buildResult } from '../../harness/report/build.ts';
+import { sampleHistory } from '../browser/sample-history.ts';
+
+const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
+const plain = (_style: string, text: string): string => text;
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'syncproof-cli-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+function syncproof(words: readonly string[], settings: Record<string, string> = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...words], { env: environmentWith(settings) }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; says: RegExp[] }[] = [
+  { words: ['run', '--env', 'docker'], says: [/--env/, /one of auto, containers, processes/, /"docker"/] },
+  { words: ['run', '--seed', '1.5'], says: [/--seed/, /an integer from 0 to 4294967295/, /"1\.5"/] },
+  { words: ['run', '--profile', 'fast'], says: [/--profile/, /one of default, classic/, /"fast"/] },
+  { words: ['run', '--csae', 'RES-01'], says: [/--csae/, /--case/] },
+  { words: ['run', '--case', 'RES-1'], says: [/--case/, /RES-1;/, /did you mean RES-01/] },
+  { words: ['run', '--case', 'RES-01/kiled'], says: [/RES-01\/kiled/, /did you mean RES-01\/killed/] },
+  { words: ['run', '--', '--env', 'docker'], says: [/--env/] },
+  { words: ['run', 'RES-01'], says: [/too many arguments/, /RES-01/] },
+  { words: ['start', '--port-offset', '-1'], says: [/--port-offset/, /"-1"/] },
+  { words: ['report', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['rnu'], says: [/rnu/, /run/] },
+  { words: ['run'], settings: { SYNCPROOF_ENV: 'docker' }, says: [/SYNCPROOF_ENV/, /one of/, /"docker"/] },
+  { words: ['cases'], settings: { SYNCPROOF_SEEED: '1' }, says: [/SYNCPROOF_SEEED=1/, /SYNCPROOF_SEED/] },
+];
+
+test.for(MISTAKES)('names the mistake and exits with 4: $words $settings', async ({ words, settings, says }) => {
+  const { code, stderr } = await syncproof(words, settings);
+  for (const part of says) expect(stderr).toMatch(part);
+  expect(code).toBe(4);
+});
+
+test.for(['', 'run', 'start', 'report', 'cases'])('%s --help has examples', async (command) => {
+  const { code, stdout } = await syncproof([...(command === '' ? [] : [command]), '--help']);
+  expect(stdout).toMatch(/Examples?:\n {2}\$ /);
+  expect(code).toBe(0);
+});
+
+test('a requirement selects all of its cases, a case only itself', () => {
+  expect(selectCases(['RES-01'])).toEqual(['RES-01/killed', 'RES-01/paused', 'RES-01/refused', 'RES-01/blackholed']);
+  expect(selectCases(['RES-01/killed'])).toEqual(['RES-01/killed']);
+  expect(selectCases([]).length).toBeGreaterThan(10);
+});
+
+test('following a history sees each line once and whole, also what comes in pieces and at the very end', async () => {
+  const path = join(await temporaryFolder(), 'history.jsonl');
+  await writeFile(path, '{"at":1,"type":"pha');
+  const seen: number[] = [];
+  const done = new AbortController();
+  const followed = followHistory(path, ({ at }) => seen.push(at), done.signal);
+  await appendFile(path, 'se","phase":"ä"}\n{"at":2}\nnot a record\n');
+  await pollUntil(() => seen.length === 2 || undefined, { what: 'two records', timeoutMs: 2000 });
+  await appendFile(path, '{"at":3}\n{"at":4');
+  done.abort();
+  await followed;
+  expect(seen).toEqual([1, 2, 3]);
+});
+
+const PROGRESS: HistoryRecord[] = [
+  { at: 0, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'starting' },
+  { at: 5, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'part-ready', part: 'redis', ms: 5 },
+  { at: 900, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'ready', ms: 900 },
+  { at: 1000, type: 'case-started', case: 'RES-01/killed', requirement: 'RES-01', title: 'Redis away' },
+  {
+    at: 1500,
+    type: 'fault',
+    case: 'RES-01/killed',
+    fault: 'f1',
+    kind: 'redis-killed',
+    target: 'redis',
+    event: 'effective',
+    witness: 'PING refused',
+  },
+];
+
+test('progress says what starts, what runs, which fault is on, and how it ended', () => {
+  const state = emptyState();
+  const [starting, redisUp, ...rest] = PROGRESS;
+  for (const record of [starting, redisUp]) if (record !== undefined) applyRecord(state, record, plain);
+  expect(liveLines(state, 400, plain)).toEqual(['starting e1: redis up', '0 s']);
+  const lines = rest.map((record) => applyRecord(state, record, plain));
+  expect(lines).toEqual([
+    'processes environment e1 is up in 900 ms',
+    undefined,
+    'RES-01/killed  redis-killed effective (PING refused)',
+  ]);
+  expect(liveLines(state, 3000, plain)).toEqual(['run  RES-01/killed 2.0 s  redis-killed', '3 s']);
+  const finished = applyRecord(
+    state,
+    {
+      at: 9200,
+      type: 'case-finished',
+      case: 'RES-01/killed',
+      requirement: 'RES-01',
+      title: 'Redis away',
+      verdict: 'fail',
+      durationMs: 8200,
+      reason: 'an upload failed',
+      evidence: {},
+      floor: {},
+    },
+    plain,
+  );
+  expect(finished).toBe('fail RES-01/killed  Redis away  8.2 s\n      an upload failed');
+});
+
+test('the summary names every requirement, the reason of each failure, the report and the command that repeats it', () => {
+  const result = buildResult(sampleHistory({ outcome: 'violation', hostileName: 'x' }), { complete: true });
+  const text = summaryLines(result, { report: 'out/index.html' }, plain).join('\n');
+  for (const { id, cases } of result.requirements) {
+    expect(text).toContain(id);
+    for (const { verdict, reason } of cases) if (verdict === 'fail') expect(text).toContain(reason?.split('\n')[0]);
+  }
+  expect(text).toMatch(/sync latency .*p50 .*p95 .*p99 .*\(n \d+.*resolution/);
+  expect(text).toContain('Verdict: violation');
+  expect(text).toContain('out/index.html');
+  expect(text).toContain(result.run.command);
+});
+
+test('the repeat command carries what decided the run', () => {
+  const words = { env: 'processes', seed: 7, profile: 'classic', cases: ['RES-01/killed'] };
+  expect(repeatCommand(words)).toBe(
+    'npx -y pnpm@12 test:e2e --env processes --seed 7 --profile classic --case RES-01/killed',
+  );
+});
+
+test('durations are readable at every size', () => {
+  expect([1.234, 45.6, 999, 8234, 65_000].map(milliseconds)).toEqual([
+    '1.2 ms',
+    '46 ms',
+    '999 ms',
+    '8.2 s',
+    '1 min 05 s',
+  ]);
+});
+
+test('`latest` moves from one run to the next', async () => {
+  const reports = await temporaryFolder();
+  for (const marker of ['first', 'second']) {
+    const folder = await createRunFolder(reports);
+    await writeFile(join(folder.directory, 'marker'), marker);
+    const latest = await pointLatestAt(folder);
+    expect(await readFile(join(latest, 'marker'), 'utf8')).toBe(marker);
+  }
+});
+
+test('a killed command line takes its suite with it', async () => {
+  const folder = await temporaryFolder();
+  const suiteProcess = JSON.stringify(new URL('../../harness/cli/suite-process.ts', import.meta.url).href);
+  const script = `
+    const { startSuite } = await import(${suiteProcess});
+    const suite = startSuite({
+      arguments: ['-e', 'setInterval(() => {}, 1000)'],
+      contextPath: 'unused',
+      logPath: ${JSON.stringify(join(folder, 'log'))},
+    });
+    console.log(suite.pid);
+    await suite.ended;`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [chunk] = await once(parent.stdout, 'data');
+  const suite = Number(String(chunk));
+  expect(findProcess(suite)).toBeDefined();
+  parent.kill('SIGKILL');
+  await pollUntil(() => findProcess(suite) === undefined || undefined, { what: 'its end', timeoutMs: 5000 });
+});
