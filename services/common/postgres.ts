@@ -53,7 +53,7 @@ export async function closePool(pool: Pool, ms = 2000): Promise<void> {
 }
 
 /** A probe for readiness. Calls that overlap share one query, so a hanging server ties up one connection only. */
-export function createDatabaseProbe(pool: Pool, timeoutMs = 800): () => Promise<boolean> {
+export function createDatabaseProbe(pool: Pool, timeoutMs = 600): () => Promise<boolean> {
   let running: Promise<boolean> | undefined;
   return async () => {
     running ??= pool

@@ -14,7 +14,7 @@ export function findUnstorableText(value: unknown, path = '', depth = 0): Parame
     const reason = unstorable(value);
     return reason === undefined ? undefined : { name: path === '' ? 'body' : path, reason };
   }
-  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return undefined;
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return undefined;
   if (depth >= NESTING_MAX) return { name: path, reason: `must not be nested deeper than ${NESTING_MAX} levels` };
   for (const [key, item] of Object.entries(value)) {
     const inner = path === '' ? key : `${path}.${key}`;
@@ -29,4 +29,10 @@ export function findUnstorableText(value: unknown, path = '', depth = 0): Parame
 function unstorable(text: string): string | undefined {
   if (text.includes('\0')) return 'must not contain a NUL character';
   return text.isWellFormed() ? undefined : 'must be well-formed Unicode (it has a lone surrogate)';
+}
+
+/** True for what a JSON or query parser makes; false for streams and buffers. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype || Array.isArray(value);
 }

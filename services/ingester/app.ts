@@ -1,0 +1,78 @@
+import multipart from '@fastify/multipart';
+import { uploadAnswerSchema } from '../../harness/contract/http.ts';
+import type { Authenticator } from '../common/auth.ts';
+import { createHttpService, type HttpService, type Readiness } from '../common/http.ts';
+import type { Log } from '../common/log.ts';
+import type { ServiceMetrics } from '../common/metrics.ts';
+import { HttpProblem } from '../common/problem.ts';
+import { type IngesterSettings, ingesterSettings } from './settings.ts';
+import { type UploadParts, upload } from './upload.ts';
+
+export interface IngesterParts extends UploadParts {
+  config: IngesterSettings;
+  log: Log;
+  metrics: ServiceMetrics;
+  auth: Authenticator;
+  storageAnswers: () => Promise<boolean>;
+  adminAnswers: () => Promise<boolean>;
+}
+
+/** Boundaries, headers and fields beside the file. */
+const FORM_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Takes uploads: bytes go to storage as they come, then the file is registered at admin. */
+export async function buildIngester(parts: IngesterParts): Promise<HttpService> {
+  const { config, log, metrics, auth, fileBytesMax } = parts;
+  const app = await createHttpService({
+    name: 'ingester',
+    config,
+    settings: ingesterSettings,
+    log,
+    metrics,
+    readiness: () => readiness(parts),
+  });
+  // Names are kept as they are, separators included: they are data, never a path. The size is counted in `upload`.
+  await app.register(multipart, { preservePath: true, limits: { fileSize: Number.POSITIVE_INFINITY } });
+
+  app.post(
+    '/api/v1/files/upload',
+    {
+      onRequest: auth.requireRole('ADMIN', 'USER'),
+      schema: {
+        tags: ['files'],
+        security: [{ bearer: [] }],
+        consumes: ['multipart/form-data'],
+        response: { 201: uploadAnswerSchema },
+      },
+    },
+    async (request, reply) => {
+      if (!request.isMultipart()) throw new HttpProblem(415, 'An upload is sent as multipart/form-data.');
+      if (Number(request.headers['content-length'] ?? 0) > fileBytesMax + FORM_BYTES_MAX) {
+        request.raw.resume();
+        throw new HttpProblem(413, `file: must not be larger than ${fileBytesMax} bytes`);
+      }
+      const file = await upload(parts, request);
+      return reply.code(201).send({
+        file_id: file.file_id,
+        original_filename: file.original_filename,
+        storage_filename: file.storage_filename,
+        file_size: file.file_size,
+        checksum: file.checksum_sha256,
+        uploaded_at: file.created_at,
+        storage_element_id: file.storage_element_id,
+        retention_policy: file.retention_policy,
+        ttl_expires_at: file.ttl_expires_at,
+      });
+    },
+  );
+  return app;
+}
+
+async function readiness({ storageAnswers, adminAnswers }: IngesterParts): Promise<Readiness> {
+  const [storage, admin] = await Promise.all([storageAnswers(), adminAnswers()]);
+  const word = (answers: boolean): string => (answers ? 'ok' : 'unavailable');
+  return {
+    ready: storage && admin,
+    body: { status: storage && admin ? 'ready' : 'unavailable', storage: word(storage), admin: word(admin) },
+  };
+}

@@ -1,0 +1,31 @@
+import { answersOk, createAgent } from '../common/calls.ts';
+import { runService } from '../common/lifecycle.ts';
+import { createMetrics } from '../common/metrics.ts';
+import { createRemoteAuthenticator } from '../common/verifier.ts';
+import { buildIngester } from './app.ts';
+import { createCleanup } from './cleanup.ts';
+import { createRegistryClient } from './registry-client.ts';
+import { ingesterSettings } from './settings.ts';
+import { createStorageClient } from './storage-client.ts';
+
+const READY_TIMEOUT_MS = 750;
+
+await runService('ingester', ingesterSettings, async ({ config, log, resources, signal }) => {
+  const agent = createAgent({ connectionsMax: 256 });
+  resources.defer(() => agent.destroy());
+  const storage = createStorageClient(config.STORAGE_URL, agent);
+  const registry = createRegistryClient(config.ADMIN_URL, agent);
+  const app = await buildIngester({
+    config,
+    log,
+    metrics: createMetrics('ingester'),
+    auth: createRemoteAuthenticator(config, agent),
+    storage,
+    registry,
+    cleanup: createCleanup({ storage, registry, log, signal }),
+    fileBytesMax: config.UPLOAD_MAX_BYTES,
+    storageAnswers: () => answersOk(agent, `${config.STORAGE_URL}/health/ready`, READY_TIMEOUT_MS),
+    adminAnswers: () => answersOk(agent, `${config.ADMIN_URL}/health/ready`, READY_TIMEOUT_MS),
+  });
+  return { app };
+});

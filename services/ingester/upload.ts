@@ -1,0 +1,177 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { MultipartFile } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
+import type { RegistryFile } from '../../harness/contract/http.ts';
+import { accountOf } from '../common/auth.ts';
+import { badParameter, HttpProblem } from '../common/problem.ts';
+import type { Cleanup, Leftover } from './cleanup.ts';
+import type { RegistryClient } from './registry-client.ts';
+import type { StorageClient, StoredObject } from './storage-client.ts';
+import {
+  FIELD_BYTES_MAX,
+  FIELD_NAMES,
+  fieldText,
+  originalFilename,
+  parseFields,
+  storageFilename,
+} from './upload-form.ts';
+
+export interface UploadParts {
+  storage: StorageClient;
+  registry: RegistryClient;
+  cleanup: Cleanup;
+  fileBytesMax: number;
+}
+
+interface ReceivedFile extends StoredObject {
+  filename: string;
+  contentType: string;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * One upload, from its bytes to its registration. States:
+ * receiving → stored → registered. Whatever fails before "registered" removes the object again; when it cannot be known
+ * whether the file was registered, the object stays until that is known.
+ */
+export async function upload(parts: UploadParts, request: FastifyRequest): Promise<RegistryFile> {
+  const account = accountOf(request);
+  const fileId = randomUUID();
+  let leftover: Leftover | undefined;
+  try {
+    const raw: Record<string, string> = {};
+    let received: ReceivedFile | undefined;
+    for await (const part of request.parts({ limits: { files: 1, fields: 50, fieldSize: FIELD_BYTES_MAX } })) {
+      if (part.type === 'field') {
+        const text = (FIELD_NAMES as readonly string[]).includes(part.fieldname) ? fieldText(part) : '';
+        if (text !== '') raw[part.fieldname] = text;
+      } else {
+        if (part.fieldname !== 'file') throw badParameter(part.fieldname, 'the file must be the part named "file"');
+        const filename = originalFilename(part);
+        const objectName = storageFilename(fileId, filename);
+        leftover = { fileId, objectName, account };
+        received = { filename, contentType: part.mimetype, ...(await store(parts, part, leftover)) };
+      }
+    }
+    if (received === undefined || leftover === undefined) throw badParameter('file', 'is missing');
+    const registration = registrationOf(leftover, received, raw);
+    return await register(parts, registration, leftover, request);
+  } catch (error) {
+    const unsure = error instanceof UnknownRegistration;
+    if (leftover !== undefined && !unsure) await parts.cleanup.discard(leftover);
+    if (leftover !== undefined && unsure) parts.cleanup.settle(leftover);
+    throw unsure ? unavailable('The registry did not answer; the upload may or may not have happened.', error) : error;
+  } finally {
+    // What is left of the body is read and thrown away, or the client could not read the answer.
+    request.raw.unpipe();
+    request.raw.resume();
+  }
+}
+
+/** Not a HttpProblem: nobody but `upload` sees it. */
+class UnknownRegistration extends Error {
+  override readonly name = 'UnknownRegistration';
+}
+
+function unavailable(detail: string, cause: unknown): HttpProblem {
+  return new HttpProblem(503, detail, { cause, headers: { 'retry-after': '1' } });
+}
+
+/** Streams the bytes into storage, which must have got exactly what was received. */
+async function store(
+  { storage, fileBytesMax }: UploadParts,
+  part: MultipartFile,
+  { objectName, account }: Leftover,
+): Promise<StoredObject> {
+  const hash = createHash('sha256');
+  let size = 0;
+  let broken: unknown;
+  async function* counted(): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of part.file as AsyncIterable<Buffer>) {
+        size += chunk.length;
+        if (size > fileBytesMax) {
+          throw new HttpProblem(413, `file: must not be larger than ${fileBytesMax} bytes`, {
+            errors: [{ name: 'file', reason: `must not be larger than ${fileBytesMax} bytes` }],
+          });
+        }
+        hash.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      broken = error;
+      throw error;
+    }
+  }
+  let stored: StoredObject;
+  try {
+    stored = await storage.put(objectName, counted(), account);
+  } catch (error) {
+    if (broken !== undefined) throw broken;
+    throw error instanceof HttpProblem ? error : unavailable('Storage is not available.', error);
+  }
+  const checksum = hash.digest('hex');
+  if (stored.size !== size || stored.checksum_sha256 !== checksum) {
+    throw unavailable('Storage did not receive the bytes that were sent.', undefined);
+  }
+  return stored;
+}
+
+/** The body of the registration. @throws HttpProblem 400 when a field is wrong */
+function registrationOf(
+  { fileId, objectName, account }: Leftover,
+  received: ReceivedFile,
+  raw: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  const fields = parseFields(raw);
+  return {
+    file_id: fileId,
+    original_filename: received.filename,
+    storage_filename: objectName,
+    file_size: received.size,
+    checksum_sha256: received.checksum_sha256,
+    content_type: received.contentType,
+    description: fields.description,
+    retention_policy: fields.retention_policy,
+    ttl_days: fields.ttl_days,
+    ttl_expires_at:
+      fields.ttl_days === undefined ? undefined : new Date(Date.now() + fields.ttl_days * DAY_MS).toISOString(),
+    storage_element_id: received.storage_element_id,
+    storage_path: received.storage_path,
+    uploaded_by: account.clientId,
+    user_metadata: fields.metadata,
+    tags: fields.tags,
+  };
+}
+
+/** @throws HttpProblem when it is certainly not registered, UnknownRegistration when that cannot be known */
+async function register(
+  { registry }: UploadParts,
+  registration: Record<string, unknown>,
+  { fileId, account }: Leftover,
+  request: FastifyRequest,
+): Promise<RegistryFile> {
+  const { traceparent } = request.headers;
+  const headers = { 'x-request-id': request.id, ...(typeof traceparent === 'string' ? { traceparent } : {}) };
+  const registered = await registry.register(registration, account, headers);
+  switch (registered.outcome) {
+    case 'registered':
+      return registered.file;
+    case 'refused':
+      throw new HttpProblem(registered.status, registered.detail);
+    case 'absent':
+      throw unavailable('The registry is not available.', registered.cause);
+    case 'unknown': {
+      request.log.warn({ err: registered.cause, fileId }, 'a registration has no answer, asking the registry');
+      let file: RegistryFile | undefined;
+      try {
+        file = await registry.find(fileId, account);
+      } catch (cause) {
+        throw new UnknownRegistration('The registry does not answer', { cause });
+      }
+      if (file !== undefined) return file;
+      throw new UnknownRegistration('The registry has no such file yet', { cause: registered.cause });
+    }
+  }
+}

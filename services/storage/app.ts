@@ -1,0 +1,113 @@
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { Authenticator } from '../common/auth.ts';
+import { within } from '../common/backoff.ts';
+import { createHttpService, type HttpService, type Readiness } from '../common/http.ts';
+import type { Log } from '../common/log.ts';
+import type { ServiceMetrics } from '../common/metrics.ts';
+import { HttpProblem } from '../common/problem.ts';
+import type { ObjectStore } from './object-store.ts';
+import { parseRange } from './range.ts';
+import { type StorageSettings, storageSettings } from './settings.ts';
+
+export interface StorageParts {
+  config: StorageSettings;
+  log: Log;
+  metrics: ServiceMetrics;
+  store: ObjectStore;
+  auth: Authenticator;
+}
+
+/** No separators, and not `.` or `..`: a name can never lead out of its folder. */
+const objectParamsSchema = z.object({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,255}$/, 'must be 1 to 255 characters of A-Z, a-z, 0-9, dot, underscore, hyphen')
+    .refine((name) => !/^\.+$/.test(name), 'must not be made of dots only'),
+});
+
+const storedSchema = z.object({
+  storage_path: z.string(),
+  storage_element_id: z.string(),
+  size: z.number(),
+  checksum_sha256: z.string(),
+});
+
+const tags = ['objects'];
+const security = [{ bearer: [] }];
+const url = '/api/v1/objects/:name';
+
+/** Keeps the bytes of files as objects on disk. */
+export async function buildStorage({ config, log, metrics, store, auth }: StorageParts): Promise<HttpService> {
+  const app = await createHttpService({
+    name: 'storage',
+    config,
+    settings: storageSettings,
+    log,
+    metrics,
+    readiness: () => readiness(store),
+  });
+  // Bytes of any type are passed on as they come; the size is bounded by who may write, not here.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+
+  app.put<{ Body: Readable | undefined; Params: { name: string } }>(
+    url,
+    {
+      onRequest: auth.requireRole('ADMIN', 'USER'),
+      schema: { tags, security, params: objectParamsSchema, response: { 201: storedSchema } },
+    },
+    async (request, reply) => {
+      // Without a content type Fastify parses nothing; the bytes are on the request itself.
+      const stored = await store.put(request.params.name, request.body ?? request.raw);
+      return reply.code(201).send({ ...stored, storage_element_id: config.STORAGE_ELEMENT_ID });
+    },
+  );
+
+  app.get(
+    url,
+    { onRequest: auth.requireRole(), schema: { tags, security, params: objectParamsSchema } },
+    async (request, reply) => {
+      const { name } = request.params;
+      const object = await store.open(name);
+      if (object === undefined) throw new HttpProblem(404, `There is no object ${name}.`);
+      const { size } = object;
+      const range = parseRange(request.headers.range, size);
+      if (range === 'unsatisfiable') {
+        await object.close();
+        throw new HttpProblem(416, `The object has ${size} bytes.`, {
+          headers: { 'content-range': `bytes */${size}` },
+        });
+      }
+      reply.header('accept-ranges', 'bytes').type('application/octet-stream');
+      if (size === 0) {
+        await object.close();
+        return reply.header('content-length', 0).send(Buffer.alloc(0));
+      }
+      const { start, end } = range ?? { start: 0, end: size - 1 };
+      reply.header('content-length', end - start + 1);
+      if (range !== undefined) reply.code(206).header('content-range', `bytes ${start}-${end}/${size}`);
+      return reply.send(object.read({ start, end }));
+    },
+  );
+
+  app.delete(
+    url,
+    { onRequest: auth.requireRole('ADMIN', 'USER'), schema: { tags, security, params: objectParamsSchema } },
+    async (request, reply) => {
+      await store.remove(request.params.name);
+      return reply.code(204).send();
+    },
+  );
+  return app;
+}
+
+async function readiness(store: ObjectStore): Promise<Readiness> {
+  try {
+    await within(800, 'writing to the storage folder', store.check());
+    return { ready: true, body: { status: 'ready', storage: 'ok' } };
+  } catch {
+    // Whatever keeps it from writing, the answer to the question is no.
+    return { ready: false, body: { status: 'unavailable', storage: 'unavailable' } };
+  }
+}

@@ -1,0 +1,15 @@
+import { createAgent } from '../common/calls.ts';
+import { runService } from '../common/lifecycle.ts';
+import { createMetrics } from '../common/metrics.ts';
+import { createRemoteAuthenticator } from '../common/verifier.ts';
+import { buildStorage } from './app.ts';
+import { openObjectStore } from './object-store.ts';
+import { storageSettings } from './settings.ts';
+
+await runService('storage', storageSettings, async ({ config, log, resources }) => {
+  const agent = createAgent();
+  resources.defer(() => agent.destroy());
+  const store = await openObjectStore(config.STORAGE_DIR);
+  const auth = createRemoteAuthenticator(config, agent);
+  return { app: await buildStorage({ config, log, metrics: createMetrics('storage'), store, auth }) };
+});
