@@ -69,3 +69,20 @@ test('a port that is taken is named', async () => {
   const second = startProcesses({ ...storageOnly(), ports: { storage: port } });
   await expect(second).rejects.toThrow(`Expected the port of storage to be free, got ${port}`);
 });
+
+test('the whole pipeline starts side by side and gives a token', async () => {
+  const recorder = memoryRecorder();
+  await using environment = await startProcesses({ kind: 'processes', profile: 'classic', recorder });
+  const { clientId, clientSecret } = environment.accounts.READONLY;
+  const token = await httpProbe(`${environment.urls.admin}/api/v1/auth/token`, {
+    method: 'POST',
+    body: { client_id: clientId, client_secret: clientSecret },
+  });
+  expect(token.status).toBe(200);
+  const ready = recorder.records.find((record) => record.type === 'environment' && record.status === 'ready');
+  expect(ready).toMatchObject({ versions: { redis: expect.any(String), postgres: expect.any(String) } });
+  expect(recorder.records).toContainEqual(expect.objectContaining({ type: 'figure', name: 'environment-ready-ms' }));
+  const secrets = [clientSecret, environment.databaseAccess('admin').password];
+  const logs = await Promise.all(Object.values(environment.parts).map((part) => part.logs()));
+  for (const secret of secrets) expect(logs.join('')).not.toContain(secret);
+});
