@@ -38,8 +38,8 @@ export async function applyChanges(pool: Pool, changes: readonly Change[], optio
   const client = await pool.connect();
   try {
     await client.query(beginStatement(last, options.lockTimeoutMs));
-    const deleted = deletes.length === 0 ? 0 : (await client.query(DELETE_STATEMENT, deleteValues(deletes))).rowCount;
-    const upserted = upserts.length === 0 ? 0 : (await client.query(UPSERT_STATEMENT, upsertValues(upserts))).rowCount;
+    const deleted = deletes.length === 0 ? 0 : (await client.query(deleteStatement(deletes))).rowCount;
+    const upserted = upserts.length === 0 ? 0 : (await client.query(upsertStatement(upserts))).rowCount;
     await client.query('COMMIT');
     client.release();
     return { upserted: upserted ?? 0, deleted: deleted ?? 0 };
@@ -70,7 +70,7 @@ export function beginStatement(changes: readonly Change[], lockTimeoutMs: number
         AS wanted (slot, exclusive)`;
 }
 
-const UPSERT_STATEMENT = `
+const UPSERT = `
 INSERT INTO file_metadata_cache AS cached (id, version, filename, storage_filename, file_size, mime_type, sha256_hash,
   username, description, storage_element_id, created_at, updated_at, tags, cache_updated_at)
 SELECT event.id, event.version, event.filename, event.storage_filename, event.file_size, event.mime_type,
@@ -98,9 +98,10 @@ WHERE CASE
   ELSE cached.version IS NULL OR excluded.version > cached.version
 END`;
 
-function upsertValues(upserts: readonly UpsertChange[]): unknown[] {
+/** Named statements are parsed and planned once per connection. */
+function upsertStatement(upserts: readonly UpsertChange[]) {
   const column = (pick: (change: UpsertChange) => unknown): unknown[] => upserts.map(pick);
-  return [
+  const values = [
     column((change) => change.id),
     column((change) => change.version),
     column(({ metadata }) => metadata.original_filename),
@@ -116,10 +117,11 @@ function upsertValues(upserts: readonly UpsertChange[]): unknown[] {
     // A list of lists is no array of arrays to PostgreSQL unless all have one length: JSON carries them.
     column(({ metadata: { tags } }) => (tags === null || tags === undefined ? null : JSON.stringify(tags))),
   ];
+  return { name: 'upsert-files', text: UPSERT, values };
 }
 
 /** The row count of the statement is that of the deleted rows. */
-const DELETE_STATEMENT = `
+const DELETE = `
 WITH event AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS event (id, version, deleted_at)
 ), buried AS (
@@ -131,10 +133,11 @@ WITH event AS MATERIALIZED (
 DELETE FROM file_metadata_cache AS cached USING event
 WHERE cached.id = event.id AND (cached.version IS NULL OR event.version IS NULL OR cached.version <= event.version)`;
 
-function deleteValues(deletes: readonly DeleteChange[]): unknown[] {
-  return [
+function deleteStatement(deletes: readonly DeleteChange[]) {
+  const values = [
     deletes.map((change) => change.id),
     deletes.map((change) => change.version),
     deletes.map((change) => change.deletedAt),
   ];
+  return { name: 'delete-files', text: DELETE, values };
 }

@@ -52,7 +52,8 @@ export class ReaderConnection {
   async call(deadlineMs: number, command: string, ...args: (string | number)[]): Promise<unknown> {
     const client = this.#client;
     try {
-      return await within(deadlineMs, command, client.call(command, ...args));
+      // In lower case: ioredis knows by that name which answers differ between RESP2 and RESP3, and evens them out.
+      return await within(deadlineMs, command, client.call(command.toLowerCase(), ...args));
     } catch (error) {
       if (error instanceof TimeoutError && client === this.#client) this.#replace(error.message);
       throw error;

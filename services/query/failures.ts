@@ -6,7 +6,8 @@
  * - `contended`: somebody holds a lock; others need not wait for that file.
  * - `outage`: everything else. The event is innocent: keep it and try again, however often.
  */
-export type FailureKind = 'data' | 'contended' | 'outage';
+export const FAILURE_KINDS = ['data', 'contended', 'outage'] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 const DATA = /^(22|23|54)/;
 /** serialization_failure, deadlock_detected, lock_not_available, query_canceled (statement_timeout). */

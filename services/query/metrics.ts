@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { FAILURE_KINDS } from './failures.ts';
 
 export interface ConsumerMetrics {
   processed: Counter;
@@ -13,7 +14,7 @@ export interface ConsumerMetrics {
 
 export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
   const registers = [registry];
-  return {
+  const metrics = {
     processed: new Counter({
       name: 'syncproof_events_processed_total',
       help: 'Events whose effect is committed, those that changed nothing (duplicates, stale versions) included.',
@@ -58,6 +59,9 @@ export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
       registers,
     }),
   };
+  // Shown from the start: a series that appears with the first failure has no increase that an alarm could see.
+  for (const kind of FAILURE_KINDS) metrics.failed.inc({ kind }, 0);
+  return metrics;
 }
 
 /** What the server knows about the group; undefined while it cannot be asked. */
