@@ -44,7 +44,7 @@ export function findProcess(pid: number): ProcessRow | undefined {
   return row === undefined || row.state.startsWith('Z') ? undefined : row;
 }
 
-export function listProcesses(): ProcessRow[] {
+function listProcesses(): ProcessRow[] {
   if (!HAS_PROC) return fromPs(['-A']);
   return readdirSync('/proc').flatMap((name) => {
     const row = /^\d+$/.test(name) ? fromProc(Number(name)) : undefined;
