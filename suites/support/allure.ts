@@ -42,7 +42,9 @@ async function streamAndGroup(env: Environment): Promise<string> {
     ] as const;
     const sections: string[] = [];
     for (const [name, ...words] of commands) {
-      const answer = await orReason(async () => JSON.stringify(await redis.call(name, ...words), null, 1));
+      const answer = await orReason(async () =>
+        JSON.stringify(await redis.call(name.toLowerCase(), ...words), null, 1),
+      );
       sections.push(`${[name, ...words].join(' ')}\n${answer}`);
     }
     return sections.join('\n\n');

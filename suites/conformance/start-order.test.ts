@@ -1,0 +1,111 @@
+import { CONSUMER_GROUP, EVENT_STREAM_NAME, type ServiceName } from '../../harness/contract/names.ts';
+import { type PartName, pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { awaitSearchable, upload } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demand, demandEqual, promised } from '../support/violation.ts';
+
+const requirement = suite();
+
+const FILES = 5;
+const SYNC_AFTER_START_MS = 15_000;
+const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
+
+requirement(
+  'SYNC-09',
+  {
+    variant: 'consumer-first',
+    title: 'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
+    floor: { files: FILES },
+    environment: { deferred: PRODUCERS },
+  },
+  async (t) => {
+    for (const part of PRODUCERS) await startPart(t, part);
+    await uploadAndFind(t);
+  },
+);
+
+requirement(
+  'SYNC-09',
+  {
+    variant: 'producer-first',
+    title: 'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
+    floor: { files: 2 * FILES },
+    environment: { deferred: ['query'] },
+  },
+  async (t) => {
+    const early = await uploadSome(t, 'early');
+    await promised(
+      'Events on the stream although nobody consumes',
+      pollUntil(async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined), {
+        what: `${early.length} events on the stream`,
+        timeoutMs: 5000,
+        signal: t.signal,
+      }),
+    );
+    await startPart(t, 'query');
+    const late = await uploadSome(t, 'late');
+    await findAll(t, [...early, ...late]);
+  },
+);
+
+requirement(
+  'SYNC-09',
+  {
+    variant: 'before-stream',
+    title:
+      'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
+    floor: { files: FILES },
+    environment: { deferred: PRODUCERS },
+  },
+  async (t) => {
+    // A consumer may make an empty stream for its group; without it, the state is that of a Redis nobody has written to.
+    await t.redis.del(EVENT_STREAM_NAME);
+    demandEqual(await t.redis.exists(EVENT_STREAM_NAME), 0, 'Streams before the first event');
+    for (const part of PRODUCERS) await startPart(t, part);
+    await uploadAndFind(t);
+  },
+);
+
+requirement(
+  'SYNC-09',
+  {
+    variant: 'before-redis',
+    title: 'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+    floor: { files: 2 * FILES },
+    environment: { deferred: ['redis'] },
+  },
+  async (t) => {
+    const early = await uploadSome(t, 'early');
+    await startPart(t, 'redis');
+    const late = await uploadSome(t, 'late');
+    await findAll(t, [...early, ...late]);
+    const groups = await t.redis.call('xinfo', 'GROUPS', EVENT_STREAM_NAME);
+    demand(JSON.stringify(groups).includes(CONSUMER_GROUP), `The group ${CONSUMER_GROUP} does not exist`);
+  },
+);
+
+async function startPart({ env }: CaseContext, part: PartName): Promise<void> {
+  await promised(`${part} starts without what comes later`, env.parts[part].start());
+}
+
+async function uploadAndFind(t: CaseContext): Promise<void> {
+  await findAll(t, await uploadSome(t, 'file'));
+}
+
+async function uploadSome({ pipeline, unique }: CaseContext, kind: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < FILES; i++) {
+    const filename = `${unique}-${kind}-${i}.txt`;
+    const { file_id } = await upload(pipeline, { filename, content: Buffer.from(filename) });
+    ids.push(file_id);
+  }
+  return ids;
+}
+
+/** All must be searchable, and every process still the one that was started. */
+async function findAll({ env, pipeline, evidence, signal }: CaseContext, ids: readonly string[]): Promise<void> {
+  await Promise.all(ids.map((id) => awaitSearchable(pipeline, id, { timeoutMs: SYNC_AFTER_START_MS, signal })));
+  for (const part of Object.values(env.parts)) demand(await part.running(), `${part.name} is not running any more`);
+  evidence.files = ids.length;
+}

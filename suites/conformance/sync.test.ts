@@ -1,0 +1,192 @@
+import { fileEventSchema } from '../../harness/contract/events.ts';
+import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
+import { pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { eventsOf, lastEventId } from '../support/events.ts';
+import {
+  awaitById,
+  awaitSearchable,
+  findById,
+  findByName,
+  instant,
+  registered,
+  SYNC_TIMEOUT_MS,
+  sha256,
+  upload,
+} from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
+
+const requirement = suite();
+
+requirement('SYNC-01', { floor: { files: 3, reads: 9 } }, async ({ pipeline, evidence, unique, signal }) => {
+  evidence.files = 0;
+  evidence.reads = 0;
+  for (const kind of ['one', 'two', 'three']) {
+    const filename = `${unique}-${kind}.txt`;
+    const content = Buffer.from(`content of ${filename}`);
+    const { file_id } = await upload(pipeline, { filename, content, contentType: 'text/plain' });
+    const byId = await awaitSearchable(pipeline, file_id, { signal });
+    demandEqual(byId.id, file_id, `The id that GET /api/search/${file_id} shows`);
+
+    const named = await promised(
+      `${filename} found by name`,
+      pollUntil(
+        async () => {
+          const hits = await findByName(pipeline, filename);
+          return hits.length > 0 ? hits : undefined;
+        },
+        { what: `${filename} by name`, timeoutMs: SYNC_TIMEOUT_MS, signal },
+      ),
+    );
+    demandEqual(
+      named.map(({ id }) => id),
+      [file_id],
+      `Ids found under the name ${filename}`,
+    );
+    const [byName] = named;
+    for (const [how, hit] of [
+      ['by id', byId],
+      ['by name', byName],
+    ] as const) {
+      demandEqual(
+        { name: hit?.filename, size: hit?.file_size, checksum: hit?.sha256_hash },
+        { name: filename, size: content.length, checksum: sha256(content) },
+        `What search ${how} shows of ${filename}`,
+      );
+    }
+    evidence.files++;
+    evidence.reads += 3;
+  }
+});
+
+/** Texts that lose or gain bytes wherever a layer escapes, normalises, truncates or guesses an encoding. */
+const EXACT_TEXTS = [
+  `"double" 'single' \`back\` \\ back\\\\slash / % _ * ? ; -- /* */ $1 {} []`,
+  'Zażółć gęślą jaźń — Ünïcödé, ﬁ-ligature, NFC \u00e9 and NFD e\u0301',
+  '😀👩‍👩‍👧‍👦🏳️‍🌈 𝕊𝕪𝕟𝕔 \u{1F9EA}',
+  'שלום עולם مرحبا \u202Eright-to-left\u202C',
+  '日本語 한국어 ไทย',
+  '  leading, trailing and\ttab\r\nand line ends  ',
+  '<b>&amp;</b> &quot; %20 +',
+];
+
+requirement('SYNC-02', { floor: { updates: EXACT_TEXTS.length, events: EXACT_TEXTS.length } }, async (t) => {
+  const { pipeline, redis, evidence, unique, signal } = t;
+  const before = await lastEventId(redis);
+  const { file_id } = await upload(pipeline, {
+    filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
+    content: Buffer.from('bytes'),
+    contentType: 'text/plain; charset=utf-8',
+    description: EXACT_TEXTS[0] ?? '',
+    tags: ['ß', 'with space', '"quoted"', 'emoji 😀'],
+    metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
+  });
+  await awaitSearchable(pipeline, file_id, { signal });
+  await demandAlike(t, file_id, 'the upload');
+
+  evidence.updates = 0;
+  for (const [index, text] of EXACT_TEXTS.entries()) {
+    const answer = await pipeline.update(file_id, {
+      description: text,
+      tags: [text.slice(0, 20), `n${index}`],
+      original_filename: `${unique} ${index} ${text.replaceAll(/[\r\n\t]/g, ' ').trim()}.txt`,
+      user_metadata: { text, [text]: index, list: [text, { deep: text }] },
+    });
+    demandEqual(answer.status, 200, `The answer to update ${index}`);
+    const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
+    await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, { signal });
+    await demandAlike(t, file_id, `update ${index}`);
+    evidence.updates++;
+  }
+
+  const entries = await eventsOf(redis, file_id, before);
+  const metadata = entries.flatMap(({ id, fields }) => {
+    const event = conforms(fileEventSchema, fields, `The event ${id}`);
+    return event.event_type === 'file:updated' ? [event.metadata] : [];
+  });
+  const texts = new Set(metadata.map((file) => JSON.stringify(file.user_metadata)));
+  for (const [index, text] of EXACT_TEXTS.entries()) {
+    const expected = { text, [text]: index, list: [text, { deep: text }] };
+    const found = metadata.find((file) => file.description === text);
+    demandEqual(found?.user_metadata, expected, `JSON metadata in the event of update ${index}`);
+  }
+  evidence.events = texts.size;
+});
+
+/** Registry and read model must show the same, every field byte for byte. */
+async function demandAlike({ pipeline }: CaseContext, fileId: string, after: string): Promise<void> {
+  const file = await registered(pipeline, fileId);
+  const hit = await findById(pipeline, fileId);
+  demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
+  demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
+}
+
+function committed(file: RegistryFile): Record<string, unknown> {
+  return {
+    id: file.file_id,
+    filename: file.original_filename,
+    storage_filename: file.storage_filename,
+    file_size: file.file_size,
+    mime_type: file.content_type,
+    sha256: file.checksum_sha256,
+    username: file.uploaded_by,
+    tags: file.tags ?? [],
+    description: file.description,
+    created_at: instant(file.created_at),
+    updated_at: instant(file.updated_at),
+    storage_element_id: file.storage_element_id,
+  };
+}
+
+function shown(hit: SearchHit): Record<string, unknown> {
+  return {
+    id: hit.id,
+    filename: hit.filename,
+    storage_filename: hit.storage_filename,
+    file_size: hit.file_size,
+    mime_type: hit.mime_type,
+    sha256: hit.sha256_hash,
+    username: hit.username,
+    tags: hit.tags ?? [],
+    description: hit.description,
+    created_at: instant(hit.created_at),
+    updated_at: instant(hit.updated_at),
+    storage_element_id: hit.storage_element_id,
+  };
+}
+
+const DELETIONS = 3;
+
+requirement('SYNC-03', { floor: { deleted: DELETIONS, observations: 30 } }, async (t) => {
+  const { pipeline, evidence, unique, signal } = t;
+  const files: { id: string; name: string }[] = [];
+  for (let i = 0; i < DELETIONS; i++) {
+    const name = `${unique}-${i}.txt`;
+    const { file_id } = await upload(pipeline, { filename: name, content: Buffer.from(name) });
+    files.push({ id: file_id, name });
+  }
+  for (const { id } of files) await awaitSearchable(pipeline, id, { signal });
+  for (const { id } of files) {
+    const answer = await pipeline.remove(id);
+    demandEqual(answer.status, 200, 'The answer to a deletion');
+    await awaitById(pipeline, id, `${id} gone by id after its deletion`, (hit) => hit === undefined, { signal });
+  }
+  evidence.deleted = files.length;
+
+  // It must stay away while later changes are applied, so reads go on until later files are searchable. A repeated
+  // deletion is allowed and changes nothing.
+  evidence.observations = 0;
+  for (let round = 0; round < 5; round++) {
+    const again = await pipeline.remove(files[round % files.length]?.id ?? '');
+    demandEqual(again.status, 200, 'The answer to a repeated deletion');
+    const marker = await upload(pipeline, { filename: `${unique}-marker-${round}.txt`, content: Buffer.from('later') });
+    await awaitSearchable(pipeline, marker.file_id, { signal });
+    for (const { id, name } of files) {
+      demand((await findById(pipeline, id)) === undefined, `${id} can be read by id again after its deletion was seen`);
+      const hits = await findByName(pipeline, name);
+      demand(hits.length === 0, `${name} is found by name after its deletion`);
+      evidence.observations += 2;
+    }
+  }
+});

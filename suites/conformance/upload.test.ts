@@ -1,0 +1,154 @@
+import { type FileEvent, type FileMetadata, fileEventSchema, fileMetadataSchema } from '../../harness/contract/events.ts';
+import type { RegistryFile } from '../../harness/contract/http.ts';
+import { pollUntil } from '../../harness/index.ts';
+import { eventsOf, lastEventId, type StreamEntry } from '../support/events.ts';
+import { awaitById, awaitSearchable, instant, randomBytes, registered, sha256, upload } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
+
+const requirement = suite();
+
+/** Bytes; around the sizes at which streams cut their chunks. */
+const SIZES = [1, 1024, 65_535, 65_536, 65_537, 300_000];
+
+requirement('UP-01', { floor: { uploads: SIZES.length } }, async ({ pipeline, evidence, random, unique }) => {
+  const ids = new Set<string>();
+  for (const size of SIZES) {
+    const content = randomBytes(random, size);
+    const filename = `${unique}-${size}.bin`;
+    const answer = await upload(pipeline, { filename, content, contentType: 'application/octet-stream' });
+    const what = `The upload of ${size} bytes`;
+    demandEqual(answer.file_size, size, `${what}: file_size`);
+    demandEqual(answer.checksum, sha256(content), `${what}: checksum`);
+    demandEqual(answer.original_filename, filename, `${what}: original_filename`);
+
+    const file = await registered(pipeline, answer.file_id);
+    demandEqual(
+      {
+        id: file.file_id,
+        size: file.file_size,
+        checksum: file.checksum_sha256,
+        name: file.original_filename,
+        storageName: file.storage_filename,
+        element: file.storage_element_id,
+        retention: file.retention_policy,
+      },
+      {
+        id: answer.file_id,
+        size,
+        checksum: sha256(content),
+        name: filename,
+        storageName: answer.storage_filename,
+        element: answer.storage_element_id,
+        retention: answer.retention_policy,
+      },
+      `${what}: the registry's entry`,
+    );
+    ids.add(answer.file_id);
+  }
+  demandEqual(ids.size, SIZES.length, 'Ids given to as many uploads');
+  evidence.uploads = ids.size;
+});
+
+requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidence, unique, signal }) => {
+  const before = await lastEventId(redis);
+  const { file_id } = await upload(pipeline, {
+    filename: `${unique}.txt`,
+    content: Buffer.from('one change, one event'),
+    contentType: 'text/plain',
+    description: 'as uploaded',
+    tags: ['first', 'second'],
+    metadata: { project: 'syncproof', nested: { count: 3 } },
+  });
+  const created = await registered(pipeline, file_id);
+  await awaitSearchable(pipeline, file_id, { signal });
+
+  const update = await pipeline.update(file_id, { description: 'as updated' });
+  demandEqual(update.status, 200, 'The answer to an update');
+  const updated = await registered(pipeline, file_id);
+  const isUpdated = (hit?: { description: string | null }): boolean => hit?.description === 'as updated';
+  await awaitById(pipeline, file_id, 'the update searchable', isUpdated, { signal });
+
+  const removal = await pipeline.remove(file_id);
+  demandEqual(removal.status, 200, 'The answer to a deletion');
+  await awaitById(pipeline, file_id, 'the deletion searchable', (hit) => hit === undefined, { signal });
+
+  // A second event for one of these changes would be on the stream before the event of a later upload.
+  const marker = await upload(pipeline, { filename: `${unique}-marker.txt`, content: Buffer.from('later') });
+  const markerSeen = async (): Promise<true | undefined> =>
+    (await eventsOf(redis, marker.file_id, before)).length > 0 ? true : undefined;
+  await promised(
+    'An event for each upload',
+    pollUntil(markerSeen, { what: 'the event of the later upload', timeoutMs: 5000, signal }),
+  );
+
+  const entries = await eventsOf(redis, file_id, before);
+  const events = new Map<string, FileEvent>();
+  for (const entry of entries) {
+    const event = conforms(fileEventSchema, entry.fields, `The event ${entry.id}`);
+    const repeated = events.get(event.event_type);
+    demand(
+      repeated === undefined || (repeated.version !== undefined && repeated.version === event.version),
+      `${event.event_type} of one change is on the stream twice`,
+    );
+    events.set(event.event_type, event);
+    demandComplete(entry);
+    demandEqual(event.storage_element_id, created.storage_element_id, `storage_element_id of ${event.event_type}`);
+  }
+  demandEqual(
+    [...events.keys()],
+    ['file:created', 'file:updated', 'file:deleted'],
+    'Events of an upload, an update and a deletion',
+  );
+  demand(entries.length <= 2 * events.size, `${entries.length} events for 3 changes`);
+  for (const [type, file] of [
+    ['file:created', created],
+    ['file:updated', updated],
+  ] as const) {
+    const event = events.get(type);
+    demand(event !== undefined && 'metadata' in event, `${type} has no metadata`);
+    demandEqual(comparable(event.metadata), comparable(file), `The metadata of ${type} against the registry`);
+  }
+  const versions = [...events.values()].flatMap(({ version }) => version ?? []);
+  demandEqual(
+    versions,
+    versions.toSorted((a, b) => a - b),
+    'Versions in the order of the changes',
+  );
+  evidence.events = entries.length;
+});
+
+/** Every field that the contract names must be there, those without a value included. */
+function demandComplete({ id, fields }: StreamEntry): void {
+  const type = fields.event_type ?? 'unknown';
+  const last = type === 'file:deleted' ? 'deleted_at' : 'metadata';
+  const absent = ['event_type', 'timestamp', 'file_id', 'storage_element_id', last].filter((name) => !(name in fields));
+  demand(absent.length === 0, `The event ${id} (${type}) lacks ${absent.join(', ')}`);
+  if (fields.metadata === undefined) return;
+  const metadata: Record<string, unknown> = JSON.parse(fields.metadata);
+  const missing = Object.keys(fileMetadataSchema.shape).filter((name) => !(name in metadata));
+  demand(missing.length === 0, `The metadata of ${id} (${type}) lacks ${missing.join(', ')}`);
+}
+
+/** What registry and event both say, timestamps as instants. */
+function comparable(file: RegistryFile | FileMetadata): Record<string, unknown> {
+  return {
+    file_id: file.file_id,
+    original_filename: file.original_filename,
+    storage_filename: file.storage_filename,
+    file_size: file.file_size,
+    checksum_sha256: file.checksum_sha256,
+    content_type: file.content_type ?? null,
+    description: file.description ?? null,
+    storage_element_id: file.storage_element_id,
+    storage_path: file.storage_path,
+    uploaded_by: file.uploaded_by ?? null,
+    retention_policy: file.retention_policy,
+    ttl_days: file.ttl_days ?? null,
+    ttl_expires_at: instant(file.ttl_expires_at),
+    user_metadata: file.user_metadata ?? null,
+    tags: file.tags ?? null,
+    created_at: instant(file.created_at),
+    updated_at: instant(file.updated_at),
+  };
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Edit, Mutant } from './mutant.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** @throws unless `find` occurs exactly once: a variant that changes nothing, or more than it says, proves nothing */
+export function applyEdit(source: string, { file, find, replace }: Edit): string {
+  const pieces = source.split(find);
+  if (pieces.length !== 2) {
+    throw new Error(`Expected ${file} to contain this text exactly once, found it ${pieces.length - 1} times: ${find}`);
+  }
+  return pieces.join(replace);
+}
+
+/** The sources of all files that a mutant changes, as it changes them, by absolute path. */
+export function mutatedSources({ edits }: Mutant): Map<string, string> {
+  const sources = new Map<string, string>();
+  for (const edit of edits) {
+    const path = join(ROOT, edit.file);
+    sources.set(path, applyEdit(sources.get(path) ?? readFileSync(path, 'utf8'), edit));
+  }
+  return sources;
+}

@@ -1,0 +1,44 @@
+import { describe, expect, test } from 'vitest';
+import { CASE_KEYS } from '../spec/cases.ts';
+import { REQUIREMENTS } from '../spec/requirements.ts';
+import { applyEdit, mutatedSources } from './edits.ts';
+import { judgeMutant } from './matrix.ts';
+import { MUTANTS, mutantById } from './mutants.ts';
+
+describe('the broken variants', () => {
+  test('have ids of their own', () => {
+    expect(new Set(MUTANTS.map(({ id }) => id)).size).toBe(MUTANTS.length);
+    expect(() => mutantById('no-such-mutant')).toThrow('no-such-mutant');
+  });
+
+  test.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s still fits the sources', (_id, mutant) => {
+    expect(mutatedSources(mutant).size).toBeGreaterThan(0);
+    for (const key of mutant.caughtBy) expect(CASE_KEYS).toContain(key);
+  });
+
+  test('leave no requirement without one that it must catch', () => {
+    const caught = MUTANTS.flatMap(({ caughtBy }) => caughtBy.map((key) => key.split('/')[0]));
+    expect(REQUIREMENTS.map(({ id }) => id).filter((id) => !caught.includes(id))).toEqual([]);
+  });
+
+  test('must match exactly once', () => {
+    const edit = { file: 'a.ts', find: 'x', replace: 'y' };
+    expect(applyEdit('a x b', edit)).toBe('a y b');
+    expect(() => applyEdit('a b', edit)).toThrow('found it 0 times');
+    expect(() => applyEdit('x x', edit)).toThrow('found it 2 times');
+  });
+
+  test('are killed by a violation only', () => {
+    const mutant = { id: 'm', defect: 'd', services: [], caughtBy: ['SYNC-01', 'UP-02'], edits: [] } as const;
+    const finished = { type: 'case-finished', at: 1, requirement: 'SYNC-01', title: 't', durationMs: 1 } as const;
+    const trials = judgeMutant(mutant, [
+      { ...finished, case: 'SYNC-01', verdict: 'fail', reason: 'not found', evidence: {}, floor: {} },
+      { ...finished, case: 'UP-02', verdict: 'error', reason: 'no environment', evidence: {}, floor: {} },
+    ]);
+    expect(trials.map(({ verdict, killed }) => [verdict, killed])).toEqual([
+      ['fail', true],
+      ['error', false],
+    ]);
+    expect(judgeMutant(mutant, []).map(({ verdict }) => verdict)).toEqual(['none', 'none']);
+  });
+});
