@@ -64,7 +64,7 @@ await runService('admin', adminSettings, async ({ config, log, resources }) => {
       pollMs: config.OUTBOX_POLL_MS,
       retentionHours: config.EVENT_STREAM_RETENTION_HOURS,
       onPublished: (count) => events.published.inc(count),
-      onFailed: (count) => events.failed.inc(count),
+      onFailed: () => events.failed.inc(),
     });
   }
   return { app, prepare };

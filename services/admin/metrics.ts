@@ -1,34 +1,46 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { within } from '../common/backoff.ts';
 
+interface Backlog {
+  pending: number;
+  oldestSeconds: number;
+}
+
 export interface AdminMetrics {
   published: Counter;
   failed: Counter;
 }
 
 /** @param backlog asks the database; while it does not answer, the gauges keep their last value */
-export function createAdminMetrics(
-  registry: Registry,
-  backlog: () => Promise<{ pending: number; oldestSeconds: number }>,
-): AdminMetrics {
+export function createAdminMetrics(registry: Registry, backlog: () => Promise<Backlog>): AdminMetrics {
   const registers = [registry];
-  const oldest = new Gauge({
-    name: 'syncproof_outbox_oldest_age_seconds',
-    help: 'Age of the oldest event that is committed and not published; 0 when there is none.',
-    registers,
-  });
+  // Both gauges of a scrape come from one query.
+  let asked: Promise<Backlog | undefined> | undefined;
+  function askOnce(): Promise<Backlog | undefined> {
+    asked ??= within(800, 'counting the outbox', backlog())
+      // A scrape must not fail with the database; readiness tells that it is away.
+      .catch(() => undefined)
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  }
   new Gauge({
     name: 'syncproof_outbox_pending',
     help: 'Events that are committed and not published.',
     registers,
     async collect() {
-      try {
-        const { pending, oldestSeconds } = await within(800, 'counting the outbox', backlog());
-        this.set(pending);
-        oldest.set(oldestSeconds);
-      } catch {
-        // A scrape must not fail with the database; readiness tells that it is away.
-      }
+      const known = await askOnce();
+      if (known !== undefined) this.set(known.pending);
+    },
+  });
+  new Gauge({
+    name: 'syncproof_outbox_oldest_age_seconds',
+    help: 'Age of the oldest event that is committed and not published; 0 when there is none.',
+    registers,
+    async collect() {
+      const known = await askOnce();
+      if (known !== undefined) this.set(known.oldestSeconds);
     },
   });
   return {
@@ -39,7 +51,7 @@ export function createAdminMetrics(
     }),
     failed: new Counter({
       name: 'syncproof_events_publish_failed_total',
-      help: 'Attempts to publish an event that failed; the event is tried again.',
+      help: 'Attempts to publish a batch of events that failed; the batch is tried again.',
       registers,
     }),
   };

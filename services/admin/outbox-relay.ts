@@ -32,7 +32,8 @@ export interface OutboxRelayOptions {
   pollMs: number;
   retentionHours: number;
   onPublished: (events: number) => void;
-  onFailed: (events: number) => void;
+  /** Once per batch that could not be published. */
+  onFailed: () => void;
 }
 
 const FOLLOW_MS = 200;
@@ -63,7 +64,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     try {
       await sendBatch(options, rows);
     } catch (error) {
-      options.onFailed(rows.length);
+      options.onFailed();
       redisTrouble.begin(error);
       return false;
     }
