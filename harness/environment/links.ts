@@ -5,16 +5,20 @@ import type { Link, ServerAddress } from './environment.ts';
 
 const CLIENTS = ['admin', 'query'] as const satisfies readonly ServiceName[];
 
-/** Starts one proxy per wire: admin→redis, query→redis, admin→postgres, query→postgres. `resources` owns them. */
+/**
+ * Starts one proxy per wire: admin→redis, query→redis, admin→postgres, query→postgres. `resources` owns them.
+ * @param host where the services reach the proxies
+ */
 export async function startLinks(
   resources: AsyncDisposableStack,
   ports: PortBlock,
   servers: Readonly<Record<ServerName, ServerAddress>>,
+  host = '127.0.0.1',
 ): Promise<readonly Link[]> {
   const links: Link[] = [];
   for (const server of SERVER_NAMES) {
     for (const client of CLIENTS) {
-      const proxy = resources.use(await startFaultProxy({ port: ports.next(), upstream: servers[server] }));
+      const proxy = resources.use(await startFaultProxy({ host, port: ports.next(), upstream: servers[server] }));
       links.push({ client, server, proxy });
     }
   }

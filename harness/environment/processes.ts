@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import type { ServiceName } from '../contract/names.ts';
-import { describeError, UsageError } from '../core/errors.ts';
-import { claimPorts, isPortFree, type PortBlock } from '../net/ports.ts';
+import { describeError } from '../core/errors.ts';
+import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
 import type { Environment, EnvironmentOptions, ServerAddress } from './environment.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
+import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/probes.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts } from './servers/credentials.ts';
 import { startParts } from './start-parts.ts';
+import { type Running, stoppable } from './stoppable.ts';
 
 const HOST = '127.0.0.1';
-
-type Running = Omit<Environment, 'stop' | typeof Symbol.asyncDispose>;
 
 /**
  * Runs every part as a child process of this one, with real servers on this machine; see `startEnvironment`.
@@ -48,7 +48,7 @@ interface StartContext {
 
 async function startAll({ options, resources, home, journal, elapsed }: StartContext): Promise<Running> {
   const block = resources.use(await claimPorts(HOST));
-  const ports = await choosePorts(options.ports ?? {}, block);
+  const ports = await choosePorts(options.ports ?? {}, block, HOST);
   const address = (part: PartName): ServerAddress => ({ host: HOST, port: ports[part] });
   const links = await startLinks(resources, block, { redis: address('redis'), postgres: address('postgres') });
   const logDirectory = options.logDirectory ?? join(home.home, 'logs');
@@ -74,52 +74,5 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
       user: service,
       password: template.passwords[service],
     }),
-  };
-}
-
-/** Adds the one way to end it, taken by `stop`, by disposal and by the signal. */
-async function stoppable(
-  environment: Running,
-  owned: AsyncDisposableStack,
-  journal: Journal,
-  signal: AbortSignal | undefined,
-): Promise<Environment> {
-  let stopping: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    const sinceHere = stopwatch();
-    journal.note('stopping');
-    signal?.removeEventListener('abort', onAbort);
-    await owned.disposeAsync();
-    journal.note('stopped', { ms: sinceHere() });
-  };
-  const stop = (): Promise<void> => (stopping ??= close());
-  const onAbort = (): void => {
-    stop().catch((error) => journal.note('failed', { detail: `while stopping: ${describeError(error)}` }));
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
-  if (signal?.aborted) {
-    await stop();
-    signal.throwIfAborted();
-  }
-  return { ...environment, stop, [Symbol.asyncDispose]: stop };
-}
-
-async function choosePorts(
-  given: Partial<Record<PartName, number>>,
-  block: PortBlock,
-): Promise<Record<PartName, number>> {
-  const choose = async (name: PartName): Promise<number> => {
-    const port = given[name];
-    if (port === undefined) return block.next();
-    if (await isPortFree(port, HOST)) return port;
-    throw new UsageError(`Expected the port of ${name} to be free, got ${port}, on which something listens`);
-  };
-  return {
-    redis: await choose('redis'),
-    postgres: await choose('postgres'),
-    admin: await choose('admin'),
-    storage: await choose('storage'),
-    ingester: await choose('ingester'),
-    query: await choose('query'),
   };
 }

@@ -19,8 +19,9 @@ export async function openHome(
   resources: AsyncDisposableStack,
   storage: 'memory' | 'disk',
   open: (id: string) => Journal,
+  containers = false,
 ): Promise<{ home: Home; journal: Journal }> {
-  const home = await createMarker(storage);
+  const home = await createMarker(storage, containers);
   resources.defer(() => removeFolders(home));
   const journal = open(home.id);
   journal.note('starting');

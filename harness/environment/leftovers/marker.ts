@@ -17,6 +17,8 @@ export interface Marker {
   folders: readonly string[];
   /** PostgreSQL's data, for what it leaves outside of its folder. */
   postgresData: string;
+  /** It also owns containers, which carry its id as a label. */
+  containers?: boolean;
 }
 
 export interface ProcessIdentity {
@@ -35,7 +37,10 @@ export const isAlive = (identity: ProcessIdentity): boolean => isSameProcess(ide
 const environmentsFolder = (): string => cachePath('environments');
 
 /** Makes the folders of a new environment and its marker. Data goes to a memory file system if asked for and there is one. */
-export async function createMarker(storage: 'memory' | 'disk'): Promise<Marker & { home: string; data: string }> {
+export async function createMarker(
+  storage: 'memory' | 'disk',
+  containers = false,
+): Promise<Marker & { home: string; data: string }> {
   const id = `e${randomBytes(5).toString('hex')}`;
   const home = join(environmentsFolder(), id);
   const inMemory = storage === 'memory' && existsSync(MEMORY_FOLDER);
@@ -45,6 +50,7 @@ export async function createMarker(storage: 'memory' | 'disk'): Promise<Marker &
     harness: identityOf(process.pid),
     folders: [...new Set([home, ...(inMemory ? [data] : [])])],
     postgresData: join(data, 'postgres'),
+    ...(containers ? { containers } : {}),
   };
   await mkdir(home, { recursive: true });
   // The marker first: from here on whatever else is made can be found again.
@@ -56,8 +62,8 @@ export async function createMarker(storage: 'memory' | 'disk'): Promise<Marker &
 }
 
 export async function saveMarker(marker: Marker): Promise<void> {
-  const { id, harness, watchdog, folders, postgresData } = marker;
-  const text = JSON.stringify({ id, harness, watchdog, folders, postgresData });
+  const { id, harness, watchdog, folders, postgresData, containers } = marker;
+  const text = JSON.stringify({ id, harness, watchdog, folders, postgresData, containers });
   await writeFile(join(folders[0] ?? '', MARKER_FILE), text, { mode: 0o600 });
 }
 

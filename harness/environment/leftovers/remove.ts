@@ -33,6 +33,11 @@ export async function removeLeftovers(marker: Marker): Promise<void> {
     { what: `the processes of environment ${marker.id} to be gone`, timeoutMs: KILL_TIMEOUT_MS, intervalMs: 10 },
   );
   await releaseSharedMemory(marker.postgresData);
+  if (marker.containers) {
+    // Only where there are any: the library takes a while to load.
+    const { removeContainers } = await import('../containers/leftovers.ts');
+    await removeContainers(marker.id);
+  }
   await removeFolders(marker);
 }
 
@@ -42,12 +47,17 @@ export async function removeLeftovers(marker: Marker): Promise<void> {
  */
 export async function sweep(): Promise<string[]> {
   const removed: string[] = [];
+  const errors: unknown[] = [];
   for (const home of await environmentFolders()) {
     const marker = await readMarker(home);
     if (marker === undefined || isAlive(marker.harness)) continue;
     if (marker.watchdog !== undefined && isAlive(marker.watchdog)) continue;
-    await removeLeftovers(marker);
-    removed.push(marker.id);
+    // One that cannot be removed now (its Docker daemon is away, say) must not keep the others from it.
+    await removeLeftovers(marker).then(
+      () => removed.push(marker.id),
+      (error) => errors.push(error),
+    );
   }
+  if (errors.length > 0) throw new AggregateError(errors, 'Some leftovers cannot be removed');
   return removed;
 }

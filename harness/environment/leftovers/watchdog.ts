@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { engineVariables } from '../../config/containers.ts';
 import { machineSettings } from '../../config/machine.ts';
 import { UnreachableError } from '../../core/errors.ts';
 import { identityOf, type ProcessIdentity } from './marker.ts';
@@ -26,7 +27,7 @@ export async function startWatchdog(home: string): Promise<Watchdog> {
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'syncproof-watchdog', process.execPath, MAIN, home], {
     detached: true,
     cwd: '/',
-    env: { ...childEnvironment, SYNCPROOF_CACHE: cacheDirectory },
+    env: { ...engineVariables(), ...childEnvironment, SYNCPROOF_CACHE: cacheDirectory },
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   if (child.pid === undefined) {

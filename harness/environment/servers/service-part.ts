@@ -1,25 +1,18 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { machineSettings } from '../../config/machine.ts';
-import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../contract/names.ts';
-import type { EnvironmentOptions, ServerAddress } from '../environment.ts';
+import type { ServiceName } from '../../contract/names.ts';
+import type { ServerAddress } from '../environment.ts';
 import type { PartPlan } from '../process/part.ts';
 import { expectStatus } from '../process/probes.ts';
+import { serviceSettings, type Wiring } from './service-settings.ts';
 
 const PROJECT_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
 
 export type ServicePlan = Pick<PartPlan, 'launch' | 'probe' | 'discardSignal' | 'discardGraceMs' | 'wipe'>;
 
-export interface ServicesOptions {
-  options: EnvironmentOptions;
+export interface ServicesOptions extends Omit<Wiring, 'url'> {
   address(name: ServiceName): ServerAddress;
-  /** The addresses that lead through the proxies. */
-  redisUrl(service: 'admin' | 'query'): string;
-  databaseUrl(service: 'admin' | 'query'): string;
-  /** Where storage keeps its objects. */
-  objectDirectory: string;
-  keyFile: string;
-  clientsFile: string;
   /** Where node keeps compiled code between starts. */
   compileCache: string;
 }
@@ -27,27 +20,17 @@ export interface ServicesOptions {
 /** The plans of the reference implementation's services, started by the path of their main files. */
 export function planServices(context: ServicesOptions): Record<ServiceName, ServicePlan> {
   const url = (name: ServiceName): string => `http://${context.address(name).host}:${context.address(name).port}`;
-  const urls = Object.fromEntries(SERVICE_NAMES.map((name) => [`${name.toUpperCase()}_URL`, url(name)]));
-  const servers = (name: 'admin' | 'query'): Record<string, string> => ({
-    REDIS_URL: context.redisUrl(name),
-    DATABASE_URL: context.databaseUrl(name),
-  });
+  const settings = serviceSettings({ ...context, url });
+  const plan = (name: ServiceName): ServicePlan => planService(name, settings[name], context);
   return {
-    storage: {
-      ...planService('storage', { ...urls, STORAGE_DIR: context.objectDirectory }, context),
-      wipe: () => rm(context.objectDirectory, { recursive: true, force: true }),
-    },
-    admin: planService(
-      'admin',
-      { ...servers('admin'), AUTH_PRIVATE_KEY_FILE: context.keyFile, AUTH_CLIENTS_FILE: context.clientsFile },
-      context,
-    ),
-    ingester: planService('ingester', urls, context),
-    query: planService('query', { ...urls, ...servers('query') }, context),
+    storage: { ...plan('storage'), wipe: () => rm(context.objectDirectory, { recursive: true, force: true }) },
+    admin: plan('admin'),
+    ingester: plan('ingester'),
+    query: plan('query'),
   };
 }
 
-function planService(name: ServiceName, wiring: Record<string, string>, context: ServicesOptions): ServicePlan {
+function planService(name: ServiceName, settings: Record<string, string>, context: ServicesOptions): ServicePlan {
   const { options, compileCache } = context;
   const { host, port } = context.address(name);
   return {
@@ -62,9 +45,7 @@ function planService(name: ServiceName, wiring: Record<string, string>, context:
         env: {
           ...machineSettings().childEnvironment,
           NODE_COMPILE_CACHE: compileCache,
-          ...PROFILES[options.profile],
-          ...wiring,
-          ...options.settings?.[name],
+          ...settings,
           HOST: host,
           PORT: String(port),
         },

@@ -1,0 +1,35 @@
+import { pollUntil } from '../../core/poll.ts';
+import { connectEngine, ENVIRONMENT_LABEL } from './engine.ts';
+
+const REMOVE_TIMEOUT_MS = 30_000;
+
+/**
+ * Removes every container of an environment, with the anonymous volumes that hold its data, whoever started it.
+ * @throws UnreachableError when no Docker daemon answers
+ */
+export async function removeContainers(environmentId: string): Promise<void> {
+  const { dockerode } = (await connectEngine()).container;
+  const remove = (id: string): Promise<void> =>
+    dockerode
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((error: { statusCode?: number }) => {
+        // Gone already, or just being removed by somebody else: what was wanted.
+        if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+      });
+  await pollUntil(
+    async () => {
+      const ids = await containersOf(environmentId);
+      await Promise.all(ids.map(remove));
+      return ids.length === 0 ? true : undefined;
+    },
+    { what: `the containers of environment ${environmentId} to be gone`, timeoutMs: REMOVE_TIMEOUT_MS },
+  );
+}
+
+/** Ids of an environment's containers, running or not. */
+export async function containersOf(environmentId: string): Promise<string[]> {
+  const { dockerode } = (await connectEngine()).container;
+  const filters = { label: [`${ENVIRONMENT_LABEL}=${environmentId}`] };
+  return (await dockerode.listContainers({ all: true, filters })).map(({ Id }) => Id);
+}

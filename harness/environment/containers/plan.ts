@@ -1,0 +1,205 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Role } from '../../contract/http.ts';
+import { type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
+import type { PartName } from '../../record/history.ts';
+import type { EnvironmentOptions, Link, ServiceAccount } from '../environment.ts';
+import type { Journal } from '../journal.ts';
+import type { Home } from '../leftovers/home.ts';
+import { linkAddress } from '../links.ts';
+import { expectStatus, pingPostgres, pingRedis } from '../process/probes.ts';
+import { signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
+import { serviceSettings } from '../servers/service-settings.ts';
+import type { Engine, HostAccess } from './engine.ts';
+import { type Images, PROJECT_FOLDER } from './images.ts';
+import { ContainerPart, type ContainerPartOptions } from './part.ts';
+import type { PartRecipe } from './recipe.ts';
+
+export interface ContainerPartsOptions {
+  options: EnvironmentOptions;
+  engine: Engine;
+  images: Images;
+  access: HostAccess;
+  home: Home;
+  journal: Journal;
+  /** Ports of this machine at which the parts are published. */
+  ports: Readonly<Record<PartName, number>>;
+  links: readonly Link[];
+  accounts: Record<Role, ServiceAccount>;
+  logDirectory: string;
+}
+
+export type Passwords = Readonly<Record<'admin' | 'query', string>>;
+
+/** Places inside the containers; the project's folder is docker/Dockerfile's. */
+const APP = '/app';
+const KEY_FILE = '/run/syncproof/private.pem';
+const CLIENTS_FILE = '/run/syncproof/clients.json';
+const INIT_SCRIPT = 'docker/postgres/init-databases.sh';
+/** The only folder besides the image's own from which `nodeArguments` may load something. */
+const MUTANTS = 'suites/mutants';
+
+const LOOPBACK = '127.0.0.1';
+const REDIS_PORT = 6379;
+const POSTGRES_PORT = 5432;
+
+type Special = Pick<PartRecipe, 'image' | 'command' | 'environment' | 'containerPort'> &
+  Partial<Pick<PartRecipe, 'files' | 'folders' | 'publishOn'>> &
+  Pick<ContainerPartOptions, 'probe'> & { stopSignal?: NodeJS.Signals; hasData?: boolean };
+
+/** Plans every part; no container exists yet. */
+export async function planContainers(
+  context: ContainerPartsOptions,
+): Promise<{ parts: Readonly<Record<PartName, ContainerPart>>; passwords: Passwords }> {
+  const passwords = { admin: secret(), query: secret() };
+  const superuser = secret();
+  const secrets = [
+    ...Object.values(context.accounts).map(({ clientSecret }) => clientSecret),
+    ...Object.values(passwords),
+    superuser,
+  ];
+  await mkdir(context.logDirectory, { recursive: true });
+  const build = (name: PartName, special: Special): ContainerPart => buildPart(name, special, secrets, context);
+  const services = await planServices(context, passwords);
+  const parts = {
+    redis: build('redis', planRedis(context)),
+    postgres: build('postgres', await planPostgres(context, passwords, superuser)),
+    admin: build('admin', services.admin),
+    storage: build('storage', services.storage),
+    ingester: build('ingester', services.ingester),
+    query: build('query', services.query),
+  };
+  return { parts, passwords };
+}
+
+const secret = (): string => randomBytes(18).toString('base64url');
+
+function planRedis({ images, ports }: ContainerPartsOptions): Special {
+  const settings = {
+    bind: '* -::*',
+    // Nobody but this machine's own addresses can reach the published port.
+    'protected-mode': 'no',
+    dir: '/data',
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    save: '',
+  };
+  return {
+    image: images.redis,
+    command: ['redis-server', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])],
+    environment: {},
+    containerPort: REDIS_PORT,
+    publishOn: [LOOPBACK],
+    probe: () => pingRedis({ host: LOOPBACK, port: ports.redis }),
+    hasData: true,
+  };
+}
+
+async function planPostgres(
+  { images, ports, options }: ContainerPartsOptions,
+  passwords: Passwords,
+  superuser: string,
+): Promise<Special> {
+  const unsafe = options.storage === 'disk' ? [] : ['-c', 'fsync=off', '-c', 'full_page_writes=off'];
+  return {
+    image: images.postgres,
+    command: ['postgres', '-c', 'timezone=UTC', '-c', 'log_timezone=UTC', ...unsafe],
+    environment: {
+      POSTGRES_PASSWORD: superuser,
+      ADMIN_DB_PASSWORD: passwords.admin,
+      QUERY_DB_PASSWORD: passwords.query,
+      POSTGRES_INITDB_ARGS:
+        '--encoding=UTF8 --locale=C.UTF-8 --locale-provider=builtin --builtin-locale=C.UTF-8 --no-sync',
+    },
+    files: [
+      {
+        content: await readFile(join(PROJECT_FOLDER, INIT_SCRIPT), 'utf8'),
+        target: '/docker-entrypoint-initdb.d/10-databases.sh',
+      },
+    ],
+    containerPort: POSTGRES_PORT,
+    publishOn: [LOOPBACK],
+    probe: () => pingPostgres({ host: LOOPBACK, port: ports.postgres }),
+    // Fast shutdown: clients are disconnected (PostgreSQL documentation, "Shutting Down the Server").
+    stopSignal: 'SIGINT',
+    hasData: true,
+  };
+}
+
+async function planServices(
+  context: ContainerPartsOptions,
+  passwords: Passwords,
+): Promise<Record<ServiceName, Special>> {
+  const { options, images, access, home, links, ports } = context;
+  const settings = serviceSettings({
+    options,
+    url: (name) => `http://${access.fromContainers}:${ports[name]}`,
+    redisUrl: (service) => `redis://${fromContainers(linkAddress(links, service, 'redis'), access)}`,
+    databaseUrl: (service) =>
+      `postgres://${service}:${passwords[service]}@${fromContainers(linkAddress(links, service, 'postgres'), access)}/${service}`,
+    objectDirectory: '/data',
+    keyFile: KEY_FILE,
+    clientsFile: CLIENTS_FILE,
+  });
+  const files = [
+    { content: await readFile(await signingKeyFile(options.signal), 'utf8'), target: KEY_FILE },
+    { content: await readFile(await writeClientsFile(home.home, context.accounts), 'utf8'), target: CLIENTS_FILE },
+  ];
+  const plan = (name: ServiceName): Special => {
+    const nodeArguments = options.nodeArguments?.[name] ?? [];
+    const mutants = { source: join(PROJECT_FOLDER, MUTANTS), target: `${APP}/${MUTANTS}` };
+    return {
+      image: images.service,
+      command: [...nodeArguments.map(insideContainer), `services/${name}/main.ts`],
+      environment: { ...settings[name], HOST: '0.0.0.0', PORT: String(STANDARD_PORTS[name]) },
+      containerPort: STANDARD_PORTS[name],
+      folders: nodeArguments.length > 0 && existsSync(mutants.source) ? [mutants] : [],
+      probe: async () => {
+        await expectStatus(`http://${LOOPBACK}:${ports[name]}/health/live`);
+      },
+    };
+  };
+  return {
+    storage: { ...plan('storage'), hasData: true },
+    admin: { ...plan('admin'), files },
+    ingester: plan('ingester'),
+    query: plan('query'),
+  };
+}
+
+/** The proxy's address as containers see it. */
+const fromContainers = (address: string, access: HostAccess): string =>
+  `${access.fromContainers}:${address.slice(address.lastIndexOf(':') + 1)}`;
+
+/** Paths and file URLs in the project's folder become those in the container's. */
+const insideContainer = (argument: string): string => argument.replaceAll(PROJECT_FOLDER, `${APP}/`);
+
+function buildPart(
+  name: PartName,
+  special: Special,
+  secrets: readonly string[],
+  { engine, access, home, journal, ports, logDirectory }: ContainerPartsOptions,
+): ContainerPart {
+  const { probe, stopSignal = 'SIGTERM', hasData = false, ...recipe } = special;
+  return new ContainerPart({
+    name,
+    engine,
+    recipe: {
+      files: [],
+      folders: [],
+      publishOn: access.publishOn,
+      extraHosts: access.extraHosts,
+      ...recipe,
+      environmentId: home.id,
+      hostPort: ports[name],
+    },
+    logPath: join(logDirectory, `${name}.log`),
+    probe,
+    stopSignal,
+    hasData,
+    secrets,
+    onCrash: (exitCode) => journal.note('failed', { part: name, detail: `exited by itself with ${exitCode}` }),
+  });
+}
