@@ -31,6 +31,8 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     keepAlive: 5000,
+    // A server that still loads its data is asked again soon: ioredis would trust its estimate, a whole second at least.
+    maxLoadingRetryTime: 50,
     retryStrategy: () => backoffMs(1, { ms: 50, msMax: 50 }),
   });
   const trouble = troubleLog(options.log, `redis client ${options.name}`);
