@@ -19,5 +19,17 @@ export type { Environment, EnvironmentOptions, PartControl } from './environment
 export { startEnvironment } from './environment/start.ts';
 export type { Fault } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
+export * from './probes/hops.ts';
+export { hopSource } from './probes/hops.ts';
+export * from './probes/readiness.ts';
+export { awaitReadiness, cacheOf } from './probes/readiness.ts';
+export * from './probes/stream.ts';
+export { awaitDrained, groupState, pendingCount, streamState } from './probes/stream.ts';
+export * from './probes/visibility.ts';
+export { VisibilityTracker } from './probes/visibility.ts';
 export type { CaseFinished, HistoryRecord, NewRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
+export { finalReads } from './scenario/final-reads.ts';
+export * from './scenario/load.ts';
+export { startOpenLoop } from './scenario/load.ts';
+export { type OutagePlan, type OutageResult, runOutage } from './scenario/outage.ts';

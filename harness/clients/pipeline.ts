@@ -1,0 +1,335 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { Pool } from 'undici';
+import {
+  type Role,
+  registryFileSchema,
+  searchAnswerSchema,
+  searchHitSchema,
+  tokenAnswerSchema,
+} from '../contract/http.ts';
+import type { ServiceName } from '../contract/names.ts';
+import { describeError, SyncproofError } from '../core/errors.ts';
+import type { Completed, OperationKind } from '../record/history.ts';
+import type { Recorder } from '../record/writer.ts';
+import { multipartBody } from './multipart.ts';
+import { type Outcome, outcomeOfError, outcomeOfStatus } from './outcome.ts';
+import { stateOfHit, stateOfRegistryFile } from './state.ts';
+
+export interface UploadInput {
+  filename: string;
+  content: Uint8Array;
+  contentType?: string;
+  description?: string;
+  tags?: readonly string[];
+  metadata?: Record<string, unknown>;
+  retentionPolicy?: 'temporary' | 'permanent';
+  ttlDays?: number;
+}
+
+/** What became of one request. `body` is the parsed JSON, or the text of another answer. Times are the recorder's. */
+export interface Answer {
+  outcome: Outcome;
+  status?: number;
+  body?: unknown;
+  error?: string;
+  startedAt: number;
+  endedAt: number;
+  /** Id of the recorded operation; empty for a raw request, which is not recorded. */
+  op: string;
+}
+
+export interface OperationOptions {
+  /** When an open-loop load meant to send it; now, when absent. */
+  intendedAt?: number;
+  /** A read after healing and convergence. */
+  final?: boolean;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  /** False leaves the operation out of the history: for polls that a visibility record sums up. */
+  recorded?: boolean;
+}
+
+export interface RawRequest {
+  headers?: Record<string, string>;
+  /** A string or bytes are sent as they are, anything else as JSON. */
+  body?: unknown;
+  /** Adds the client's bearer token; default true. */
+  authenticated?: boolean;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+export interface PipelineClient extends AsyncDisposable {
+  /** The bearer token of the client's account. @throws SyncproofError when the token endpoint gives none */
+  token(): Promise<string>;
+  upload(input: UploadInput, options?: OperationOptions): Promise<Answer>;
+  /** Registers a file at admin, without bytes. */
+  register(file: Record<string, unknown>, options?: OperationOptions): Promise<Answer>;
+  update(fileId: string, changes: Record<string, unknown>, options?: OperationOptions): Promise<Answer>;
+  remove(fileId: string, options?: OperationOptions): Promise<Answer>;
+  registryFile(fileId: string, options?: OperationOptions): Promise<Answer>;
+  searchById(fileId: string, options?: OperationOptions): Promise<Answer>;
+  search(body: Record<string, unknown>, options?: OperationOptions): Promise<Answer>;
+  ready(service: ServiceName, options?: OperationOptions): Promise<Answer>;
+  live(service: ServiceName, options?: OperationOptions): Promise<Answer>;
+  /** Any request; not recorded. */
+  request(service: ServiceName, method: string, path: string, request?: RawRequest): Promise<Answer>;
+}
+
+export interface PipelineClientOptions {
+  urls: Readonly<Record<ServiceName, string>>;
+  accounts: Readonly<Record<Role, { clientId: string; clientSecret: string }>>;
+  recorder: Recorder;
+  /** Default ADMIN. */
+  role?: Role;
+  /** Bound of each request, default 10 s. */
+  timeoutMs?: number;
+}
+
+const CONNECTIONS_MAX = 256;
+/** A token is replaced when less than this is left of its life. */
+const TOKEN_MARGIN_MS = 30_000;
+
+/** A client of all four services that records what it does. */
+export function createPipelineClient(options: PipelineClientOptions): PipelineClient {
+  const { urls, recorder, role = 'ADMIN', timeoutMs = 10_000 } = options;
+  const pools = new Map<ServiceName, Pool>();
+  let token: { value: Promise<string>; untilMs: number } | undefined;
+  let opNumber = 0;
+  const opPrefix = randomUUID().slice(0, 8);
+
+  function poolOf(service: ServiceName): Pool {
+    const existing = pools.get(service);
+    if (existing !== undefined) return existing;
+    const pool = new Pool(urls[service], { connections: CONNECTIONS_MAX, connect: { timeout: 3000 }, pipelining: 1 });
+    pools.set(service, pool);
+    return pool;
+  }
+
+  async function send(
+    service: ServiceName,
+    method: string,
+    path: string,
+    request: RawRequest,
+  ): Promise<{ status: number; body: unknown }> {
+    const headers: Record<string, string> = { ...request.headers };
+    if (request.authenticated !== false) headers.authorization ??= `Bearer ${await client.token()}`;
+    let payload: string | Uint8Array | null = null;
+    if (typeof request.body === 'string' || request.body instanceof Uint8Array) payload = request.body;
+    else if (request.body !== undefined) {
+      payload = JSON.stringify(request.body);
+      headers['content-type'] ??= 'application/json';
+    }
+    const limitMs = request.timeoutMs ?? timeoutMs;
+    const expired = AbortSignal.timeout(limitMs);
+    const signal = request.signal === undefined ? expired : AbortSignal.any([expired, request.signal]);
+    const answer = await poolOf(service).request({ method, path, headers, body: payload, signal });
+    const text = await answer.body.text();
+    const json = String(answer.headers['content-type'] ?? '').includes('json');
+    return { status: answer.statusCode, body: json && text !== '' ? parseJson(text) : text };
+  }
+
+  async function raw(service: ServiceName, method: string, path: string, request: RawRequest = {}): Promise<Answer> {
+    return attempt(method === 'GET' || method === 'HEAD' ? 'read' : 'update', '', () =>
+      send(service, method, path, request),
+    );
+  }
+
+  async function attempt(
+    kind: OperationKind,
+    op: string,
+    act: () => Promise<{ status: number; body: unknown }>,
+  ): Promise<Answer> {
+    const startedAt = recorder.now();
+    try {
+      const { status, body } = await act();
+      return { outcome: outcomeOfStatus(kind, status), status, body, startedAt, endedAt: recorder.now(), op };
+    } catch (error) {
+      const endedAt = recorder.now();
+      return { outcome: outcomeOfError(kind, error), error: describeError(error), startedAt, endedAt, op };
+    }
+  }
+
+  async function operate(
+    kind: OperationKind,
+    call: { service: ServiceName; method: string; path: string } & RawRequest,
+    options: OperationOptions = {},
+    details: { fileId?: string; input?: Record<string, unknown> } = {},
+    readAnswer: (answer: Answer) => Partial<Completed> = () => ({}),
+  ): Promise<Answer> {
+    const op = `${opPrefix}-${++opNumber}`;
+    const { intendedAt = recorder.now(), final, recorded = true, signal, timeoutMs: limitMs } = options;
+    const { service, method, path, ...request } = call;
+    if (recorded) {
+      recorder.record({ type: 'invoke', op, kind, intendedAt, ...details, ...(final === true ? { final } : {}) });
+    }
+    const answer = await attempt(kind, op, () =>
+      send(service, method, path, {
+        ...request,
+        ...(signal === undefined ? {} : { signal }),
+        ...(limitMs === undefined ? {} : { timeoutMs: limitMs }),
+      }),
+    );
+    if (recorded) {
+      recorder.record({
+        type: answer.outcome,
+        at: answer.endedAt,
+        op,
+        kind,
+        ...(details.fileId === undefined ? {} : { fileId: details.fileId }),
+        ...(answer.status === undefined ? {} : { status: answer.status }),
+        ...(answer.error === undefined ? {} : { error: answer.error }),
+        ...(answer.outcome === 'fail' && answer.error === undefined ? { error: problemText(answer.body) } : {}),
+        ...readAnswer(answer),
+      });
+    }
+    return answer;
+  }
+
+  const client: PipelineClient = {
+    token() {
+      if (token === undefined || Date.now() > token.untilMs) {
+        const value = fetchToken();
+        const entry = { value, untilMs: Date.now() + TOKEN_MARGIN_MS };
+        token = entry;
+        value.catch(() => {
+          // The caller sees the error; the next call asks again.
+          if (token === entry) token = undefined;
+        });
+      }
+      return token.value;
+    },
+    upload(input, operation) {
+      const { body, contentType } = multipartBody(uploadFields(input), {
+        filename: input.filename,
+        contentType: input.contentType ?? 'application/octet-stream',
+        content: input.content,
+      });
+      const call = {
+        service: 'ingester',
+        method: 'POST',
+        path: '/api/v1/files/upload',
+        headers: { 'content-type': contentType },
+        body,
+      } as const;
+      const details = {
+        input: {
+          filename: input.filename,
+          fileSize: input.content.byteLength,
+          checksum: createHash('sha256').update(input.content).digest('hex'),
+          ...(input.description === undefined ? {} : { description: input.description }),
+          ...(input.tags === undefined ? {} : { tags: input.tags }),
+        },
+      };
+      return operate('upload', call, operation, details, ({ outcome, body: answer }) => {
+        const fileId = outcome === 'ok' ? idOf(answer) : undefined;
+        return fileId === undefined ? {} : { fileId };
+      });
+    },
+    register(file, operation) {
+      const fileId = typeof file.file_id === 'string' ? { fileId: file.file_id } : {};
+      const input = {
+        filename: file.original_filename,
+        fileSize: file.file_size,
+        checksum: file.checksum_sha256,
+      };
+      const call = { service: 'admin', method: 'POST', path: '/api/v1/files', body: file } as const;
+      return operate('register', call, operation, { ...fileId, input }, registryState);
+    },
+    update(fileId, changes, operation) {
+      const call = { service: 'admin', method: 'PUT', path: filePath(fileId), body: changes } as const;
+      return operate('update', call, operation, { fileId, input: changes }, registryState);
+    },
+    remove(fileId, operation) {
+      const call = { service: 'admin', method: 'DELETE', path: filePath(fileId) } as const;
+      return operate('delete', call, operation, { fileId });
+    },
+    registryFile(fileId, operation) {
+      const call = { service: 'admin', method: 'GET', path: filePath(fileId) } as const;
+      return operate('registry-read', call, operation, { fileId }, registryState);
+    },
+    searchById(fileId, operation) {
+      const path = `/api/search/${encodeURIComponent(fileId)}`;
+      return operate('read', { service: 'query', method: 'GET', path }, operation, { fileId }, (answer) => {
+        if (answer.outcome !== 'ok') return {};
+        const hit = searchHitSchema.safeParse(answer.body);
+        return hit.success ? { found: true, state: stateOfHit(hit.data) } : { found: answer.status !== 404 };
+      });
+    },
+    search(body, operation) {
+      const call = { service: 'query', method: 'POST', path: '/api/search', body } as const;
+      return operate('search', call, operation, { input: body }, (answer) => {
+        const page = searchAnswerSchema.safeParse(answer.body);
+        if (answer.outcome !== 'ok' || !page.success) return {};
+        return { ids: page.data.results.map(({ id }) => id), totalCount: page.data.total_count };
+      });
+    },
+    ready(service, operation) {
+      const call = { service, method: 'GET', path: '/health/ready', authenticated: false } as const;
+      return operate('ready', call, operation, { input: { service } }, ({ body }) => {
+        const cache = typeof body === 'object' && body !== null && 'cache' in body ? String(body.cache) : undefined;
+        return cache === undefined ? {} : { cache };
+      });
+    },
+    live(service, operation) {
+      return raw(service, 'GET', '/health/live', { authenticated: false, ...operation });
+    },
+    request: raw,
+    async [Symbol.asyncDispose]() {
+      // Not `close`: requests that a fault left without an answer would be waited for.
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+    },
+  };
+
+  async function fetchToken(): Promise<string> {
+    const { clientId, clientSecret } = options.accounts[role];
+    const answer = await send('admin', 'POST', '/api/v1/auth/token', {
+      authenticated: false,
+      body: { client_id: clientId, client_secret: clientSecret },
+    });
+    const parsed = tokenAnswerSchema.safeParse(answer.body);
+    if (!parsed.success) throw new SyncproofError(`Expected a token for a ${role}, got ${answer.status}`);
+    if (token !== undefined) token.untilMs = Date.now() + parsed.data.expires_in * 1000 - TOKEN_MARGIN_MS;
+    return parsed.data.access_token;
+  }
+
+  return client;
+}
+
+function uploadFields(input: UploadInput): Record<string, string> {
+  return {
+    ...(input.description === undefined ? {} : { description: input.description }),
+    ...(input.retentionPolicy === undefined ? {} : { retention_policy: input.retentionPolicy }),
+    ...(input.ttlDays === undefined ? {} : { ttl_days: String(input.ttlDays) }),
+    ...(input.metadata === undefined ? {} : { metadata: JSON.stringify(input.metadata) }),
+    ...(input.tags === undefined ? {} : { tags: JSON.stringify(input.tags) }),
+  };
+}
+
+function filePath(fileId: string): string {
+  return `/api/v1/files/${encodeURIComponent(fileId)}`;
+}
+
+function registryState(answer: Answer): Partial<Completed> {
+  if (answer.outcome !== 'ok') return {};
+  const file = registryFileSchema.safeParse(answer.body);
+  if (!file.success) return { found: answer.status !== 404 };
+  return { found: true, fileId: file.data.file_id, state: stateOfRegistryFile(file.data) };
+}
+
+function idOf(body: unknown): string | undefined {
+  return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
+}
+
+function problemText(body: unknown): string {
+  return (typeof body === 'string' ? body : JSON.stringify(body ?? '')).slice(0, 300);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Said to be JSON and is not: the caller's schema will say so about the text.
+    return text;
+  }
+}

@@ -1,0 +1,23 @@
+import pg from 'pg';
+
+export interface DatabaseAddress {
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password: string;
+}
+
+/** A small pool for observers, past the fault proxy. Close it with `end()`. */
+export function connectPostgres(access: DatabaseAddress): pg.Pool {
+  const pool = new pg.Pool({
+    ...access,
+    max: 2,
+    application_name: 'syncproof-observer',
+    connectionTimeoutMillis: 2000,
+    query_timeout: 5000,
+  });
+  // Without a listener the error of an idle connection (PostgreSQL was killed on purpose) would end the process.
+  pool.on('error', () => {});
+  return pool;
+}

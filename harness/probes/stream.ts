@@ -1,0 +1,93 @@
+import type { Redis } from 'ioredis';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../contract/names.ts';
+import { pollUntil } from '../core/poll.ts';
+
+export interface StreamState {
+  length: number;
+  lastId: string;
+  entriesAdded: number;
+}
+
+export interface GroupState {
+  consumers: number;
+  pending: number;
+  lastDeliveredId: string;
+  /** Null where Redis cannot tell; never proof of health: it lies after trimming. */
+  lag: number | null;
+}
+
+/** XINFO's flat list of names and values as an object. */
+function fold(flat: unknown): Record<string, unknown> {
+  const list = Array.isArray(flat) ? flat : [];
+  const object: Record<string, unknown> = {};
+  for (let i = 0; i + 1 < list.length; i += 2) object[String(list[i])] = list[i + 1];
+  return object;
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('no such key');
+}
+
+/** XINFO STREAM; undefined while the stream does not exist. */
+export async function streamState(redis: Redis, stream = EVENT_STREAM_NAME): Promise<StreamState | undefined> {
+  try {
+    const info = fold(await redis.xinfo('STREAM', stream));
+    return {
+      length: Number(info.length),
+      lastId: String(info['last-generated-id']),
+      entriesAdded: Number(info['entries-added'] ?? info.length),
+    };
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** XINFO GROUPS of one group; undefined while the stream or the group does not exist. */
+export async function groupState(
+  redis: Redis,
+  { stream = EVENT_STREAM_NAME, group = CONSUMER_GROUP }: { stream?: string; group?: string } = {},
+): Promise<GroupState | undefined> {
+  try {
+    const groups = (await redis.xinfo('GROUPS', stream)) as unknown[];
+    const info = groups.map(fold).find(({ name }) => name === group);
+    if (info === undefined) return undefined;
+    return {
+      consumers: Number(info.consumers),
+      pending: Number(info.pending),
+      lastDeliveredId: String(info['last-delivered-id']),
+      lag: info.lag === null || info.lag === undefined ? null : Number(info.lag),
+    };
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Entries delivered to the group and not acknowledged (XPENDING). */
+export async function pendingCount(redis: Redis): Promise<number> {
+  return (await groupState(redis))?.pending ?? 0;
+}
+
+/**
+ * Waits until the group has been given the stream's last entry and has acknowledged everything.
+ * @throws DeadlineError with the last state seen
+ */
+export async function awaitDrained(
+  redis: Redis,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+): Promise<void> {
+  await pollUntil(
+    async () => {
+      const [stream, group] = await Promise.all([streamState(redis), groupState(redis)]);
+      if (stream === undefined || stream.lastId === '0-0') return true;
+      if (group !== undefined && group.pending === 0 && group.lastDeliveredId === stream.lastId) return true;
+      throw new Error(
+        group === undefined
+          ? 'the consumer group does not exist'
+          : `${group.pending} pending, delivered up to ${group.lastDeliveredId} of ${stream.lastId}`,
+      );
+    },
+    { what: 'the event stream to be drained', timeoutMs, ...(signal === undefined ? {} : { signal }) },
+  );
+}

@@ -1,0 +1,228 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { PipelineClient } from '../clients/pipeline.ts';
+import { pollUntil } from '../core/poll.ts';
+import type { Fault } from '../faults/fault.ts';
+import { cacheOf } from '../probes/readiness.ts';
+import { awaitDrained } from '../probes/stream.ts';
+import { VisibilityTracker } from '../probes/visibility.ts';
+import type { Recorder } from '../record/writer.ts';
+import { finalReads } from './final-reads.ts';
+import { startOpenLoop } from './load.ts';
+
+export interface OutagePlan {
+  pipeline: PipelineClient;
+  recorder: Recorder;
+  /** An observer's connection past the fault proxy, for the state of stream and group at the end. */
+  redis: Redis;
+  /** Begins every file name, so that one search finds them all. */
+  prefix: string;
+  uploadsPerSecond: number;
+  searchesPerSecond?: number;
+  /** Load before the fault, in ms. */
+  beforeMs: number;
+  /** How long the fault stays on once it took effect, in ms. */
+  faultMs: number;
+  /** Load after healing, in ms. */
+  afterMs: number;
+  fault: () => Promise<Fault>;
+  /** Everything accepted must be visible this long after healing (or after its acceptance, when that is later), in ms. */
+  convergeMs: number;
+  /** Something to look at while the fault is on, e.g. that processes still run. */
+  during?: (fault: Fault) => Promise<void>;
+  signal: AbortSignal;
+}
+
+export type OutagePhase = 'baseline' | 'outage' | 'recovery';
+
+export interface PhaseCounts {
+  /** Accepted with 2xx. */
+  ok: number;
+  fail: number;
+  unknown: number;
+  /** From the due time to the answer. */
+  slowestMs: number;
+  firstError?: string;
+}
+
+export interface OutageResult {
+  faultKind: string;
+  witness: string;
+  effectiveAt: number;
+  healedAt: number;
+  uploads: Record<OutagePhase, PhaseCounts>;
+  searches: Record<OutagePhase, PhaseCounts>;
+  accepted: number;
+  /** Accepted uploads that were not visible in time. */
+  invisible: number;
+  /** From the fault's effect to the first readiness answer that said degraded (or none); null when none did. */
+  detectedMs: number | null;
+  /** From healing to the first write that became visible afterwards. */
+  firstAppliedMs: number | null;
+  /** From healing until all that was accepted before it was visible; null when something never was. */
+  backlogDrainedMs: number | null;
+  /** How many were accepted but not visible at the moment of healing. */
+  backlog: number;
+}
+
+const newCounts = (): PhaseCounts => ({ ok: 0, fail: 0, unknown: 0, slowestMs: 0 });
+const READY_INTERVAL_MS = 100;
+
+/**
+ * Steady uploads and searches before, during and after a fault; every accepted upload is followed until it can be read.
+ * Then final reads of registry and read model, on which checkers decide. Judges nothing itself.
+ */
+export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
+  const { pipeline, recorder, signal } = plan;
+  const uploads = { baseline: newCounts(), outage: newCounts(), recovery: newCounts() };
+  const searches = { baseline: newCounts(), outage: newCounts(), recovery: newCounts() };
+  const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs: plan.convergeMs, signal });
+  let phase: OutagePhase = 'baseline';
+  const enter = (next: OutagePhase): void => {
+    phase = next;
+    recorder.record({ type: 'phase', phase: next });
+  };
+  // Until the fault is healed nothing is given up; the real deadline is set then.
+  tracker.holdUntil(Number.POSITIVE_INFINITY);
+
+  enter('baseline');
+  await using cleanup = new AsyncDisposableStack();
+  const uploading = startOpenLoop({
+    recorder,
+    ratePerSecond: plan.uploadsPerSecond,
+    signal,
+    act: async (index, intendedAt) => {
+      const sentIn = phase;
+      const filename = `${plan.prefix}-${String(index).padStart(5, '0')}.txt`;
+      const answer = await pipeline.upload(
+        { filename, content: Buffer.from(`content of ${filename}`) },
+        { intendedAt },
+      );
+      count(uploads[sentIn], answer, intendedAt);
+      const fileId = fileIdOf(answer.body);
+      if (answer.outcome !== 'ok' || fileId === undefined) return;
+      tracker.watch({
+        op: answer.op,
+        fileId,
+        kind: 'created',
+        phase: sentIn,
+        intendedAt,
+        acceptedAt: answer.endedAt,
+      });
+    },
+  });
+  cleanup.defer(() => uploading.stop());
+  const searching = startOpenLoop({
+    recorder,
+    ratePerSecond: plan.searchesPerSecond ?? 4,
+    signal,
+    act: async (_index, intendedAt) => {
+      const sentIn = phase;
+      const answer = await pipeline.search({ query: plan.prefix, mode: 'partial', limit: 1 }, { intendedAt });
+      count(searches[sentIn], answer, intendedAt);
+    },
+  });
+  cleanup.defer(() => searching.stop());
+
+  await sleep(plan.beforeMs, undefined, { signal });
+  await using fault = await plan.fault();
+  enter('outage');
+  const { effectiveAt } = fault;
+  const detection = watchDetection(plan, fault);
+  cleanup.defer(async () => {
+    await detection.stop();
+  });
+  await Promise.all([
+    sleep(Math.max(0, effectiveAt + plan.faultMs - recorder.now()), undefined, { signal }),
+    plan.during?.(fault),
+  ]);
+  const backlog = tracker.waiting;
+  const detectedAt = await detection.stop();
+  const healedAt = await fault.heal();
+  tracker.hurry();
+  tracker.holdUntil(healedAt + plan.convergeMs);
+  enter('recovery');
+  await sleep(plan.afterMs, undefined, { signal });
+  await Promise.all([uploading.stop(), searching.stop()]);
+  const samples = await tracker.finish();
+
+  const visibleAfter = samples.flatMap(({ hitAt }) => (hitAt !== null && hitAt > healedAt ? [hitAt] : []));
+  const firstAppliedAt = visibleAfter.length === 0 ? undefined : Math.min(...visibleAfter);
+  const held = samples.filter(({ acceptedAt }) => acceptedAt < healedAt);
+  const drainedAt = held.some(({ hitAt }) => hitAt === null)
+    ? undefined
+    : Math.max(healedAt, ...held.map(({ hitAt }) => hitAt ?? 0));
+  const marks = { 'first-applied': firstAppliedAt, 'backlog-drained': drainedAt } as const;
+  for (const [name, at] of Object.entries(marks) as [keyof typeof marks, number | undefined][]) {
+    if (at !== undefined) recorder.record({ type: 'mark', name, at, fault: fault.id });
+  }
+  const invisible = samples.filter(({ hitAt }) => hitAt === null).length;
+  // With writes missing, the stream's own state says more than another wait: it is read, not awaited.
+  if (invisible === 0) await awaitDrained(plan.redis, { timeoutMs: plan.convergeMs, signal });
+  await finalReads(
+    pipeline,
+    samples.map(({ fileId }) => fileId),
+    signal,
+  );
+
+  return {
+    faultKind: fault.kind,
+    witness: fault.witness,
+    effectiveAt,
+    healedAt,
+    uploads,
+    searches,
+    accepted: samples.length,
+    invisible,
+    detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
+    firstAppliedMs: firstAppliedAt === undefined ? null : firstAppliedAt - healedAt,
+    backlogDrainedMs: drainedAt === undefined ? null : drainedAt - healedAt,
+    backlog,
+  };
+}
+
+/** Asks query's readiness until it no longer says that all is well; marks that moment. */
+function watchDetection(plan: OutagePlan, fault: Fault): { stop(): Promise<number | undefined> } {
+  const { pipeline, recorder } = plan;
+  const stopping = new AbortController();
+  const signal = AbortSignal.any([plan.signal, stopping.signal]);
+  const watching = pollUntil(
+    async () => {
+      const answer = await pipeline.ready('query', { recorded: false, timeoutMs: 2000 });
+      if (answer.status === 200 && cacheOf(answer) !== 'degraded') return undefined;
+      recorder.record({ type: 'mark', name: 'fault-detected', at: answer.endedAt, fault: fault.id });
+      return answer.endedAt;
+    },
+    {
+      what: 'readiness to notice the fault',
+      timeoutMs: plan.faultMs + plan.convergeMs,
+      intervalMs: READY_INTERVAL_MS,
+      growth: 1,
+      signal,
+    },
+  ).catch((error: unknown) => {
+    // Not noticed before it was over: that is the finding, and the case's to judge.
+    if (!signal.aborted) throw error;
+    return undefined;
+  });
+  return {
+    stop() {
+      stopping.abort();
+      return watching;
+    },
+  };
+}
+
+function count(
+  counts: PhaseCounts,
+  answer: { outcome: 'ok' | 'fail' | 'unknown'; endedAt: number; status?: number; error?: string },
+  dueAt: number,
+): void {
+  counts[answer.outcome]++;
+  counts.slowestMs = Math.max(counts.slowestMs, Math.round(answer.endedAt - dueAt));
+  if (answer.outcome !== 'ok') counts.firstError ??= answer.error ?? `answered ${answer.status}`;
+}
+
+function fileIdOf(body: unknown): string | undefined {
+  return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
+}
