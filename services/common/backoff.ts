@@ -13,9 +13,9 @@ export function backoffMs(failures: number, { ms, msMax }: BackoffOptions): numb
   return pause * (0.8 + Math.random() * 0.4);
 }
 
-/** Waits; ends early, without an error, when the signal aborts. */
+/** Waits; ends early, without an error, when the signal aborts. Not at all when `ms` is not positive. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
+  if (signal.aborted || ms <= 0) return;
   try {
     await sleep(ms, undefined, { signal });
   } catch (error) {

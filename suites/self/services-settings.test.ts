@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import {
+  choice,
+  decimal,
+  httpUrl,
+  integer,
+  loadSettings,
+  onOff,
+  publicSettings,
+  SettingsError,
+  secretUrl,
+  text,
+} from '../../services/common/config.ts';
+
+const shape = {
+  PORT: integer({ min: 0, max: 65_535, fallback: 8000 }),
+  TIMEOUT_S: decimal({ min: 0.1, max: 60, fallback: 5 }),
+  ENABLED: onOff(true),
+  LEVEL: choice(['info', 'debug'], 'info'),
+  PEER_URL: httpUrl('http://127.0.0.1:1'),
+  DATABASE_URL: secretUrl(['postgres']),
+  FOLDER: text(),
+};
+const right = { DATABASE_URL: 'postgres://u:hush@h/db', FOLDER: '/f' };
+
+function messageOf(environment: Record<string, string>): string {
+  try {
+    loadSettings(shape, { ...right, ...environment });
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingsError);
+    return (error as Error).message;
+  }
+  return 'accepted';
+}
+
+describe('settings', () => {
+  test('have defaults, and an empty variable counts as absent', () => {
+    expect(loadSettings(shape, { ...right, PORT: '', ENABLED: 'off', PEER_URL: 'http://peer:2/' })).toEqual({
+      ...right,
+      PORT: 8000,
+      TIMEOUT_S: 5,
+      ENABLED: false,
+      LEVEL: 'info',
+      PEER_URL: 'http://peer:2',
+    });
+  });
+
+  test.each([
+    ['PORT', 'abc', 'Expected PORT to be an integer from 0 to 65535, got "abc"'],
+    ['PORT', '65536', 'Expected PORT to be an integer from 0 to 65535, got "65536"'],
+    ['TIMEOUT_S', '-1', 'Expected TIMEOUT_S to be a number from 0.1 to 60, got "-1"'],
+    ['ENABLED', 'maybe', 'Expected ENABLED to be one of on, off, got "maybe"'],
+    ['LEVEL', 'loud', 'Expected LEVEL to be one of info, debug, got "loud"'],
+    ['PEER_URL', 'ftp://x', 'Expected PEER_URL to be an http:// or https:// URL, got "ftp://x"'],
+    ['FOLDER', '', 'Expected FOLDER to be a text that is not empty, got nothing'],
+  ])('%s=%s is refused with the name, the expectation and the value', (name, value, message) => {
+    expect(messageOf({ [name]: value })).toBe(message);
+  });
+
+  test('a wrong secret is named, not shown', () => {
+    const message = messageOf({ DATABASE_URL: 'mysql://u:hush@h/db' });
+    expect(message).toBe('Expected DATABASE_URL to be a postgres:// URL, got a value that is not shown');
+  });
+
+  test('all wrong ones are told at once', () => {
+    expect(messageOf({ PORT: 'x', LEVEL: 'y' }).split('\n')).toHaveLength(2);
+  });
+
+  test('what is public leaves out what may carry a password', () => {
+    const shown = publicSettings(shape, loadSettings(shape, right));
+    expect(JSON.stringify(shown)).not.toContain('hush');
+    expect(shown).toHaveProperty('PORT', 8000);
+  });
+});
