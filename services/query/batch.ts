@@ -30,9 +30,9 @@ interface Item {
 }
 
 const DATA_ATTEMPTS_MAX = 3;
-const LOCK_TIMEOUT_MS = 1000;
-/** Once a batch is known to meet a lock, its parts do not wait for long: the files behind must not, either. */
-const LOCK_TIMEOUT_SPLIT_MS = 100;
+const LOCK_TIMEOUT_MS = 500;
+/** Where a lock is expected (parts of a batch that met one, second tries) the wait is short: the files behind must not wait, too. */
+const LOCK_TIMEOUT_AGAIN_MS = 100;
 /** After this many single files behind locks the rest is deferred untried: the whole table may be locked. */
 const CONTENDED_MAX = 8;
 
@@ -50,7 +50,7 @@ export class BatchApplier {
   }
 
   /** Never throws for what an event contains. When the signal aborts, what is not applied yet just stays pending. */
-  async apply(entries: readonly StreamEntry[]): Promise<BatchOutcome> {
+  async apply(entries: readonly StreamEntry[], tried: 'first-try' | 'again' = 'first-try'): Promise<BatchOutcome> {
     const outcome: BatchOutcome = { done: [], dead: [], deferred: 0 };
     const items: Item[] = [];
     for (const entry of entries) {
@@ -62,7 +62,8 @@ export class BatchApplier {
       if ('change' in parsed) items.push({ entry, change: parsed.change });
       else outcome.dead.push({ entry, error: parsed.error, attempts: 1 });
     }
-    if (items.length > 0) await this.#settle(items, outcome, LOCK_TIMEOUT_MS, { contended: 0 });
+    const lockTimeoutMs = tried === 'again' ? LOCK_TIMEOUT_AGAIN_MS : LOCK_TIMEOUT_MS;
+    if (items.length > 0) await this.#settle(items, outcome, lockTimeoutMs, { contended: 0 });
     return outcome;
   }
 
@@ -92,8 +93,8 @@ export class BatchApplier {
           await pause(backoffMs(outages, { ms: 50, msMax: 1000 }), this.#dependencies.signal);
         } else if (items.length > 1) {
           const middle = items.length >> 1;
-          await this.#settle(items.slice(0, middle), outcome, LOCK_TIMEOUT_SPLIT_MS, shared);
-          await this.#settle(items.slice(middle), outcome, LOCK_TIMEOUT_SPLIT_MS, shared);
+          await this.#settle(items.slice(0, middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared);
+          await this.#settle(items.slice(middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared);
           return;
         } else if (kind === 'contended') {
           shared.contended++;

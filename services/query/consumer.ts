@@ -126,7 +126,7 @@ export class StreamConsumer {
     this.#retryDueAt = Number.POSITIVE_INFINITY;
     for (let after = '0'; !signal.aborted; ) {
       const entries = await stream.readOwnPending(settings.batchSize, after);
-      await this.#process(entries);
+      await this.#process(entries, 'again');
       const last = entries.at(-1);
       if (last === undefined) return;
       after = last.id;
@@ -155,12 +155,12 @@ export class StreamConsumer {
   }
 
   /** Applies entries and acknowledges, once, those whose effect is committed. */
-  async #process(entries: readonly StreamEntry[]): Promise<void> {
+  async #process(entries: readonly StreamEntry[], tried: 'first-try' | 'again' = 'first-try'): Promise<void> {
     this.#answeredAt = performance.now();
     if (entries.length === 0) return;
     this.#isApplying = true;
     try {
-      const { done, dead, deferred } = await this.#needs.batches.apply(entries);
+      const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);
       await this.#needs.stream.acknowledge(done);
       let kept = deferred;
       for (const letter of dead) if (!(await this.#bury(letter))) kept++;
