@@ -32,4 +32,5 @@ export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHis
 export { finalReads } from './scenario/final-reads.ts';
 export * from './scenario/load.ts';
 export { startOpenLoop } from './scenario/load.ts';
+export * from './scenario/outage.ts';
 export { type OutagePlan, type OutageResult, runOutage } from './scenario/outage.ts';

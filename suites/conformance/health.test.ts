@@ -1,3 +1,4 @@
+import { setInterval } from 'node:timers/promises';
 import { queryReadinessSchema } from '../../harness/contract/http.ts';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { type Fault, monotonicMs, pollUntil } from '../../harness/index.ts';
@@ -10,7 +11,9 @@ const requirement = suite();
 const ANSWER_MS_MAX = 1000;
 /** How long a change may take to show in readiness. */
 const DETECT_TIMEOUT_MS = 10_000;
-const ROUNDS = 5;
+/** A state is watched for about 3 s: long enough for timeouts, caches and back-offs of it to come round. */
+const ROUNDS = 12;
+const ROUND_EVERY_MS = 250;
 const CALLS = ROUNDS * SERVICE_NAMES.length * 2;
 
 interface State {
@@ -59,9 +62,11 @@ async function observe(t: CaseContext, ready: State['ready']): Promise<void> {
   t.evidence.slowestMs = 0;
   await round(t);
   await awaitReady(t, ready, `ready of query saying ${wanted(ready)}`);
-  for (let i = 1; i < ROUNDS; i++) {
+  let rounds = 1;
+  for await (const _tick of setInterval(ROUND_EVERY_MS, undefined, { signal: t.signal })) {
     await round(t);
     demandEqual(await readiness(t), ready.cache ? ready : { status: ready.status }, 'ready of query');
+    if (++rounds >= ROUNDS) return;
   }
 }
 

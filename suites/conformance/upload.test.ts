@@ -1,4 +1,9 @@
-import { type FileEvent, type FileMetadata, fileEventSchema, fileMetadataSchema } from '../../harness/contract/events.ts';
+import {
+  type FileEvent,
+  type FileMetadata,
+  fileEventSchema,
+  fileMetadataSchema,
+} from '../../harness/contract/events.ts';
 import type { RegistryFile } from '../../harness/contract/http.ts';
 import { pollUntil } from '../../harness/index.ts';
 import { eventsOf, lastEventId, type StreamEntry } from '../support/events.ts';

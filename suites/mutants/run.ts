@@ -9,7 +9,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startSuite } from '../../harness/cli/suite-process.ts';
+import { startSuite, suiteArguments } from '../../harness/cli/suite-process.ts';
 import {
   describeError,
   type HistoryRecord,
@@ -66,7 +66,11 @@ async function tryMutant(mutant: Mutant, folder: string, signal: AbortSignal): P
   // Makes the file, so that a runner that breaks at once leaves an empty history and not none.
   openHistory(context.historyPath, context.originMs)[Symbol.dispose]();
 
-  await using suite = startSuite({ contextPath, logPath: join(outputDirectory, 'vitest.log') });
+  await using suite = startSuite({
+    arguments: suiteArguments(),
+    contextPath,
+    logPath: join(outputDirectory, 'vitest.log'),
+  });
   const stop = (): void => void suite.stop();
   signal.addEventListener('abort', stop, { once: true });
   await suite.ended;

@@ -1,0 +1,49 @@
+import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
+import { connectPostgres, type Fault, groupState, pendingCount, pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { demandAllVisible, outage } from '../support/redis-outage.ts';
+import { suite } from '../support/suite.ts';
+import { demandEqual } from '../support/violation.ts';
+
+const requirement = suite();
+
+const CONVERGE_MS = 15_000;
+
+requirement('RES-03', { floor: { uploadsBefore: 60, uploadsDuring: 20, heldAtKill: 1 } }, async (t) => {
+  const result = await outage(t, {
+    provoke: killWhileItHoldsEntries,
+    uploadsPerSecond: 40,
+    faultMs: 1500,
+    convergeMs: CONVERGE_MS,
+  });
+  demandAllVisible(result, CONVERGE_MS);
+  demandEqual(await pendingCount(t.redis), 0, 'Entries delivered and not acknowledged at the end');
+});
+
+/**
+ * Kills the consumer at the moment that tells: it was given entries and cannot have committed them, because the read
+ * model's table is locked. What it acknowledged too early is then lost for good.
+ */
+async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }: CaseContext): Promise<Fault> {
+  const database = connectPostgres(env.databaseAccess('query'));
+  const session = await database.connect();
+  try {
+    // Keeps writers out and lets readers in: searches go on.
+    await session.query(`BEGIN; LOCK TABLE ${READ_MODEL_TABLE} IN EXCLUSIVE MODE`);
+    const atLock = (await groupState(redis))?.lastDeliveredId;
+    await pollUntil(async () => ((await groupState(redis))?.lastDeliveredId === atLock ? undefined : true), {
+      what: 'entries to be delivered to the consumer',
+      timeoutMs: 5000,
+      intervalMs: 2,
+      intervalMsMax: 5,
+      signal,
+    });
+    const fault = await faults.query.kill();
+    evidence.heldAtKill = await pendingCount(redis);
+    return fault;
+  } finally {
+    await session.query('ROLLBACK');
+    session.release();
+    await database.end();
+  }
+}

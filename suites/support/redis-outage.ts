@@ -1,0 +1,146 @@
+import {
+  awaitReadiness,
+  cacheOf,
+  type Fault,
+  type OutagePhase,
+  type OutageResult,
+  runOutage,
+} from '../../harness/index.ts';
+import type { CaseContext } from './case.ts';
+import { births, demandSameProcesses } from './processes.ts';
+import { demand, promised } from './violation.ts';
+
+/** Uploads during an outage are answered in this time. */
+const UPLOAD_MS_MAX = 2000;
+const DETECT_TIMEOUT_MS = 10_000;
+const CONVERGE_MS = 10_000;
+const BEFORE_MS = 2000;
+const AFTER_MS = 1500;
+
+type Provoke = (t: CaseContext) => Promise<Fault>;
+
+/** The four ways in which Redis can be away: gone, alive but silent, unreachable at once, unreachable in silence. */
+export const REDIS_AWAY = {
+  killed: ({ faults }) => faults.redis.kill(),
+  paused: ({ faults }) => faults.redis.pause(),
+  refused: ({ faults }) => faults.network.refuse({ server: 'redis' }),
+  blackholed: ({ faults }) => faults.network.blackhole({ server: 'redis' }),
+} as const satisfies Record<string, Provoke>;
+
+export type RedisAway = keyof typeof REDIS_AWAY;
+
+/** What `serviceGoesOn` (RES-01) needs to have seen. */
+export const GOES_ON_FLOOR = { uploadsBefore: 10, uploadsDuring: 30, searchesDuring: 12 };
+
+/** RES-01: uploads, searches and readiness while Redis is away, and the same processes all along. */
+export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<void> {
+  const before = await births(t);
+  const result = await outage(t, {
+    provoke: REDIS_AWAY[kind],
+    uploadsPerSecond: 10,
+    faultMs: 5000,
+    during: async () => {
+      const what = 'Readiness of query saying 200 with cache degraded';
+      const degraded = awaitReadiness(
+        t.pipeline,
+        'query',
+        what,
+        (answer) => answer.status === 200 && cacheOf(answer) === 'degraded',
+        { timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal },
+      );
+      await promised(what, degraded);
+    },
+  });
+  demandAllAnswered(result, ['outage']);
+  const { slowestMs } = result.uploads.outage;
+  demand(
+    slowestMs <= UPLOAD_MS_MAX,
+    `An upload took ${slowestMs} ms while Redis was away, more than ${UPLOAD_MS_MAX} ms`,
+  );
+  await demandSameProcesses(t, before);
+}
+
+/** What `everythingArrives` (RES-02) needs to have seen in an outage of some seconds. */
+export function arrivesFloor(seconds: number): Record<string, number> {
+  return { uploadsBefore: 10, uploadsDuring: Math.min(5 * seconds, 100), uploadsAfter: 8 };
+}
+
+/** RES-02: what was written before, during and after an outage of `seconds` is searchable in time after it. */
+export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds: number): Promise<void> {
+  const before = await births(t);
+  const uploadsPerSecond = seconds > 30 ? 5 : 10;
+  const result = await outage(t, { provoke: REDIS_AWAY[kind], uploadsPerSecond, faultMs: seconds * 1000 });
+  demandAllAnswered(result, ['baseline', 'outage', 'recovery']);
+  demandAllVisible(result, CONVERGE_MS);
+  await demandSameProcesses(t, before);
+}
+
+interface OutageChoices {
+  provoke: Provoke;
+  uploadsPerSecond: number;
+  faultMs: number;
+  afterMs?: number;
+  convergeMs?: number;
+  during?: () => Promise<void>;
+}
+
+/** Runs an outage under steady load and writes what was seen into the case's evidence. */
+export async function outage(t: CaseContext, choices: OutageChoices): Promise<OutageResult> {
+  const { provoke, uploadsPerSecond, faultMs, afterMs = AFTER_MS, convergeMs = CONVERGE_MS, during } = choices;
+  const { pipeline, recorder, redis, signal } = t;
+  const result = await runOutage({
+    pipeline,
+    recorder,
+    redis,
+    prefix: t.unique,
+    uploadsPerSecond,
+    searchesPerSecond: 4,
+    beforeMs: BEFORE_MS,
+    faultMs,
+    afterMs,
+    convergeMs,
+    fault: () => provoke(t),
+    ...(during === undefined ? {} : { during }),
+    signal,
+  });
+  const known = {
+    detectedMs: result.detectedMs,
+    firstAppliedMs: result.firstAppliedMs,
+    backlogDrainedMs: result.backlogDrainedMs,
+  };
+  Object.assign(t.evidence, {
+    witness: result.witness,
+    uploadsBefore: result.uploads.baseline.ok,
+    uploadsDuring: result.uploads.outage.ok,
+    uploadsAfter: result.uploads.recovery.ok,
+    searchesDuring: result.searches.outage.ok,
+    slowestUploadDuringMs: result.uploads.outage.slowestMs,
+    backlog: result.backlog,
+    invisible: result.invisible,
+  });
+  for (const [name, ms] of Object.entries(known)) if (ms !== null) t.evidence[name] = Math.round(ms);
+  return result;
+}
+
+/** @throws Violation when an upload or a search of these phases was not answered well */
+function demandAllAnswered({ uploads, searches }: OutageResult, phases: readonly OutagePhase[]): void {
+  for (const phase of phases) {
+    for (const [what, counts] of [
+      ['uploads', uploads[phase]],
+      ['searches', searches[phase]],
+    ] as const) {
+      const bad = counts.fail + counts.unknown;
+      const all = bad + counts.ok;
+      demand(bad === 0, () => `${bad} of ${all} ${what} failed in the phase ${phase}, the first: ${counts.firstError}`);
+    }
+  }
+}
+
+/** @throws Violation unless everything accepted was visible within `ms` of healing */
+export function demandAllVisible({ accepted, invisible, backlogDrainedMs }: OutageResult, ms: number): void {
+  demand(invisible === 0, `${invisible} of ${accepted} accepted uploads are not searchable within ${ms} ms of healing`);
+  demand(
+    backlogDrainedMs !== null && backlogDrainedMs <= ms,
+    `What had piled up was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
+  );
+}

@@ -1,0 +1,46 @@
+import { createPipelineClient } from '../../harness/index.ts';
+import type { CaseContext } from './case.ts';
+import { births, demandSameProcesses } from './processes.ts';
+import { demandAllVisible, outage } from './redis-outage.ts';
+import { demand } from './violation.ts';
+
+const STANDSTILL_MS = 30_000;
+/** Everything is applied this long after the part continues. */
+const APPLIED_MS = 5000;
+const UPLOADS_PER_SECOND = 4;
+/** Longer than the standstill: a write that meets it may be answered after it. */
+const PATIENCE_MS = STANDSTILL_MS + 15_000;
+
+type Part = 'redis' | 'query' | 'admin';
+
+/** Writes are accepted all along, except while the one who registers them stands still itself. */
+export function standsStillFloor(part: Part): Record<string, number> {
+  return { uploadsBefore: 6, uploadsAfter: 4, ...(part === 'admin' ? {} : { uploadsDuring: 100 }) };
+}
+
+/** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
+export async function standsStill(t: CaseContext, part: Part): Promise<void> {
+  const before = await births(t);
+  await using patient = createPipelineClient({
+    urls: t.env.urls,
+    accounts: t.env.accounts,
+    recorder: t.recorder,
+    role: 'ADMIN',
+    timeoutMs: PATIENCE_MS,
+  });
+  const result = await outage(
+    { ...t, pipeline: patient },
+    {
+      provoke: ({ faults }) => faults[part].pause(),
+      uploadsPerSecond: UPLOADS_PER_SECOND,
+      faultMs: STANDSTILL_MS,
+      convergeMs: APPLIED_MS,
+    },
+  );
+  if (part !== 'admin') {
+    const { fail, unknown, firstError } = result.uploads.outage;
+    demand(fail + unknown === 0, () => `${fail + unknown} uploads failed while ${part} stood still: ${firstError}`);
+  }
+  demandAllVisible(result, APPLIED_MS);
+  await demandSameProcesses(t, before);
+}
