@@ -34,3 +34,4 @@ export * from './scenario/load.ts';
 export { startOpenLoop } from './scenario/load.ts';
 export * from './scenario/outage.ts';
 export { type OutagePlan, type OutageResult, runOutage } from './scenario/outage.ts';
+export { runSyncLoad, type SyncLoadResult } from './scenario/sync-load.ts';

@@ -1,0 +1,109 @@
+import { createPipelineClient } from '../clients/pipeline.ts';
+import { connectPostgres } from '../clients/postgres.ts';
+import { connectRedis } from '../clients/redis.ts';
+import type { Environment } from '../environment/environment.ts';
+import { hopSource } from '../probes/hops.ts';
+import type { Recorder } from '../record/writer.ts';
+import { measureFloor } from './floor.ts';
+import { runSyncLoad } from './sync-load.ts';
+
+export interface BenchOptions {
+  environment: Environment;
+  recorder: Recorder;
+  ratePerSecond: number;
+  /** Samples of each kind in one round. */
+  count: number;
+  rounds: number;
+  signal?: AbortSignal;
+  onProgress?: (text: string) => void;
+}
+
+export interface Figures {
+  n: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+export interface BenchRound {
+  /** XADD due → row committed, of the bare loop. */
+  floor: Figures;
+  /** 201 → the first by-id read that shows the file was answered (the upper bound of the interval). */
+  fromAccepted: Figures;
+  /** Upload due → the same moment. */
+  fromIntended: Figures;
+  /** Upload due → 201. */
+  upload: Figures;
+  /** 201 → row committed by the database's clock, where seen. */
+  rowCommitted: Figures | null;
+  /** Median width of (last miss, first hit]: what the two sync figures may be too high by. */
+  resolutionMs: number;
+  censored: number;
+}
+
+export interface BenchResult {
+  ratePerSecond: number;
+  rounds: BenchRound[];
+  /** Pipeline over floor, from 201, per round: the spread is in the list. */
+  ratios: { p50: number[]; p99: number[] };
+}
+
+const WARM_UP = 200;
+
+/** Sync latency against the bare loop, in alternating rounds of one run, so that both meet the same machine. */
+export async function benchSync(options: BenchOptions): Promise<BenchResult> {
+  const { environment, recorder, ratePerSecond, count, signal, onProgress = () => {} } = options;
+  const common = { recorder, ratePerSecond, ...(signal === undefined ? {} : { signal }) };
+  await using stack = new AsyncDisposableStack();
+  const pipeline = stack.use(
+    createPipelineClient({ urls: environment.urls, accounts: environment.accounts, recorder }),
+  );
+  const redis = () => stack.adopt(connectRedis(environment.redisAddress()), (client) => client.disconnect());
+  const [publisher, reader] = [redis(), redis()];
+  const readModel = stack.adopt(connectPostgres(environment.databaseAccess('query')), (pool) => pool.end());
+  const hops = hopSource({ redis: publisher, readModel, recorder });
+
+  onProgress(`warm-up: ${WARM_UP} uploads`);
+  await runSyncLoad({
+    ...common,
+    pipeline,
+    prefix: 'bench-warm-up',
+    phase: 'warm-up',
+    count: WARM_UP,
+    timeoutMs: 10_000,
+  });
+  await measureFloor({ ...common, publisher, reader, readModel, count: WARM_UP });
+
+  const rounds: BenchRound[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    onProgress(`round ${round} of ${options.rounds}: bare loop, ${count} events at ${ratePerSecond}/s`);
+    const floor = await measureFloor({ ...common, publisher, reader, readModel, count });
+    onProgress(`round ${round} of ${options.rounds}: pipeline, ${count} uploads at ${ratePerSecond}/s`);
+    const prefix = `bench-${round}`;
+    const load = await runSyncLoad({ ...common, pipeline, prefix, phase: 'bench', count, timeoutMs: 10_000, hops });
+    const { samples } = load;
+    const hit = samples.flatMap((sample) => (sample.hitAt === null ? [] : [{ ...sample, hitAt: sample.hitAt }]));
+    const committed = samples.flatMap((sample) => sample.hops?.rowCommitted ?? []);
+    const widths = hit.map(({ missAt, hitAt, acceptedAt }) => hitAt - (missAt ?? acceptedAt));
+    rounds.push({
+      floor: figures(floor),
+      fromAccepted: figures(hit.map(({ hitAt, acceptedAt }) => hitAt - acceptedAt)),
+      fromIntended: figures(hit.map(({ hitAt, intendedAt }) => hitAt - intendedAt)),
+      upload: figures(load.uploadMs),
+      rowCommitted: committed.length === 0 ? null : figures(committed),
+      resolutionMs: figures(widths).p50,
+      censored: samples.length - hit.length + load.refused,
+    });
+  }
+  const ratio = (name: 'p50' | 'p99'): number[] =>
+    rounds.map(({ fromAccepted, floor }) => fromAccepted[name] / floor[name]);
+  return { ratePerSecond, rounds, ratios: { p50: ratio('p50'), p99: ratio('p99') } };
+}
+
+/** Quantiles by nearest rank. */
+function figures(values: readonly number[]): Figures {
+  const sorted = values.toSorted((a, b) => a - b);
+  const rank = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
+  return { n: sorted.length, p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), max: rank(1) };
+}
