@@ -53,6 +53,7 @@ const versionAnswerSchema = z.object({
   config: z.record(z.string(), z.unknown()),
 });
 
+const STILL_CONNECTION_MS = 60_000;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
 const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
@@ -80,7 +81,9 @@ export async function createHttpService(options: HttpServiceOptions) {
       );
     },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
+    // Uploads and downloads may take as long as they move; a connection that stands still is closed.
     requestTimeout: 0,
+    connectionTimeout: STILL_CONNECTION_MS,
     // The ids of a caller are kept, so that one id follows a request through all services.
     genReqId: (request) => {
       const given = request.headers['x-request-id'];

@@ -3,6 +3,7 @@ import type { Agent } from 'undici';
 import { request } from 'undici';
 import { z } from 'zod';
 import type { Account } from '../common/auth.ts';
+import { TimeoutError } from '../common/backoff.ts';
 import { HttpProblem } from '../common/problem.ts';
 
 const storedSchema = z.object({
@@ -28,13 +29,21 @@ export function createStorageClient(baseUrl: string, agent: Agent): StorageClien
   const urlOf = (name: string): string => `${baseUrl}/api/v1/objects/${encodeURIComponent(name)}`;
   return {
     async put(name, bytes, { token }) {
+      const late = new AbortController();
+      let timer: NodeJS.Timeout | undefined;
+      async function* thenAnswer(): AsyncGenerator<Buffer> {
+        yield* bytes;
+        // The bytes take as long as the client takes; the answer to them does not.
+        timer = setTimeout(() => late.abort(new TimeoutError('Storage does not answer')), ANSWER_TIMEOUT_MS);
+      }
       const answer = await request(urlOf(name), {
         dispatcher: agent,
         method: 'PUT',
+        signal: late.signal,
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/octet-stream' },
-        body: Readable.from(bytes, { objectMode: false }),
+        body: Readable.from(thenAnswer(), { objectMode: false }),
         headersTimeout: ANSWER_TIMEOUT_MS,
-      });
+      }).finally(() => clearTimeout(timer));
       if (answer.statusCode === 201) return storedSchema.parse(await answer.body.json());
       await answer.body.dump();
       const passedOn = answer.statusCode === 401 || answer.statusCode === 403;
