@@ -1,6 +1,6 @@
-import { networkInterfaces } from 'node:os';
 import { type ContainerRuntimeClient, getContainerRuntimeClient } from 'testcontainers';
 import { describeError, UnreachableError } from '../../core/errors.ts';
+import { isPortFree } from '../../net/ports.ts';
 
 export type Engine = ContainerRuntimeClient;
 export type Container = ReturnType<Engine['container']['getById']>;
@@ -49,10 +49,8 @@ export async function findHostAccess(engine: Engine): Promise<HostAccess> {
   const gateway: unknown = bridge.IPAM?.Config?.find(
     ({ Gateway }: { Gateway?: string }) => Gateway?.includes('.') ?? false,
   )?.Gateway;
-  const isOurs = Object.values(networkInterfaces()).some((addresses) =>
-    addresses?.some(({ address }) => address === gateway),
-  );
-  return isOurs && typeof gateway === 'string'
+  // Tried rather than looked up: the list of interfaces leaves out a bridge to which no container is attached yet.
+  return typeof gateway === 'string' && (await isPortFree(0, gateway))
     ? { fromContainers: gateway, bind: gateway, publishOn: [LOOPBACK, gateway], extraHosts: [] }
     : {
         fromContainers: HOST_NAME,
