@@ -79,7 +79,7 @@ export function httpUrl(fallback?: string): z.ZodType<string> {
   return setting(fallback === undefined ? schema : schema.default(fallback), 'an http:// or https:// URL');
 }
 
-export function optionalHttpUrl(): z.ZodType<string | undefined> {
+function optionalHttpUrl(): z.ZodType<string | undefined> {
   const schema = z.string().refine((value) => hasProtocol(value, ['http:', 'https:']), INVALID);
   return setting(schema.optional(), 'an http:// or https:// URL');
 }
@@ -128,7 +128,7 @@ export class SettingsError extends Error {
 }
 
 /** The environment of this process. No other file of the services reads it. */
-export function processEnvironment(): Record<string, string | undefined> {
+function processEnvironment(): Record<string, string | undefined> {
   return process.env;
 }
 

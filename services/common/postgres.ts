@@ -6,7 +6,6 @@ import { PermanentError, within } from './backoff.ts';
 import { type Log, troubleLog } from './log.ts';
 
 export type Pool = pg.Pool;
-export type PoolClient = pg.PoolClient;
 
 export interface PoolOptions {
   url: string;
@@ -71,7 +70,7 @@ export function createDatabaseProbe(pool: Pool, timeoutMs = 600): () => Promise<
 }
 
 /** The applied migrations are not those of the directory. Waiting does not help. */
-export class MigrationError extends PermanentError {
+class MigrationError extends PermanentError {
   override readonly name = 'MigrationError';
 }
 
