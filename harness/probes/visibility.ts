@@ -27,6 +27,8 @@ export interface VisibilityTrackerOptions {
   /** How long a write may stay unseen before it counts as censored. */
   timeoutMs: number;
   signal?: AbortSignal;
+  /** Reads of all files together, while nothing calls for hurry; default 400. Fewer cost resolution, not truth. */
+  readsPerSecond?: number;
   /**
    * Called once at the end with the ids that were seen; gives their hops, in run time. With it, samples are recorded
    * at the end instead of one by one.
@@ -133,7 +135,7 @@ export class VisibilityTracker {
   async #pause(now: number, acceptedAt: number): Promise<void> {
     const hurried = now - this.#hurriedAt < HURRY_MS;
     const waitedMs = now - Math.max(acceptedAt, this.#hurriedAt);
-    const readsPerSecond = hurried ? READS_PER_SECOND_HURRIED : READS_PER_SECOND;
+    const readsPerSecond = hurried ? READS_PER_SECOND_HURRIED : (this.#options.readsPerSecond ?? READS_PER_SECOND);
     const ownMs = Math.min(Math.max(waitedMs * PAUSE_SHARE, PAUSE_MS_MIN), PAUSE_MS_MAX);
     const sharedMs = (this.#waiting / readsPerSecond) * 1000;
     const wake = this.#wake.signal;

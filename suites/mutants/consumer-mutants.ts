@@ -62,9 +62,9 @@ export const consumerMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'services/query/consumer.ts',
-        find: 'const { done, dead, deferred } = await this.#needs.batches.apply(entries);',
+        find: 'const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);',
         replace: `await this.#needs.stream.acknowledge(entries.map((entry) => entry.id));
-      const { done, dead, deferred } = await this.#needs.batches.apply(entries);`,
+      const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);`,
       },
     ],
   },
