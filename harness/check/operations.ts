@@ -1,0 +1,36 @@
+import type { Completed, HistoryRecord, Invoked } from '../record/history.ts';
+
+/** An operation from its due time to its end. `end` is absent when the harness died before it. */
+export interface Operation {
+  invoked: Invoked;
+  end?: Completed;
+}
+
+const WRITES: ReadonlySet<string> = new Set(['upload', 'register', 'update', 'delete']);
+
+export function isWrite({ invoked }: Operation): boolean {
+  return WRITES.has(invoked.kind);
+}
+
+/** The target said yes. */
+export function isAcknowledged({ end }: Operation): boolean {
+  return end?.type === 'ok';
+}
+
+/** Anything but a certain no: an unknown operation, or one that never ended, may have taken effect. */
+export function mayHaveHappened({ end }: Operation): boolean {
+  return end?.type !== 'fail';
+}
+
+/** Invocations joined with their completions, in the order of invocation. */
+export function completeOperations(records: readonly HistoryRecord[]): Operation[] {
+  const operations = new Map<string, Operation>();
+  for (const record of records) {
+    if (record.type === 'invoke') operations.set(record.op, { invoked: record });
+    else if (record.type === 'ok' || record.type === 'fail' || record.type === 'unknown') {
+      const operation = operations.get(record.op);
+      if (operation !== undefined) operation.end = record;
+    }
+  }
+  return [...operations.values()];
+}
