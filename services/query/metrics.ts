@@ -73,19 +73,28 @@ export interface GroupBacklog {
 
 /** Gauges that ask Redis when they are scraped; unknown is NaN, never a comforting 0. */
 export function registerBacklogGauges(registry: Registry, ask: () => Promise<GroupBacklog | undefined>): void {
+  let asking: Promise<GroupBacklog | undefined> | undefined;
+  // The gauges of one scrape are collected side by side: one question answers both.
+  const backlog = (): Promise<GroupBacklog | undefined> => {
+    asking ??= ask().finally(() => {
+      asking = undefined;
+    });
+    return asking;
+  };
   const pending = new Gauge({
     name: 'syncproof_events_pending',
     help: 'Events delivered to a consumer of the group and not acknowledged. NaN: unknown.',
     registers: [registry],
     async collect() {
-      const backlog = await ask();
-      pending.set(backlog?.pending ?? Number.NaN);
-      lag.set(backlog?.lag ?? Number.NaN);
+      pending.set((await backlog())?.pending ?? Number.NaN);
     },
   });
   const lag = new Gauge({
     name: 'syncproof_events_lag',
-    help: 'Events of the stream not delivered to the group yet. NaN: unknown.',
+    help: 'Events of the stream not delivered to the group yet, as Redis reckons it. NaN: unknown.',
     registers: [registry],
+    async collect() {
+      lag.set((await backlog())?.lag ?? Number.NaN);
+    },
   });
 }
