@@ -85,9 +85,14 @@ export class StreamConsumer {
     return performance.now() - this.#answeredAt < this.#needs.settings.blockMs + 1000;
   }
 
-  /** The connection's id for CLIENT UNBLOCK while a blocking read is under way. */
-  get blockedClientId(): number | undefined {
-    return this.#isBlocking ? this.#clientId : undefined;
+  /** A blocking read is under way. */
+  get isBlocking(): boolean {
+    return this.#isBlocking;
+  }
+
+  /** The connection's id for CLIENT UNBLOCK, where Redis tells it. */
+  get clientId(): number | undefined {
+    return this.#clientId;
   }
 
   async #turn(): Promise<void> {

@@ -119,9 +119,10 @@ export class Consuming implements AsyncDisposable {
 
   /** Ends a blocking read now. An entry delivered in this very moment stays pending and is drained later. */
   async #unblock(): Promise<void> {
-    const id = this.#consumer?.blockedClientId;
-    if (id === undefined) return;
+    if (this.#consumer?.isBlocking !== true) return;
     try {
+      const { clientId: id } = this.#consumer;
+      if (id === undefined) throw new Error('the id of the connection is unknown');
       await within(ASK_MS, 'CLIENT UNBLOCK', this.#side.call('CLIENT', 'UNBLOCK', id));
     } catch (error) {
       this.#options.log.debug({ err: error }, 'cutting the blocking read short');

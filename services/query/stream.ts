@@ -48,9 +48,14 @@ export class EventStream {
     }
   }
 
-  /** The id by which CLIENT UNBLOCK knows this connection. */
-  async clientId(): Promise<number> {
-    return Number(await this.#call('CLIENT', 'ID'));
+  /** The id by which CLIENT UNBLOCK knows this connection; undefined when this user may not ask for it. */
+  async clientId(): Promise<number | undefined> {
+    try {
+      return Number(await this.#call('CLIENT', 'ID'));
+    } catch (error) {
+      if (isReply(error, 'NOPERM')) return undefined;
+      throw error;
+    }
   }
 
   /** Waits up to `blockMs` for entries that no consumer of the group has seen. */
