@@ -29,6 +29,8 @@ export interface VisibilityTrackerOptions {
   signal?: AbortSignal;
   /** Reads of all files together, while nothing calls for hurry; default 400. Fewer cost resolution, not truth. */
   readsPerSecond?: number;
+  /** The same for the seconds after `hurry`; default 1500. */
+  readsPerSecondHurried?: number;
   /**
    * Called once at the end with the ids that were seen; gives their hops, in run time. With it, samples are recorded
    * at the end instead of one by one.
@@ -135,7 +137,8 @@ export class VisibilityTracker {
   async #pause(now: number, acceptedAt: number): Promise<void> {
     const hurried = now - this.#hurriedAt < HURRY_MS;
     const waitedMs = now - Math.max(acceptedAt, this.#hurriedAt);
-    const readsPerSecond = hurried ? READS_PER_SECOND_HURRIED : (this.#options.readsPerSecond ?? READS_PER_SECOND);
+    const { readsPerSecond: calm = READS_PER_SECOND, readsPerSecondHurried = READS_PER_SECOND_HURRIED } = this.#options;
+    const readsPerSecond = hurried ? readsPerSecondHurried : calm;
     const ownMs = Math.min(Math.max(waitedMs * PAUSE_SHARE, PAUSE_MS_MIN), PAUSE_MS_MAX);
     const sharedMs = (this.#waiting / readsPerSecond) * 1000;
     const wake = this.#wake.signal;

@@ -69,6 +69,7 @@ const newCounts = (): PhaseCounts => ({ ok: 0, fail: 0, unknown: 0, slowestMs: 0
 const READY_INTERVAL_MS = 100;
 /** During a long outage nothing becomes visible: looking for it often would be load, and outages are run side by side. */
 const READS_PER_SECOND = 50;
+const READS_PER_SECOND_HURRIED = 300;
 
 /**
  * Steady uploads and searches before, during and after a fault; every accepted upload is followed until it can be read.
@@ -83,6 +84,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     recorder,
     timeoutMs: plan.convergeMs,
     readsPerSecond: READS_PER_SECOND,
+    readsPerSecondHurried: READS_PER_SECOND_HURRIED,
     signal,
   });
   let phase: OutagePhase = 'baseline';

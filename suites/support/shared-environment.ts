@@ -1,5 +1,6 @@
 import { type Environment, type EnvironmentOptions, startEnvironment } from '../../harness/index.ts';
 import { currentRun } from './run.ts';
+import { inTurn } from './start-turn.ts';
 
 export type EnvironmentChoices = Pick<EnvironmentOptions, 'storage' | 'settings' | 'deferred'>;
 
@@ -37,7 +38,7 @@ export class SharedEnvironment {
 /** Starts an environment as the run's context says. */
 export function startForRun(choices: EnvironmentChoices): Promise<Environment> {
   const { context, history, signal } = currentRun();
-  return startEnvironment({
+  const options: EnvironmentOptions = {
     kind: context.environment,
     profile: context.profile,
     recorder: history,
@@ -45,7 +46,8 @@ export function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     signal,
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
     ...choices,
-  });
+  };
+  return inTurn(() => startEnvironment(options));
 }
 
 /** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */
