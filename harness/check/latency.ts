@@ -1,0 +1,94 @@
+import type { HistoryRecord, Visibility } from '../record/history.ts';
+
+/** One measured duration in ms: the true value is in (low, high]; `low` null means unbounded below, `high` null censored. */
+export interface Interval {
+  lowMs: number | null;
+  highMs: number | null;
+}
+
+/** A figure known up to an interval; both null when it cannot be given, `reason` saying why a bound is missing. */
+export interface Quantile {
+  lowMs: number | null;
+  highMs: number | null;
+  reason?: string;
+}
+
+export interface Distribution {
+  /** Samples, censored ones included. */
+  n: number;
+  censored: number;
+  p50: Quantile;
+  p95: Quantile;
+  p99: Quantile;
+  max: Quantile;
+  /** Median width of the intervals that ended: half of the samples are known at least this well. */
+  resolutionMs: number | null;
+  /** Width of the widest. */
+  resolutionMsMax: number | null;
+}
+
+/** Fewest samples that let a quantile mean something: below these the figure would be one outlier's. */
+export function samplesNeeded(fraction: number): number {
+  if (fraction <= 0.5 || fraction >= 1) return 1;
+  if (fraction <= 0.95) return 20;
+  return fraction <= 0.99 ? 100 : 1000;
+}
+
+/**
+ * A quantile by nearest rank, separately over lower and upper bounds, so that the interval holds the true one. Censored
+ * samples count as infinite above. `fraction` 1 is the maximum.
+ */
+export function quantileOf(intervals: readonly Interval[], fraction: number): Quantile {
+  const n = intervals.length;
+  const needed = samplesNeeded(fraction);
+  if (n < needed) return { lowMs: null, highMs: null, reason: `n < ${needed}` };
+  const at = (values: number[]): number => values.sort(ascending)[nearestRank(n, fraction)] ?? Number.POSITIVE_INFINITY;
+  const lowMs = round(at(intervals.map(({ lowMs }) => lowMs ?? 0)));
+  const highMs = at(intervals.map(({ highMs }) => highMs ?? Number.POSITIVE_INFINITY));
+  if (highMs === Number.POSITIVE_INFINITY) return { lowMs, highMs: null, reason: 'among censored' };
+  return { lowMs, highMs: round(highMs) };
+}
+
+/** Percentiles with their sample counts and the resolution that they were measured with. */
+export function summarize(intervals: readonly Interval[]): Distribution {
+  const widths = intervals
+    .flatMap(({ lowMs, highMs }) => (highMs === null ? [] : [highMs - (lowMs ?? 0)]))
+    .sort(ascending);
+  const median = widths[nearestRank(widths.length, 0.5)];
+  const widest = widths.at(-1);
+  return {
+    n: intervals.length,
+    censored: intervals.filter(({ highMs }) => highMs === null).length,
+    p50: quantileOf(intervals, 0.5),
+    p95: quantileOf(intervals, 0.95),
+    p99: quantileOf(intervals, 0.99),
+    max: quantileOf(intervals, 1),
+    resolutionMs: median === undefined ? null : round(median),
+    resolutionMsMax: widest === undefined ? null : round(widest),
+  };
+}
+
+/** From where a latency counts: when the load meant to send the write, or when the target acknowledged it. */
+export type LatencyBasis = 'intended' | 'accepted';
+
+/** Sync latency of one watched write. */
+export function syncLatency(sample: Visibility, basis: LatencyBasis): Interval {
+  const from = basis === 'intended' ? sample.intendedAt : sample.acceptedAt;
+  const since = (at: number | null): number | null => (at === null ? null : round(Math.max(0, at - from)));
+  return { lowMs: since(sample.missAt), highMs: since(sample.hitAt) };
+}
+
+export function visibilitySamples(records: readonly HistoryRecord[]): Visibility[] {
+  return records.filter((record) => record.type === 'visibility');
+}
+
+/** To the microsecond: finer is the clock's noise. */
+export function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+function nearestRank(n: number, fraction: number): number {
+  return Math.max(0, Math.ceil(fraction * n) - 1);
+}
+
+const ascending = (a: number, b: number): number => a - b;
