@@ -24,9 +24,9 @@ export const LAW: ImportLaw = {
     'harness/net': ['harness/core'],
     'harness/record': ['harness/core', 'harness/contract'],
     'harness/clients': ['harness/core', 'harness/contract', 'harness/record'],
-    'harness/check': ['harness/record'],
+    'harness/check': ['harness/core', 'harness/record'],
     'harness/probes': ['harness/core', 'harness/contract', 'harness/clients'],
-    'harness/report': ['harness/core', 'harness/record'],
+    'harness/report': ['harness/core', 'harness/record', 'harness/check'],
     'harness/environment': ['harness/core', 'harness/contract', 'harness/config', 'harness/net', 'harness/record'],
     'harness/faults': ['harness/core', 'harness/net', 'harness/record', 'harness/environment'],
     'harness/scenario': [
@@ -64,6 +64,7 @@ export const LAW: ImportLaw = {
   },
   libraries: {
     commander: ['harness/cli'],
+    testcontainers: ['harness/environment/containers/engine.ts', 'harness/environment/containers/recipe.ts'],
   },
 };
 
