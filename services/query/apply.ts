@@ -55,7 +55,7 @@ function lockSlot(id: string): number {
 }
 
 /** Begins the transaction and takes its locks in one round trip, before the statements whose snapshots they order. */
-export function beginStatement(changes: readonly Change[], lockTimeoutMs: number): string {
+function beginStatement(changes: readonly Change[], lockTimeoutMs: number): string {
   const exclusive = new Map<number, boolean>();
   for (const change of changes) {
     const slot = lockSlot(change.id);

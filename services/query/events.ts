@@ -43,7 +43,7 @@ export function parseEvent(fields: readonly string[]): ParsedEvent {
 }
 
 /** Folds the flat list of names and values; of a name that is given twice the last value counts. */
-export function foldFields(fields: readonly string[]): Record<string, string> {
+function foldFields(fields: readonly string[]): Record<string, string> {
   const folded: Record<string, string> = Object.create(null);
   for (let index = 0; index + 1 < fields.length; index += 2) {
     folded[fields[index] as string] = fields[index + 1] as string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export const SEARCH_MODES = ['exact', 'partial', 'fulltext'] as const;
+const SEARCH_MODES = ['exact', 'partial', 'fulltext'] as const;
 export const SORT_KEYS = ['created_at', 'updated_at', 'filename', 'file_size', 'relevance'] as const;
 export type SortKey = (typeof SORT_KEYS)[number];
 

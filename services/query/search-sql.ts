@@ -22,7 +22,7 @@ const SORT_EXPRESSIONS: Readonly<Record<SortKey, string>> = {
 /** With microseconds: a Date would cut them. */
 const isoUtc = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
-export const FILE_COLUMNS = `id, filename, storage_filename, file_size, mime_type, sha256_hash, username, tags, description,
+const FILE_COLUMNS = `id, filename, storage_filename, file_size, mime_type, sha256_hash, username, tags, description,
   ${isoUtc('created_at')} AS created_at_iso, ${isoUtc('updated_at')} AS updated_at_iso, storage_element_id`;
 
 export const FIND_FILE = `SELECT ${FILE_COLUMNS} FROM file_metadata_cache WHERE id = $1`;
