@@ -1,5 +1,7 @@
 /** The public door for suites: what a case needs to start a pipeline, use it, break it and judge it. */
-export * from './check/index.ts';
+export { type Finding, runCheckers } from './check/index.ts';
+export { quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
+export { evaluateThreshold, parseThreshold } from './check/threshold.ts';
 export * from './clients/pipeline.ts';
 export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';
@@ -30,8 +32,10 @@ export { VisibilityTracker } from './probes/visibility.ts';
 export type { CaseFinished, HistoryRecord, NewRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { finalReads } from './scenario/final-reads.ts';
+export * from './scenario/floor.ts';
 export * from './scenario/load.ts';
 export { startOpenLoop } from './scenario/load.ts';
 export * from './scenario/outage.ts';
 export { type OutagePlan, type OutageResult, runOutage } from './scenario/outage.ts';
+export * from './scenario/sync-load.ts';
 export { runSyncLoad, type SyncLoadResult } from './scenario/sync-load.ts';

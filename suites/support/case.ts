@@ -29,6 +29,8 @@ export interface CaseContext {
   redis: ReturnType<typeof connectRedis>;
   faults: Faults;
   recorder: Recorder;
+  /** Everything the case has recorded so far. */
+  records: readonly HistoryRecord[];
   /** Counts and figures that the verdict rests on; the floor is held against them. */
   evidence: Record<string, number | string>;
   /** The choices of this case, from the run's seed and the case's key. */
@@ -79,7 +81,7 @@ export async function runCase(plan: CasePlan, getEnvironment: () => Promise<Envi
 
   startedAt = monotonicMs();
   history.write({ type: 'case-started', at: history.now(), ...base });
-  const error = await runBody(plan, { env, recorder, evidence, random: seededRandom(context.seed).fork(key) });
+  const error = await runBody(plan, { env, recorder, records, evidence, random: seededRandom(context.seed).fork(key) });
   const findings = await findViolations(records, recorder);
   const judgement: Judgement = signal.aborted
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
@@ -91,7 +93,7 @@ export async function runCase(plan: CasePlan, getEnvironment: () => Promise<Envi
 /** Gives what the case threw, undefined when it came to its end. */
 async function runBody(
   plan: CasePlan,
-  given: Pick<CaseContext, 'env' | 'recorder' | 'evidence' | 'random'>,
+  given: Pick<CaseContext, 'env' | 'recorder' | 'records' | 'evidence' | 'random'>,
 ): Promise<unknown> {
   const { signal: interrupted } = currentRun();
   const { env, recorder } = given;

@@ -1,0 +1,161 @@
+import {
+  connectPostgres,
+  connectRedis,
+  evaluateThreshold,
+  hopSource,
+  InconclusiveError,
+  measureFloor,
+  parseThreshold,
+  quantileOf,
+  runSyncLoad,
+  type SyncLoad,
+  startOpenLoop,
+  summarize,
+  syncLatency,
+  visibilitySamples,
+} from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { suite } from '../support/suite.ts';
+import { demand } from '../support/violation.ts';
+
+// What is measured is measured on a real disk, with fsync.
+const requirement = suite({ storage: 'disk' });
+
+const UPLOADS_PER_SECOND = 100;
+const WARM_UP_UPLOADS = 150;
+const BASELINE_UPLOADS = 500;
+const SEARCHES_PER_SECOND = 20;
+const FLOOR_EVENTS = 200;
+/** What is not visible by then is counted as censored. */
+const VISIBLE_TIMEOUT_MS = 5000;
+
+const SYNC_THRESHOLDS = [
+  'sync_latency{phase=baseline}: p(95)<500ms n>=300',
+  'sync_latency{phase=baseline}: max<5s n>=300',
+].map(parseThreshold);
+const UPLOAD_P95_MS_MAX = 500;
+const SEARCH_P95_MS_MAX = 500;
+/** The original's limit for every single search. */
+const SEARCH_MS_MAX = 1000;
+
+requirement(
+  'LAT-01',
+  {
+    title: `Sync latency at ${UPLOADS_PER_SECOND} uploads/s, upload time and search time stay within their thresholds.`,
+    floor: { samples: 300, searches: 80 },
+  },
+  async (t) => {
+    const { pipeline, recorder, evidence, unique, signal } = t;
+    const redis = connectRedis(t.env.redisAddress());
+    const readModel = connectPostgres(t.env.databaseAccess('query'));
+    try {
+      const load: Omit<SyncLoad, 'phase' | 'prefix' | 'count'> = {
+        pipeline,
+        recorder,
+        ratePerSecond: UPLOADS_PER_SECOND,
+        timeoutMs: VISIBLE_TIMEOUT_MS,
+        hops: hopSource({ redis: t.redis, readModel, recorder }),
+        signal,
+      };
+      // Recorded under its own phase: a reader sees it, no threshold counts it.
+      await runSyncLoad({ ...load, phase: 'warm-up', prefix: `${unique}-warm`, count: WARM_UP_UPLOADS });
+
+      const searches = startSearches(t);
+      const baseline = await runSyncLoad({ ...load, phase: 'baseline', prefix: unique, count: BASELINE_UPLOADS });
+      const searchMs = await searches.stop();
+      demand(baseline.refused === 0, `${baseline.refused} uploads were refused, the first: ${baseline.firstError}`);
+
+      recorder.record({ type: 'phase', phase: 'floor' });
+      const floor = { publisher: t.redis, reader: redis, readModel, recorder, signal };
+      const floorMs = await measureFloor({ ...floor, ratePerSecond: UPLOADS_PER_SECOND, count: FLOOR_EVENTS });
+      evidence.samples = baseline.samples.length;
+      evidence.searches = searchMs.length;
+      report(t, { uploadMs: baseline.uploadMs, searchMs, floorMs });
+      judgeThresholds(t, baseline.uploadMs, searchMs);
+    } finally {
+      redis.disconnect();
+      await readModel.end();
+    }
+  },
+);
+
+/** Searches beside the uploads, each timed from when it was due. */
+function startSearches({ pipeline, recorder, unique, signal }: CaseContext): { stop(): Promise<number[]> } {
+  const tookMs: number[] = [];
+  const loop = startOpenLoop({
+    recorder,
+    ratePerSecond: SEARCHES_PER_SECOND,
+    signal,
+    act: async (index, dueAt) => {
+      const query = `${unique}-${String(index).padStart(6, '0')}`;
+      const answer = await pipeline.search({ query, mode: 'partial', limit: 10 }, { intendedAt: dueAt });
+      demand(answer.status === 200, `A search under load was answered ${answer.status ?? answer.error}`);
+      tookMs.push(answer.endedAt - dueAt);
+    },
+  });
+  return {
+    async stop() {
+      await loop.stop();
+      return tookMs;
+    },
+  };
+}
+
+function judgeThresholds({ records, evidence }: CaseContext, uploadMs: readonly number[], searchMs: readonly number[]) {
+  for (const threshold of SYNC_THRESHOLDS) {
+    const { verdict, reason, n } = evaluateThreshold(threshold, records);
+    const text = `${threshold.expression} (n=${n}): ${reason}`;
+    demand(verdict !== 'fail', `Threshold broken: ${text}`);
+    if (verdict !== 'pass') throw new InconclusiveError(`Threshold undecided: ${text}`);
+  }
+  const limits = [
+    ['upload p95', quantile(uploadMs, 0.95), UPLOAD_P95_MS_MAX],
+    ['search p95', quantile(searchMs, 0.95), SEARCH_P95_MS_MAX],
+    ['slowest search', quantile(searchMs, 1), SEARCH_MS_MAX],
+  ] as const;
+  for (const [what, ms, max] of limits) {
+    demand(ms < max, `Threshold broken: ${what} is ${ms.toFixed(1)} ms, not below ${max} ms`);
+    evidence[`${what} (ms)`] = Math.round(ms * 10) / 10;
+  }
+}
+
+/** Puts the figures into the evidence and the history, each with what it rests on. */
+function report(
+  { records, recorder, evidence }: CaseContext,
+  measured: { uploadMs: readonly number[]; searchMs: readonly number[]; floorMs: readonly number[] },
+): void {
+  const baseline = visibilitySamples(records).filter(({ phase }) => phase === 'baseline');
+  const intended = summarize(baseline.map((sample) => syncLatency(sample, 'intended')));
+  const accepted = summarize(baseline.map((sample) => syncLatency(sample, 'accepted')));
+  const resolution = `n=${intended.n}, ${intended.censored} censored, resolution ${intended.resolutionMs} ms`;
+  evidence.resolutionMs = intended.resolutionMs ?? 'unknown';
+  evidence.censored = intended.censored;
+  const figures: [string, number | null, string][] = [
+    ...(['p50', 'p95', 'p99'] as const).flatMap((name): [string, number | null, string][] => [
+      [`sync-${name}-ms`, intended[name].highMs, `due → seen, upper bound; ${resolution}`],
+      [`sync-accepted-${name}-ms`, accepted[name].highMs, `accepted → seen, upper bound; ${resolution}`],
+    ]),
+    ...[0.5, 0.95, 0.99].flatMap((share): [string, number | null, string][] => [
+      [`upload-p${share * 100}-ms`, quantile(measured.uploadMs, share), `due → 201; n=${measured.uploadMs.length}`],
+      [
+        `bare-loop-p${share * 100}-ms`,
+        quantile(measured.floorMs, share),
+        `XADD due → row; n=${measured.floorMs.length}`,
+      ],
+    ]),
+    ['search-p95-ms', quantile(measured.searchMs, 0.95), `due → 200; n=${measured.searchMs.length}`],
+  ];
+  for (const [name, value, detail] of figures) {
+    if (value === null || !Number.isFinite(value)) continue;
+    recorder.record({ type: 'figure', name, value: Math.round(value * 10) / 10, unit: 'ms', detail });
+    if (name.startsWith('sync-p')) evidence[name] = Math.round(value * 10) / 10;
+  }
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const { highMs } = quantileOf(
+    values.map((ms) => ({ lowMs: ms, highMs: ms })),
+    share,
+  );
+  return highMs ?? Number.NaN;
+}
