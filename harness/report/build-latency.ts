@@ -1,20 +1,18 @@
+import { type Interval, summarize, syncLatency, visibilitySamples } from '../check/index.ts';
 import type { HistoryRecord, Visibility } from '../record/history.ts';
-import { distributionOf, round, type Span } from './distribution.ts';
 import type { HopSeries, LatencySample, LatencySeries } from './result.ts';
 
 /** Sync latency, one sample per watched write, from the moment it was meant to be sent. */
 export function buildSamples(records: readonly HistoryRecord[]): LatencySample[] {
-  return records
-    .filter((record) => record.type === 'visibility')
+  return visibilitySamples(records)
     .map((sample) => ({
       at: sample.intendedAt,
       case: sample.case ?? null,
       phase: sample.phase,
       kind: sample.kind,
       fileId: sample.fileId,
-      lowMs: sample.missAt === null ? null : round(Math.max(0, sample.missAt - sample.intendedAt)),
-      highMs: sample.hitAt === null ? null : round(Math.max(0, sample.hitAt - sample.intendedAt)),
-      waitedMs: round(Math.max(0, (sample.hitAt ?? sample.at) - sample.intendedAt)),
+      ...syncLatency(sample, 'intended'),
+      waitedMs: Math.round(Math.max(0, (sample.hitAt ?? sample.at) - sample.intendedAt) * 1000) / 1000,
     }))
     .sort((a, b) => a.at - b.at);
 }
@@ -26,12 +24,12 @@ export function buildSeries(samples: readonly LatencySample[]): LatencySeries[] 
     .map((group) => ({
       case: group[0]?.case ?? null,
       phase: group[0]?.phase ?? '',
-      ...distributionOf(group),
+      ...summarize(group),
     }))
     .sort((a, b) => (a.case ?? '').localeCompare(b.case ?? '', 'en', { numeric: true }));
 }
 
-const HOPS: readonly { from: string; to: string; span: (sample: Visibility) => Span | undefined }[] = [
+const HOPS: readonly { from: string; to: string; span: (sample: Visibility) => Interval | undefined }[] = [
   { from: 'intended', to: 'accepted', span: (sample) => exactly(sample.acceptedAt - sample.intendedAt) },
   { from: 'accepted', to: 'published (XADD)', span: (sample) => exactly(sample.hops?.xadd) },
   { from: 'accepted', to: 'row committed', span: (sample) => exactly(sample.hops?.rowCommitted) },
@@ -44,22 +42,19 @@ const HOPS: readonly { from: string; to: string; span: (sample: Visibility) => S
   {
     from: 'accepted',
     to: 'searchable',
-    span: ({ acceptedAt, missAt, hitAt }) => ({
-      lowMs: missAt === null ? null : missAt - acceptedAt,
-      highMs: hitAt === null ? null : hitAt - acceptedAt,
-    }),
+    span: (sample) => syncLatency(sample, 'accepted'),
   },
 ];
 
 /** Where the time goes, over all watched writes; hops that the target does not let be seen are absent. */
 export function buildHops(records: readonly HistoryRecord[]): HopSeries[] {
-  const samples = records.filter((record) => record.type === 'visibility');
+  const samples = visibilitySamples(records);
   return HOPS.flatMap(({ from, to, span }) => {
-    const spans = samples.map(span).filter((each) => each !== undefined);
-    return spans.length === 0 ? [] : [{ from, to, ...distributionOf(spans) }];
+    const intervals = samples.map(span).filter((each) => each !== undefined);
+    return intervals.length === 0 ? [] : [{ from, to, ...summarize(intervals) }];
   });
 }
 
-function exactly(ms: number | undefined): Span | undefined {
+function exactly(ms: number | undefined): Interval | undefined {
   return ms === undefined ? undefined : { lowMs: ms, highMs: ms };
 }

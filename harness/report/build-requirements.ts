@@ -1,3 +1,4 @@
+import { worstVerdict } from '../check/index.ts';
 import {
   type CaseFinished,
   type CaseStarted,
@@ -24,15 +25,6 @@ interface RequirementsInput {
   texts: readonly RequirementText[];
   /** Set when the run did not come to its end. */
   cutShort?: { reason: string; interrupted: boolean } | undefined;
-}
-
-/** Best first; the verdict of a whole is the last of these among its parts. */
-const BY_SEVERITY: readonly Verdict[] = ['pass', 'xfail', 'skip', 'flaky', 'inconclusive', 'error', 'xpass', 'fail'];
-
-/** The worst of the verdicts; `skip` when there is none. */
-export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
-  const worst = Math.max(...verdicts.map((verdict) => BY_SEVERITY.indexOf(verdict)), -1);
-  return BY_SEVERITY[worst] ?? 'skip';
 }
 
 export function countVerdicts(judged: readonly { verdict: Verdict }[]): Record<Verdict, number> {

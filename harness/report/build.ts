@@ -1,11 +1,10 @@
+import { completeOperations, faultWindows, judgeRun, type RunFailure } from '../check/index.ts';
 import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
 import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
-import { buildOperations, completeOperations } from './build-operations.ts';
+import { buildOperations } from './build-operations.ts';
 import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
-import { faultWindows } from './fault-windows.ts';
 import { RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
-import { judgeRun, type RunFailure } from './verdict.ts';
 
 export interface BuildOptions {
   /** False when the caller knows that the run was cut short. */
@@ -54,7 +53,12 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       complete: incomplete === undefined,
       ...(incomplete === undefined ? {} : { reason: incomplete }),
     },
-    ...judgeRun({ requirements, unexpectedFindings, failure: options.failure, interrupted }),
+    ...judgeRun({
+      verdicts: cases.map(({ verdict }) => verdict),
+      unexpectedFindings,
+      failure: options.failure,
+      interrupted,
+    }),
     counts: {
       requirements: countVerdicts(requirements),
       cases: countVerdicts(cases),
@@ -70,7 +74,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
     latency: { series: buildSeries(samples), samples },
     operations: buildOperations(operations, windows),
     hops: buildHops(records),
-    faults: buildFaults({ records, windows, operations, requirements }),
+    faults: buildFaults({ records, operations, requirements }),
     figures: records
       .filter((record) => record.type === 'figure')
       .map(({ name, value, unit, detail, case: key }) => ({

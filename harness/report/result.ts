@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RUN_VERDICTS } from '../check/index.ts';
 import { VERDICTS } from '../record/history.ts';
 
 /**
@@ -7,15 +8,6 @@ import { VERDICTS } from '../record/history.ts';
  */
 
 export const RESULT_SCHEMA_VERSION = 1;
-
-const RUN_VERDICTS = [
-  'conformant',
-  'violation',
-  'inconclusive',
-  'unreachable',
-  'nothing-selected',
-  'harness-error',
-] as const;
 
 const verdictSchema = z.enum(VERDICTS);
 const count = z.int().nonnegative();
@@ -39,6 +31,7 @@ const distribution = {
   resolutionMs: ms
     .nullable()
     .describe('the widest interval that half of the samples are known to; null without samples'),
+  resolutionMsMax: ms.nullable().describe('the widest interval of all that ended; null without samples'),
 };
 
 export const latencySeriesSchema = z.object({

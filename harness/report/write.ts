@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunFailure } from '../check/index.ts';
 import { describeError } from '../core/errors.ts';
 import type { HistoryRecord } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
@@ -9,7 +10,6 @@ import { renderHtml } from './html.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
 import { type RunResult, runResultSchema } from './result.ts';
-import type { RunFailure } from './verdict.ts';
 
 export interface ReportOptions {
   /** The run's `history.jsonl`; may be torn, empty or absent. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
+import { worstVerdict } from '../../harness/check/index.ts';
 import type { HistoryRecord, Verdict } from '../../harness/record/history.ts';
 import { type BuildOptions, buildResult } from '../../harness/report/build.ts';
-import { worstVerdict } from '../../harness/report/build-requirements.ts';
 import { RESULT_SCHEMA_PATH, resultJsonSchema } from '../../harness/report/schema.ts';
 import { sampleHistory } from '../browser/sample-history.ts';
 
