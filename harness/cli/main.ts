@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { packageFacts } from '../config/settings.ts';
 import { describeError } from '../core/errors.ts';
+import { addBenchCommand } from './bench.ts';
 import { addCasesCommand } from './cases-command.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeForError } from './exit-codes.ts';
 import { addReportCommand } from './report.ts';
@@ -31,6 +32,7 @@ ${EXIT_CODES_HELP}`,
     );
   addRunCommand(program, finish);
   addStartCommand(program, finish);
+  addBenchCommand(program, finish);
   addReportCommand(program, finish);
   addCasesCommand(program, finish);
   return program;

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
 import { UsageError } from '../core/errors.ts';
@@ -8,6 +8,7 @@ import { writeReports } from '../report/write.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
 import { openScreen } from './screen.ts';
 import { summaryLines } from './summary.ts';
+import { shownPath } from './text.ts';
 
 export function addReportCommand(program: Command, finish: (exitCode: number) => void): void {
   program
@@ -39,7 +40,7 @@ async function report(directory: string): Promise<number> {
     complete: !(await wasInterrupted(historyPath)),
   });
   using screen = openScreen(process.stdout);
-  const index = relative(process.cwd(), join(directory, 'index.html'));
+  const index = shownPath(join(directory, 'index.html'));
   for (const line of summaryLines(result, { report: index }, screen.paint)) screen.line(line);
   return result.exitCode;
 }

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
 import type { RunContext } from '../config/run-context.ts';
@@ -28,6 +28,7 @@ import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts'
 import { openScreen, type Screen } from './screen.ts';
 import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
 import { repeatCommand, summaryLines } from './summary.ts';
+import { shownPath } from './text.ts';
 
 interface RunOptions {
   env: EnvironmentChoice;
@@ -170,12 +171,10 @@ async function finishRun(
     result = await write({ kind: 'harness-error', reason: `The test runner ${how} although no case failed` });
   }
   const latest = await pointLatestAt(folder);
-  const report = relative(process.cwd(), join(latest, 'index.html'));
+  const report = shownPath(join(latest, 'index.html'));
   for (const line of summaryLines(result, { report }, screen.paint)) screen.line(line);
   if (result.exitCode === 5 && end.stderrTail.length > 0) {
-    screen.line(
-      `\nLast lines of the test runner (all: ${relative(process.cwd(), join(folder.logDirectory, 'vitest.log'))}):`,
-    );
+    screen.line(`\nLast lines of the test runner (all: ${shownPath(join(folder.logDirectory, 'vitest.log'))}):`);
     for (const line of end.stderrTail) screen.line(screen.paint('dim', `  ${line}`));
   }
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);

@@ -3,12 +3,11 @@ import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/nam
 import { UsageError } from '../core/errors.ts';
 import type { EnvironmentOptions } from '../environment/environment.ts';
 import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
-import { memoryRecorder, type Recorder } from '../record/writer.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
-import { applyRecord, emptyState, liveLines } from './progress.ts';
-import { openScreen, type Screen } from './screen.ts';
+import { openScreen } from './screen.ts';
+import { screenRecorder } from './screen-recorder.ts';
 import { stackHelp } from './stack-help.ts';
 
 interface StartOptions {
@@ -85,24 +84,6 @@ function explainTakenPort(error: unknown): never {
     `${error.message}. Free it, or choose others with --port-offset, --redis-port or --postgres-port`,
     { cause: error.cause, facts: error.facts },
   );
-}
-
-/** Shows what starts, live on a terminal. */
-function screenRecorder(screen: Screen): Recorder {
-  const state = emptyState();
-  const memory = memoryRecorder();
-  screen.live(() => liveLines(state, memory.now(), screen.paint));
-  const recorder: Recorder = {
-    now: memory.now,
-    record: (entry) => {
-      memory.record(entry);
-      const record = memory.records.pop();
-      const line = record === undefined ? undefined : applyRecord(state, record, screen.paint);
-      if (line !== undefined) screen.line(line);
-    },
-    forCase: () => recorder,
-  };
-  return recorder;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -39,17 +39,32 @@ function requirementTable(result: RunResult, paint: Paint): string[] {
 }
 
 function figures(result: RunResult): string[] {
-  const named = result.figures.map(({ name, value, unit, detail }) => [
-    name.replaceAll('-', ' ').replace(/ ms$/, ''),
-    `${unit === 'ms' ? milliseconds(value) : `${value} ${unit}`}${detail === undefined ? '' : ` (${detail})`}`,
-  ]);
-  return table([...latencyRows(result), ...redisKillRows(result), ...named]);
+  const named = result.figures
+    .filter(({ name }) => name !== START_FIGURE)
+    .map(({ name, value, unit, detail }) => [
+      name.replaceAll('-', ' ').replace(/ ms$/, ''),
+      `${unit === 'ms' ? milliseconds(value) : `${value} ${unit}`}${detail === undefined ? '' : ` (${detail})`}`,
+    ]);
+  return table([...latencyRows(result), ...redisKillRows(result), ...startRows(result), ...named]);
 }
 
+/** Recorded by each environment when all of its parts answer. */
+const START_FIGURE = 'environment-ready-ms';
+
+function startRows({ figures }: RunResult): string[][] {
+  const starts = figures.flatMap(({ name, value }) => (name === START_FIGURE ? [value] : [])).sort((a, b) => a - b);
+  const [fastest] = starts;
+  const slowest = starts.at(-1);
+  if (fastest === undefined || slowest === undefined) return [];
+  const spread = starts.length === 1 ? '' : ` (${starts.length} starts, the slowest ${milliseconds(slowest)})`;
+  return [['environment ready', `${milliseconds(fastest)}${spread}`]];
+}
+
+/** The largest steady series: latency during outages is in the report. */
 function latencyRows({ latency }: RunResult): string[][] {
-  return latency.series
-    .filter(({ phase }) => phase === 'baseline')
-    .map((series) => [`sync latency${series.case === null ? '' : ` (${series.case})`}`, distributionText(series)]);
+  const [series] = latency.series.filter(({ phase }) => phase === 'baseline').sort((a, b) => b.n - a.n);
+  if (series === undefined) return [];
+  return [[`sync latency${series.case === null ? '' : ` (${series.case})`}`, distributionText(series)]];
 }
 
 /** `p50 3.1–5.2 ms  p95 …  p99 …  (n 1000, known to ±2.1 ms)`. */

@@ -1,3 +1,4 @@
+import { relative, resolve } from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { Verdict } from '../record/history.ts';
 
@@ -61,4 +62,10 @@ export function truncate(line: string, width: number): string {
 /** A word quoted for a POSIX shell where it needs to be. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A path as short as it can be pasted: relative to the working directory when it lies inside. */
+export function shownPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? resolve(path) : short;
 }

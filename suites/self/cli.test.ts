@@ -56,13 +56,16 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
   { words: ['cases'], settings: { SYNCPROOF_SEEED: '1' }, says: [/SYNCPROOF_SEEED=1/, /SYNCPROOF_SEED/] },
 ];
 
-test.concurrent.for(MISTAKES)('names the mistake and exits with 4: $words $settings', async ({ words, settings, says }) => {
-  const { code, stderr } = await syncproof(words, settings);
-  for (const part of says) expect(stderr).toMatch(part);
-  expect(code).toBe(4);
-});
+test.concurrent.for(MISTAKES)(
+  'names the mistake and exits with 4: $words $settings',
+  async ({ words, settings, says }) => {
+    const { code, stderr } = await syncproof(words, settings);
+    for (const part of says) expect(stderr).toMatch(part);
+    expect(code).toBe(4);
+  },
+);
 
-test.concurrent.for(['', 'run', 'start', 'report', 'cases'])('%s --help has examples', async (command) => {
+test.concurrent.for(['', 'run', 'start', 'bench', 'report', 'cases'])('%s --help has examples', async (command) => {
   const { code, stdout } = await syncproof([...(command === '' ? [] : [command]), '--help']);
   expect(stdout).toMatch(/Examples?:\n {2}\$ /);
   expect(code).toBe(0);
