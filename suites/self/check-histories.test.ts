@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import { hasFinalReads, runCheckers } from '../../harness/check/index.ts';
+import { fileState, WrittenHistory } from './written-history.ts';
+
+const v = (version: number) => fileState('f', version);
+const write = (): WrittenHistory => new WrittenHistory();
+
+const GOOD: Record<string, WrittenHistory> = {
+  'an empty history': write(),
+  'uploaded, updated, read': write().upload('f').read('f', null).read('f', v(1)).update('f', 2).finals('f', v(2)),
+  'an upload of unknown outcome, never seen': write().upload('f', 'unknown').search([]),
+  'a registration of unknown outcome, seen': write().register('f', 'unknown').finals('f', v(1)),
+  'a registration of unknown outcome, not seen': write().register('f', 'unknown').finals('f', null),
+  'a deletion of unknown outcome, and gone': write().upload('f').remove('f', 'unknown').finals('f', null),
+  'a deletion of unknown outcome, the registry marks it, the read model does not show it': write()
+    .upload('f')
+    .remove('f', 'unknown')
+    .finals('f', v(2), null),
+  'a refused deletion': write().upload('f').remove('f', 'fail').finals('f', v(1)),
+  'deleted and gone': write().upload('f').read('f', v(1)).remove('f').read('f', v(1)).read('f', null).finals('f', null),
+  'deleted, marked in the registry, gone from search': write().upload('f').remove('f').finals('f', v(2), null),
+  'a creation applied after its deletion was acknowledged': write()
+    .upload('f')
+    .remove('f')
+    .read('f', null)
+    .read('f', v(1))
+    .finals('f', null),
+  'deleted and registered again': write().register('f').read('f', v(1)).remove('f').register('f').finals('f', v(1)),
+  'absent at first, and no final read': write().upload('f').read('f', null),
+  'a final read that failed': write()
+    .upload('f')
+    .act('read', { fileId: 'f', outcome: 'fail', invoke: { final: true } }),
+  'a creation that was refused because it exists': write()
+    .act('register', { fileId: 'f', outcome: 'fail', end: { status: 409 } })
+    .finals('f', v(1)),
+  'an existing id refused with 400': write()
+    .register('f', 'fail', { status: 400, error: '{"detail":"File already exists"}' })
+    .finals('f', v(1)),
+  'files of other cases in the same environment': write().search(['x', 'y']).finals('x', fileState('x', 3)),
+  'overlapping reads that answer in another order': write()
+    .upload('f')
+    .update('f', 2)
+    .read('f', v(1), { forMs: 100 })
+    .read('f', v(2))
+    .finals('f', v(2)),
+  'a read in flight while a newer one ends': write()
+    .upload('f')
+    .update('f', 2)
+    .read('f', v(2), { forMs: 100 })
+    .read('f', v(1))
+    .finals('f', v(2)),
+  'a later version with an earlier time, as the registry tells': write()
+    .upload('f')
+    .update('f', 2)
+    .act('update', { fileId: 'f', end: { found: true, state: fileState('f', 3, { updatedAt: v(1).updatedAt }) } })
+    .read('f', v(2))
+    .finals('f', fileState('f', 3, { updatedAt: v(1).updatedAt })),
+  'an unknown update may carry any time': write()
+    .upload('f')
+    .update('f', 9, 'unknown')
+    .update('f', 2)
+    .read('f', v(2))
+    .read('f', fileState('f', 3, { updatedAt: '2024-06-07T09:30:00.500Z' })),
+  'times cut to milliseconds, in another zone': write()
+    .upload('f')
+    .finals(
+      'f',
+      v(1),
+      fileState('f', 1, { createdAt: '2024-06-07T11:30:00.000+02:00', updatedAt: '2024-06-07T09:30:00Z' }),
+    ),
+  'no tags and an empty list of them': write()
+    .upload('f')
+    .finals('f', fileState('f', 1, { tags: null }), fileState('f', 1, { tags: [] })),
+  'an update between the final reads': write()
+    .upload('f')
+    .registryRead('f', v(1), { final: true })
+    .update('f', 2)
+    .read('f', v(2), { final: true }),
+};
+
+const FIELDS_AND_OTHERS = [
+  ['filename', 'other.txt'],
+  ['storageFilename', 'other.bin'],
+  ['fileSize', 2],
+  ['checksum', 'd'],
+  ['contentType', null],
+  ['description', 'Version 1'],
+  ['tags', ['b', 'a']],
+  ['uploadedBy', 'you'],
+  ['createdAt', '2024-06-07T09:30:00.000002Z'],
+  ['storageElementId', 'storage-2'],
+] as const;
+
+const BAD: Record<string, [checker: string, history: WrittenHistory]> = {
+  'an acknowledged upload is gone': ['lost', write().upload('f').finals('f', v(1), null)],
+  'gone from both': ['lost', write().upload('f').finals('f', null)],
+  'an acknowledged registration is gone, though it was seen': [
+    'lost',
+    write().register('f').read('f', v(1)).finals('f', v(1), null),
+  ],
+  'only a refused deletion': ['lost', write().upload('f').remove('f', 'fail').finals('f', v(1), null)],
+  'a refused registration is readable': ['phantom', write().register('f', 'fail', { status: 422 }).read('f', v(1))],
+  'a refused registration is in the registry': [
+    'phantom',
+    write().register('f', 'fail', { status: 403 }).registryRead('f', v(1)),
+  ],
+  'a registration that never reached the target is found by a search': [
+    'phantom',
+    write().register('f', 'fail').search(['x', 'f']),
+  ],
+  'a deleted file comes back for a moment': [
+    'resurrected',
+    write().upload('f').read('f', v(1)).remove('f').read('f', null).read('f', v(1)).finals('f', null),
+  ],
+  'a deleted file is there in the end': ['resurrected', write().upload('f').remove('f').finals('f', null, v(1))],
+  'a deletion that was asked for twice, and undone': [
+    'resurrected',
+    write().upload('f').remove('f').remove('f').finals('f', v(3), v(1)),
+  ],
+  'a read goes back by version': ['stale', write().upload('f').update('f', 2).read('f', v(2)).read('f', v(1))],
+  'a read goes back by time alone': ['stale', write().upload('f').read('f', v(2)).read('f', v(1)).read('f', v(2))],
+  'a read goes back among versions that the registry told': [
+    'stale',
+    write()
+      .upload('f')
+      .update('f', 2)
+      .act('update', { fileId: 'f', end: { state: fileState('f', 3, { updatedAt: v(1).updatedAt }) } })
+      .read('f', fileState('f', 3, { updatedAt: v(1).updatedAt }))
+      .read('f', v(2)),
+  ],
+  'the final read lacks the last acknowledged update': [
+    'stale',
+    write().upload('f').update('f', 2).read('f', v(1), { final: true }),
+  ],
+  'the read model has what the registry never had': [
+    'diverged',
+    write().upload('f').remove('f', 'unknown').finals('f', null, v(1)),
+  ],
+  ...Object.fromEntries(
+    FIELDS_AND_OTHERS.map(([field, other]) => [
+      `another ${field} in the end`,
+      [
+        'diverged',
+        write()
+          .upload('f')
+          .finals('f', v(1), fileState('f', 1, { [field]: other })),
+      ],
+    ]),
+  ),
+};
+
+describe('the checkers', () => {
+  test.each(Object.entries(GOOD))('find nothing in: %s', (_name, { records }) => {
+    expect(runCheckers(records)).toEqual([]);
+  });
+
+  test.each(Object.entries(BAD))('find: %s', (_name, [checker, { records }]) => {
+    const findings = runCheckers(records);
+    expect(findings.map((finding) => [finding.checker, finding.fileId])).toEqual([[checker, 'f']]);
+    expect(findings[0]?.message).toMatch(/\S/);
+    expect(findings[0]?.message).not.toContain('\n');
+  });
+
+  test('a divergence names the field and both values, shortly', () => {
+    const { records } = write()
+      .upload('f')
+      .finals('f', fileState('f', 1, { description: 'x'.repeat(500) }), fileState('f', 1, { description: null }));
+    const [finding] = runCheckers(records);
+    expect(finding?.message).toMatch(/^description: registry "x{10,}… \(502 characters\), read model null$/);
+  });
+
+  test('visibility records count as reads: seen, seen to be gone, and back', () => {
+    const seen = { type: 'visibility', op: 'o', fileId: 'f', phase: 'baseline', case: 'CASE-01' } as const;
+    const history = write().upload('f');
+    history.records.push({ ...seen, at: 15, kind: 'created', intendedAt: 0, acceptedAt: 10, missAt: 11, hitAt: 15 });
+    history.remove('f');
+    history.records.push({ ...seen, at: 36, kind: 'deleted', intendedAt: 20, acceptedAt: 30, missAt: 31, hitAt: 36 });
+    expect(runCheckers(history.read('f', v(1)).records).map(({ checker }) => checker)).toEqual(['resurrected']);
+  });
+
+  test('an operation that never ended is unknown', () => {
+    const history = write().upload('f').remove('f');
+    const { records } = history.finals('f', null);
+    const withoutEnd = records.filter((record) => !(record.type === 'ok' && record.kind === 'delete'));
+    expect(runCheckers(withoutEnd)).toEqual([]);
+  });
+
+  test('only answered final reads by id count as such', () => {
+    expect(hasFinalReads(write().upload('f').read('f', v(1)).records)).toBe(false);
+    expect(hasFinalReads(write().upload('f').registryRead('f', v(1), { final: true }).records)).toBe(false);
+    expect(hasFinalReads(write().upload('f').read('f', null, { final: true }).records)).toBe(true);
+  });
+});
