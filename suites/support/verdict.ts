@@ -20,7 +20,8 @@ export interface Judged {
  * a case that came to its end with enough evidence passes.
  */
 export function judge({ error, findings, evidence, floor }: Judged): Judgement {
-  if (isViolation(error)) return { verdict: 'fail', reason: oneLine(describeError(error)) };
+  // Its message says it all; its cause is for whoever debugs.
+  if (isViolation(error)) return { verdict: 'fail', reason: oneLine(error.message) };
   if (findings.length > 0) return { verdict: 'fail', reason: findingsText(findings) };
   if (error instanceof InconclusiveError) return { verdict: 'inconclusive', reason: oneLine(describeError(error)) };
   if (error !== undefined) return { verdict: 'error', reason: oneLine(describeError(error)) };
@@ -33,7 +34,7 @@ export function judge({ error, findings, evidence, floor }: Judged): Judgement {
 }
 
 /** Our own violations and those of `expect` share the name. */
-function isViolation(error: unknown): boolean {
+function isViolation(error: unknown): error is Error {
   return error instanceof Error && error.name === 'AssertionError';
 }
 

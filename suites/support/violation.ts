@@ -1,4 +1,4 @@
-import { DeadlineError, describeError, UnreachableError } from '../../harness/index.ts';
+import { DeadlineError, UnreachableError } from '../../harness/index.ts';
 
 /** The target broke a requirement: verdict `fail`. The message is one line that says what was expected and what was seen. */
 export class Violation extends Error {
@@ -14,10 +14,22 @@ export function demand(condition: boolean, message: string | (() => string)): as
   if (!condition) throw new Violation(typeof message === 'string' ? message : message());
 }
 
-/** @throws Violation unless both are the same JSON value */
+/** @throws Violation unless both are the same JSON value; of objects it names only what differs */
 export function demandEqual(actual: unknown, expected: unknown, what: string): void {
   const [seen, wanted] = [canonical(actual), canonical(expected)];
-  demand(seen === wanted, () => `${what}: expected ${brief(wanted)}, got ${brief(seen)}`);
+  demand(seen === wanted, () => {
+    if (!isRecord(actual) || !isRecord(expected)) return `${what}: expected ${brief(wanted)}, got ${brief(seen)}`;
+    const names = [...new Set([...Object.keys(expected), ...Object.keys(actual)])];
+    const differing = names.filter((name) => canonical(actual[name]) !== canonical(expected[name]));
+    const fields = differing.map(
+      (name) => `${name} expected ${brief(canonical(expected[name]))}, got ${brief(canonical(actual[name]))}`,
+    );
+    return `${what}: ${fields.join('; ')}`;
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 /**
@@ -30,7 +42,8 @@ export async function promised<T>(what: string, wait: Promise<T>): Promise<T> {
     return await wait;
   } catch (error) {
     if (error instanceof DeadlineError || error instanceof UnreachableError) {
-      throw new Violation(`${what}: ${describeError(error)}`, { cause: error });
+      const { message } = error;
+      throw new Violation(message.includes(what) ? message : `${what}: ${message}`, { cause: error });
     }
     throw error;
   }
