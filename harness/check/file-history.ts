@@ -40,7 +40,7 @@ export function fileHistories(records: readonly HistoryRecord[]): FileHistory[] 
     files.set(key, file);
     return file;
   };
-  for (const operation of completeOperations(records).toSorted((a, b) => a.invoked.at - b.invoked.at)) {
+  for (const operation of completeOperations(records)) {
     const fileId = operation.invoked.fileId ?? operation.end?.fileId;
     if (fileId !== undefined) collect(of(fileId), operation);
   }

@@ -22,15 +22,19 @@ export function mayHaveHappened({ end }: Operation): boolean {
   return end?.type !== 'fail';
 }
 
-/** Invocations joined with their completions, in the order of invocation. */
+/** Invocations joined with their completions, in the order of invocation, however the records were written. */
 export function completeOperations(records: readonly HistoryRecord[]): Operation[] {
   const operations = new Map<string, Operation>();
+  const completed = new Map<string, Completed>();
   for (const record of records) {
     if (record.type === 'invoke') operations.set(record.op, { invoked: record });
     else if (record.type === 'ok' || record.type === 'fail' || record.type === 'unknown') {
-      const operation = operations.get(record.op);
-      if (operation !== undefined) operation.end = record;
+      completed.set(record.op, record);
     }
   }
-  return [...operations.values()];
+  for (const [op, operation] of operations) {
+    const end = completed.get(op);
+    if (end !== undefined) operation.end = end;
+  }
+  return [...operations.values()].sort((a, b) => a.invoked.at - b.invoked.at);
 }

@@ -3,17 +3,20 @@ import { acknowledgedBefore, type FileHistory, fileHistories, finalOf, type Sigh
 import type { Finding } from './finding.ts';
 import { compareInstants } from './instant.ts';
 import { mayHaveHappened } from './operations.ts';
+import { findResurrected } from './resurrected.ts';
 
 /**
  * Guarantee: by-id reads of a file never go back in time, and end at the last acknowledged state or later. Finds a read
  * that shows an older state than one that had ended before it began, and a final read older than what was acknowledged.
  *
- * The order is that of versions, the registry's answers telling which version a state without one is. Only where
+ * A deleted file that is back is `resurrected`, whatever it shows. The order is that of versions, the registry's answers telling which version a state without one is. Only where
  * neither helps, `updatedAt` decides, and then only if no two writes of the file overlapped: of overlapping ones the
  * later commit can carry the earlier time.
  */
 export function findStale(records: readonly HistoryRecord[]): Finding[] {
+  const back = new Set(findResurrected(records).map(({ fileId }) => fileId));
   return fileHistories(records).flatMap((file) => {
+    if (back.has(file.fileId)) return [];
     const isOlder = orderOf(file);
     const message = wentBack(file.reads, isOlder) ?? endedOld(file, isOlder);
     return message === undefined ? [] : [{ checker: 'stale', fileId: file.fileId, message }];
@@ -23,20 +26,32 @@ export function findStale(records: readonly HistoryRecord[]): Finding[] {
 /** True when `a` is certainly an earlier state than `b`. */
 type IsOlder = (a: FileState, b: FileState) => boolean;
 
+/** A read that was answered with a state. */
+type Shown = Sighting & { state: FileState };
+
 function wentBack(reads: readonly Sighting[], isOlder: IsOlder): string | undefined {
-  const byEnd = reads.toSorted((a, b) => a.endedAt - b.endedAt);
-  let newest: Sighting | undefined;
+  const shown = reads.filter((read): read is Shown => read.state !== undefined);
+  const byEnd = shown.toSorted((a, b) => a.endedAt - b.endedAt);
+  // More than one where states have no order among themselves.
+  let newest: Shown[] = [];
   let next = 0;
-  for (const read of reads) {
+  for (const read of shown) {
     for (let ended = byEnd[next]; ended !== undefined && ended.endedAt <= read.startedAt; ended = byEnd[++next]) {
-      if (ended.state === undefined) continue;
-      if (newest?.state === undefined || isOlder(newest.state, ended.state)) newest = ended;
+      newest = withNewer(newest, ended, isOlder);
     }
-    if (read.state === undefined || newest?.state === undefined || !isOlder(read.state, newest.state)) continue;
-    const [from, to] = [Math.round(newest.endedAt), Math.round(read.startedAt)];
-    return `the read begun at ${to} ms shows ${label(read.state)} after ${label(newest.state)} was read at ${from} ms`;
+    const newer = newest.find(({ state }) => isOlder(read.state, state));
+    if (newer === undefined) continue;
+    const [from, to] = [Math.round(newer.endedAt), Math.round(read.startedAt)];
+    return `the read begun at ${to} ms shows ${label(read.state)} after ${label(newer.state)} was read at ${from} ms`;
   }
   return undefined;
+}
+
+function withNewer(newest: Shown[], read: Shown, isOlder: IsOlder): Shown[] {
+  const { version, updatedAt } = read.state;
+  const isKnown = newest.some(({ state }) => state.version === version && state.updatedAt === updatedAt);
+  if (isKnown || newest.some(({ state }) => isOlder(read.state, state))) return newest;
+  return [...newest.filter(({ state }) => !isOlder(state, read.state)), read];
 }
 
 function endedOld({ creates, updates, reads }: FileHistory, isOlder: IsOlder): string | undefined {
