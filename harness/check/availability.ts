@@ -3,7 +3,7 @@ import { type FaultWindow, faultWindows, isDuring } from './fault-windows.ts';
 import { completeOperations, type Operation } from './operations.ts';
 
 /** How the operations of a group ended. */
-export interface Tally {
+interface Tally {
   n: number;
   ok: number;
   /** A definite no within the contract (4xx). */
@@ -14,7 +14,7 @@ export interface Tally {
   unknown: number;
 }
 
-export interface Availability {
+interface Availability {
   kind: OperationKind;
   total: Tally & { okShare: number | null };
   /** Operations due while a fault of their own case was on: from effective to healed. */

@@ -7,13 +7,13 @@ export interface Interval {
 }
 
 /** A figure known up to an interval; both null when it cannot be given, `reason` saying why a bound is missing. */
-export interface Quantile {
+interface Quantile {
   lowMs: number | null;
   highMs: number | null;
   reason?: string;
 }
 
-export interface Distribution {
+interface Distribution {
   /** Samples, censored ones included. */
   n: number;
   censored: number;
@@ -28,7 +28,7 @@ export interface Distribution {
 }
 
 /** Fewest samples that let a quantile mean something: below these the figure would be one outlier's. */
-export function samplesNeeded(fraction: number): number {
+function samplesNeeded(fraction: number): number {
   if (fraction <= 0.5 || fraction >= 1) return 1;
   if (fraction <= 0.95) return 20;
   return fraction <= 0.99 ? 100 : 1000;

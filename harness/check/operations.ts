@@ -12,11 +12,6 @@ export function isWrite({ invoked }: Operation): boolean {
   return WRITES.has(invoked.kind);
 }
 
-/** The target said yes. */
-export function isAcknowledged({ end }: Operation): boolean {
-  return end?.type === 'ok';
-}
-
 /** Anything but a certain no: an unknown operation, or one that never ended, may have taken effect. */
 export function mayHaveHappened({ end }: Operation): boolean {
   return end?.type !== 'fail';

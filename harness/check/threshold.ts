@@ -9,7 +9,7 @@ import { type Recovery, recoveries } from './recovery.ts';
  *   threshold = metric [ "{" label "=" value { "," label "=" value } "}" ] ":" condition { condition }
  *   condition = ( "p(" 1-100 ")" | "max" ) ( "<" | "<=" ) number ( "us" | "ms" | "s" | "min" )  |  "n" ( ">" | ">=" ) count
  */
-export interface Threshold {
+interface Threshold {
   expression: string;
   metric: MetricName;
   labels: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ interface Limit {
   limitMs: number;
 }
 
-export interface ThresholdResult {
+interface ThresholdResult {
   expression: string;
   verdict: Extract<Verdict, 'pass' | 'fail' | 'inconclusive'>;
   n: number;

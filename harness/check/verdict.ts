@@ -8,7 +8,7 @@ export const RUN_VERDICTS = [
   'nothing-selected',
   'harness-error',
 ] as const;
-export type RunVerdict = (typeof RUN_VERDICTS)[number];
+type RunVerdict = (typeof RUN_VERDICTS)[number];
 
 /** What ended a run from outside its cases. */
 export interface RunFailure {
@@ -37,7 +37,7 @@ export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
   return BY_SEVERITY[worst] ?? 'skip';
 }
 
-export interface RunJudgement {
+interface RunJudgement {
   /** Of the run's cases. */
   verdicts: readonly Verdict[];
   /** Findings of the checkers outside the cases that expect them. */
