@@ -39,13 +39,25 @@ function requirementTable(result: RunResult, paint: Paint): string[] {
 }
 
 function figures(result: RunResult): string[] {
-  const named = result.figures
-    .filter(({ name }) => name !== START_FIGURE)
-    .map(({ name, value, unit, detail }) => [
-      name.replaceAll('-', ' ').replace(/ ms$/, ''),
-      `${unit === 'ms' ? milliseconds(value) : `${value} ${unit}`}${detail === undefined ? '' : ` (${detail})`}`,
-    ]);
-  return table([...latencyRows(result), ...redisKillRows(result), ...startRows(result), ...named]);
+  return table([...latencyRows(result), ...redisKillRows(result), ...startRows(result), ...namedRows(result)]);
+}
+
+/** The figures that cases recorded; percentiles of one thing share a row. */
+function namedRows({ figures }: RunResult): string[][] {
+  const groups = new Map<string, { values: string[]; detail: string }>();
+  for (const { name, value, unit, detail } of figures) {
+    if (name === START_FIGURE) continue;
+    const [, of, percentile] = /^(.*)-(p\d+|max)$/.exec(name.replace(/-ms$/, '')) ?? [];
+    const key = (of ?? name.replace(/-ms$/, '')).replaceAll('-', ' ');
+    const group = groups.get(key) ?? { values: [], detail: detail ?? '' };
+    const text = unit === 'ms' ? milliseconds(value) : `${value} ${unit}`;
+    group.values.push(percentile === undefined ? text : `${percentile} ${text}`);
+    groups.set(key, group);
+  }
+  return [...groups].map(([name, { values, detail }]) => [
+    name,
+    `${values.join('  ')}${detail === '' ? '' : `  (${detail})`}`,
+  ]);
 }
 
 /** Recorded by each environment when all of its parts answer. */
