@@ -74,11 +74,15 @@ build() {
   local image=$1 dockerfile=$2 context=$3
   shift 3
   cp "$here/$dockerfile" "$context/Dockerfile"
+  local before
+  before=$(docker image inspect -f '{{.Id}}' "$image" 2>/dev/null) || before=
   # The classic builder: it is part of every daemon, while BuildKit is an extra package for some clients.
   DOCKER_BUILDKIT=0 docker build -q --force-rm -t "$image" "$@" "$context" >/dev/null 2>"$work/build.log" || {
     cat "$work/build.log" >&2
     return 1
   }
+  # What the name stood for until now is of no use; unless a container still runs from it.
+  [ "$before" = "$(docker image inspect -f '{{.Id}}' "$image")" ] || docker image rm "$before" >/dev/null 2>&1 || true
   say "Built $image ($(docker image inspect -f '{{.Size}}' "$image" | awk '{ printf "%.0f MB", $1 / 1e6 }'))"
 }
 
@@ -129,7 +133,7 @@ build_postgres() {
 sources_digest() {
   (
     cd "$project"
-    find services harness/contract docker/healthcheck.mjs package.json pnpm-lock.yaml -type f -print0 |
+    find services harness/contract docker/healthcheck.mjs docker/warm.mjs package.json pnpm-lock.yaml -type f -print0 |
       LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
   )
 }
@@ -140,7 +144,7 @@ build_service() {
   base "$root" node 1000
   cp -L "$(cd "$project" && node -p process.execPath)" "$root/usr/local/bin/node"
   copy_libraries "$root" "$root/usr/local/bin/node"
-  mkdir -p "$context/data/data" "$context/packages" "$context/sources/harness" "$context/sources/docker"
+  mkdir -p "$context/data/data" "$context/data/var/cache/node" "$context/packages" "$context/sources/harness" "$context/sources/docker"
   cp "$project"/{package.json,pnpm-lock.yaml,pnpm-workspace.yaml} "$context/packages/"
   # Out of pnpm's own store: everything was downloaded when the project was installed.
   (cd "$context/packages" &&
@@ -154,7 +158,7 @@ build_service() {
     "$context"/packages/node_modules/{.modules.yaml,.pnpm-workspace-state-v1.json}
   cp -r "$project/services" "$project/package.json" "$context/sources/"
   cp -r "$project/harness/contract" "$context/sources/harness/"
-  cp "$project/docker/healthcheck.mjs" "$context/sources/docker/"
+  cp "$project"/docker/{healthcheck,warm}.mjs "$context/sources/docker/"
   chmod -R a+rX "$context/sources" "$context/packages"
   build "$service_image" service.Dockerfile "$context" --build-arg "SOURCES=$(sources_digest)"
 }

@@ -22,8 +22,13 @@ install_docker() {
   echo 'Installing docker.io from the distribution'
   export DEBIAN_FRONTEND=noninteractive
   apt-get -qq update
-  # Some images refuse to start services at installation, others have no init to start them with: neither is needed.
-  apt-get -qq -y --no-install-recommends install docker.io >/dev/null
+  # Starting it is our part: the package's own attempt would be in the way.
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
+  code=0
+  apt-get -qq -y --no-install-recommends install docker.io >/dev/null || code=$?
+  [ -z "$policy" ] || rm "$policy"
+  return "$code"
 }
 
 # Starts dockerd with the given flags; fails when it exits or does not answer in time.
@@ -49,6 +54,8 @@ start() {
   fi
   install_docker
   mkdir -p "$run"
+  # A machine whose init leaves control groups alone.
+  mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
   : >"$log"
   # What a kernel lacks is found out by trying: overlay file systems first, then plain copies, then no packet filter
   # (published ports then go through docker-proxy alone, which suffices here).
