@@ -21,7 +21,7 @@ const project = (name: string, groupOrder: number, alone: boolean): TestProjectI
   test: {
     name,
     include: files.filter((entry) => (entry.alone ?? false) === alone).map(({ file }) => file),
-    maxWorkers: alone ? 1 : WORKERS,
+    maxWorkers: WORKERS,
     sequence: { groupOrder },
   },
 });

@@ -68,8 +68,8 @@ export interface OutageResult {
 const newCounts = (): PhaseCounts => ({ ok: 0, fail: 0, unknown: 0, slowestMs: 0 });
 const READY_INTERVAL_MS = 100;
 /** During a long outage nothing becomes visible: looking for it often would be load, and outages are run side by side. */
-const READS_PER_SECOND = 50;
-const READS_PER_SECOND_HURRIED = 300;
+const READS_PER_SECOND = 20;
+const READS_PER_SECOND_HURRIED = 200;
 
 /**
  * Steady uploads and searches before, during and after a fault; every accepted upload is followed until it can be read.

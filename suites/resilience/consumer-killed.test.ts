@@ -9,10 +9,10 @@ const requirement = suite();
 
 const CONVERGE_MS = 15_000;
 
-requirement('RES-03', { floor: { uploadsBefore: 60, uploadsDuring: 20, heldAtKill: 1 } }, async (t) => {
+requirement('RES-03', { floor: { uploadsBefore: 30, uploadsDuring: 20, heldAtKill: 1 } }, async (t) => {
   const result = await outage(t, {
     provoke: killWhileItHoldsEntries,
-    uploadsPerSecond: 40,
+    uploadsPerSecond: 30,
     faultMs: 1500,
     convergeMs: CONVERGE_MS,
   });
@@ -33,7 +33,7 @@ async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }:
     const atLock = (await groupState(redis))?.lastDeliveredId;
     await pollUntil(async () => ((await groupState(redis))?.lastDeliveredId === atLock ? undefined : true), {
       what: 'entries to be delivered to the consumer',
-      timeoutMs: 5000,
+      timeoutMs: 10_000,
       intervalMs: 2,
       intervalMsMax: 5,
       signal,

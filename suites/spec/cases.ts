@@ -21,8 +21,11 @@ export const CASE_FILES: readonly CaseFile[] = [
   { file: 'conformance/latency.test.ts', cases: ['LAT-01'], seconds: 14, alone: true },
   { file: 'conformance/auth.test.ts', cases: ['AUTH-01'], seconds: 4 },
   { file: 'conformance/upload.test.ts', cases: ['UP-01', 'UP-02'], seconds: 5 },
-  { file: 'conformance/sync.test.ts', cases: ['SYNC-01', 'SYNC-02', 'SYNC-03'], seconds: 6 },
-  { file: 'conformance/concurrency.test.ts', cases: ['SYNC-05/10', 'SYNC-05/200'], seconds: 8 },
+  {
+    file: 'conformance/sync.test.ts',
+    cases: ['SYNC-01', 'SYNC-02', 'SYNC-03', 'SYNC-05/10', 'SYNC-05/200'],
+    seconds: 9,
+  },
   {
     file: 'conformance/start-order.test.ts',
     cases: ['SYNC-09/consumer-first', 'SYNC-09/producer-first', 'SYNC-09/before-stream', 'SYNC-09/before-redis'],

@@ -15,9 +15,9 @@ const UPLOAD_MS_MAX = 2000;
 const DETECT_TIMEOUT_MS = 10_000;
 const CONVERGE_MS = 10_000;
 /** Enough to tell, and little enough for several outages to run side by side on two cores. */
-const UPLOADS_PER_SECOND = 5;
+const UPLOADS_PER_SECOND = 4;
 const SEARCHES_PER_SECOND = 2;
-const BEFORE_MS = 2000;
+const BEFORE_MS = 1500;
 const AFTER_MS = 1500;
 
 type Provoke = (t: CaseContext) => Promise<Fault>;
@@ -33,7 +33,7 @@ export const REDIS_AWAY = {
 export type RedisAway = keyof typeof REDIS_AWAY;
 
 /** What `serviceGoesOn` (RES-01) needs to have seen. */
-export const GOES_ON_FLOOR = { uploadsBefore: 8, uploadsDuring: 20, searchesDuring: 8 };
+export const GOES_ON_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, searchesDuring: 8 };
 
 /** RES-01: uploads, searches and readiness while Redis is away, and the same processes all along. */
 export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<void> {
@@ -65,7 +65,7 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
 
 /** What `everythingArrives` (RES-02) needs to have seen in an outage of some seconds. */
 export function arrivesFloor(seconds: number): Record<string, number> {
-  return { uploadsBefore: 8, uploadsDuring: 4 * seconds, uploadsAfter: 5 };
+  return { uploadsBefore: 5, uploadsDuring: 3 * seconds, uploadsAfter: 4 };
 }
 
 /** RES-02: what was written before, during and after an outage of `seconds` is searchable in time after it. */

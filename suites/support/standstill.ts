@@ -7,7 +7,7 @@ import { demand } from './violation.ts';
 const STANDSTILL_MS = 30_000;
 /** Everything is applied this long after the part continues. */
 const APPLIED_MS = 5000;
-const UPLOADS_PER_SECOND = 4;
+const UPLOADS_PER_SECOND = 3;
 /** Longer than the standstill: a write that meets it may be answered after it. */
 const PATIENCE_MS = STANDSTILL_MS + 15_000;
 
@@ -15,7 +15,7 @@ type Part = 'redis' | 'query' | 'admin';
 
 /** Writes are accepted all along, except while the one who registers them stands still itself. */
 export function standsStillFloor(part: Part): Record<string, number> {
-  return { uploadsBefore: 6, uploadsAfter: 4, ...(part === 'admin' ? {} : { uploadsDuring: 100 }) };
+  return { uploadsBefore: 4, uploadsAfter: 3, ...(part === 'admin' ? {} : { uploadsDuring: 80 }) };
 }
 
 /** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
