@@ -2,7 +2,6 @@
 export { availabilityOf, tally } from './availability.ts';
 export { hasFinalReads, runCheckers } from './checkers.ts';
 export { type FaultWindow, faultWindows, isDuring } from './fault-windows.ts';
-export type { Finding } from './finding.ts';
 export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './latency.ts';
 export { completeOperations, isWrite, type Operation } from './operations.ts';
 export { recoveries } from './recovery.ts';

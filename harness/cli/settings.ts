@@ -14,6 +14,7 @@ const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
   ['SYNCPROOF_REDIS_IMAGE', 'image of Redis for --env containers'],
   ['SYNCPROOF_POSTGRES_IMAGE', 'image of PostgreSQL for --env containers'],
   ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
+  ['SYNCPROOF_CLIENTS_FILE', 'accounts of the admin service, for docker compose'],
   ['CI', 'plain progress lines instead of live ones'],
   ['NO_COLOR', 'no colours'],
 ];

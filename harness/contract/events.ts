@@ -1,7 +1,5 @@
 import { z } from 'zod';
 
-export const EVENT_TYPES = ['file:created', 'file:updated', 'file:deleted'] as const;
-
 const timestamp = z.iso.datetime({ offset: true });
 
 /** The JSON inside the `metadata` field of a created or updated event. */

@@ -94,4 +94,3 @@ export const problemSchema = z.object({
   detail: z.string().optional(),
   instance: z.string().optional(),
 });
-export type Problem = z.infer<typeof problemSchema>;

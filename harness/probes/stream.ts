@@ -29,7 +29,7 @@ function isAbsent(error: unknown): boolean {
 }
 
 /** XINFO STREAM; undefined while the stream does not exist. */
-export async function streamState(redis: Redis, stream = EVENT_STREAM_NAME): Promise<StreamState | undefined> {
+async function streamState(redis: Redis, stream = EVENT_STREAM_NAME): Promise<StreamState | undefined> {
   try {
     const info = fold(await redis.xinfo('STREAM', stream));
     return {

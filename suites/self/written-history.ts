@@ -107,6 +107,6 @@ export function fileState(fileId: string, version: number, changes: Partial<File
   };
 }
 
-export function withoutVersion({ version: _, ...state }: FileState): FileState {
+function withoutVersion({ version: _, ...state }: FileState): FileState {
   return state;
 }

@@ -1,12 +1,18 @@
 import { attachment, description, feature, label, severity, story, tag } from 'allure-js-commons';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
 import { connectRedis, describeError, type Environment, type HistoryRecord } from '../../harness/index.ts';
-import type { CasePlan } from './case.ts';
+import type { Requirement } from '../spec/requirements.ts';
 
 const LOG_LINES = 100;
 
+interface DescribedCase {
+  key: string;
+  requirement: Requirement;
+  title: string;
+}
+
 /** Labels a case in the Allure report by its requirement. */
-export async function describeCase({ key, requirement, title }: CasePlan): Promise<void> {
+export async function describeCase({ key, requirement, title }: DescribedCase): Promise<void> {
   await label('requirement', requirement.id);
   await label('case', key);
   await feature(requirement.tier);

@@ -36,7 +36,7 @@ export class SharedEnvironment {
 }
 
 /** Starts an environment as the run's context says. */
-export function startForRun(choices: EnvironmentChoices): Promise<Environment> {
+function startForRun(choices: EnvironmentChoices): Promise<Environment> {
   const { context, history, signal } = currentRun();
   const options: EnvironmentOptions = {
     kind: context.environment,
