@@ -80,7 +80,7 @@ requirement('SYNC-02', { floor: { updates: EXACT_TEXTS.length, events: EXACT_TEX
     filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
     content: Buffer.from('bytes'),
     contentType: 'text/plain; charset=utf-8',
-    description: EXACT_TEXTS[0] ?? '',
+    description: 'as uploaded: “naïve” 日本 😀',
     tags: ['ß', 'with space', '"quoted"', 'emoji 😀'],
     metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
   });
