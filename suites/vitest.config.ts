@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
-import { loadRunContext, RUN_CONTEXT_VARIABLE } from '../harness/index.ts';
+import { loadRunContext, RUN_CONTEXT_VARIABLE, UsageError } from '../harness/index.ts';
 import { selectedFiles } from './spec/cases.ts';
 import { CompletenessReporter } from './support/completeness.ts';
 import { createManualRun } from './support/manual-run.ts';
@@ -14,6 +14,9 @@ const manual = given === undefined ? createManualRun() : undefined;
 const context = given ?? manual?.context;
 if (context === undefined) throw new Error('A run has a context, its own or one made by hand');
 const files = selectedFiles(context.cases);
+if (files.length === 0) {
+  throw new UsageError(`Expected the selection to name at least one case, got ${context.cases.join(', ')}`);
+}
 
 /** What measures time runs first and alone; everything else after it, side by side. */
 const project = (name: string, groupOrder: number, alone: boolean): TestProjectInlineConfiguration => ({
@@ -32,7 +35,6 @@ export default defineConfig({
   test: {
     pool: 'forks',
     sequence: { sequencer: LongestFirst },
-    passWithNoTests: true,
     experimental: { viteModuleRunner: false },
     ...(manual === undefined ? {} : { env: { [RUN_CONTEXT_VARIABLE]: manual.path } }),
     reporters: [
@@ -44,7 +46,6 @@ export default defineConfig({
       ],
       new CompletenessReporter(context),
     ],
-    silent: false,
     teardownTimeout: 60_000,
     projects: [project('alone', 0, true), project('side by side', 1, false)].filter(
       ({ test }) => (test?.include?.length ?? 0) > 0,
