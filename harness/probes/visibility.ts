@@ -29,7 +29,7 @@ export interface VisibilityTrackerOptions {
   signal?: AbortSignal;
   /** Reads of all files together, while nothing calls for hurry; default 400. Fewer cost resolution, not truth. */
   readsPerSecond?: number;
-  /** The same for the seconds after `hurry`; default 1500. */
+  /** The same after `hurry`, for as long as a write may take to become visible; default 1500. */
   readsPerSecondHurried?: number;
   /**
    * Called once at the end with the ids that were seen; gives their hops, in run time. With it, samples are recorded
@@ -45,9 +45,10 @@ const PAUSE_MS_MAX = 250;
 const PAUSE_SHARE = 0.1;
 /** All files together are read at most about this often, so that measuring does not become the load. */
 const READS_PER_SECOND = 400;
-/** For a while after `hurry`, when a backlog is expected to drain. */
+/** After `hurry`, when a backlog is expected to drain. */
 const READS_PER_SECOND_HURRIED = 1500;
-const HURRY_MS = 3000;
+/** A herd of reads would wait for the target's connections instead of measuring it. */
+const READS_AT_ONCE = 16;
 
 /**
  * Follows committed writes until by-id reads show them. Each sample is an interval: the write became visible after the
@@ -61,6 +62,8 @@ export class VisibilityTracker {
   #hurriedAt = Number.NEGATIVE_INFINITY;
   #deadlineAtLeast = 0;
   #wake = new AbortController();
+  #reading = 0;
+  readonly #turns: (() => void)[] = [];
 
   constructor(options: VisibilityTrackerOptions) {
     this.#options = options;
@@ -122,7 +125,9 @@ export class VisibilityTracker {
     const deadlineAt = givenDeadlineAt ?? watched.acceptedAt + timeoutMs;
     let missAt: number | null = null;
     for (;;) {
-      const answer = await pipeline.searchById(watched.fileId, { recorded: false, timeoutMs: 5000 });
+      const answer = await this.#inTurn(() =>
+        pipeline.searchById(watched.fileId, { recorded: false, timeoutMs: 5000 }),
+      );
       if (shows(answer)) return { ...base, missAt, hitAt: answer.endedAt };
       // A read that failed shows neither: it does not move the lower bound.
       if (answer.outcome === 'ok') missAt = answer.startedAt;
@@ -134,8 +139,21 @@ export class VisibilityTracker {
     }
   }
 
+  /** Runs a read when fewer than the allowed number are under way; those that wait go first come, first served. */
+  async #inTurn<T>(read: () => Promise<T>): Promise<T> {
+    if (this.#reading < READS_AT_ONCE) this.#reading++;
+    else await new Promise<void>((resolve) => this.#turns.push(resolve));
+    try {
+      return await read();
+    } finally {
+      const next = this.#turns.shift();
+      if (next === undefined) this.#reading--;
+      else next();
+    }
+  }
+
   async #pause(now: number, acceptedAt: number): Promise<void> {
-    const hurried = now - this.#hurriedAt < HURRY_MS;
+    const hurried = now - this.#hurriedAt < this.#options.timeoutMs;
     const waitedMs = now - Math.max(acceptedAt, this.#hurriedAt);
     const { readsPerSecond: calm = READS_PER_SECOND, readsPerSecondHurried = READS_PER_SECOND_HURRIED } = this.#options;
     const readsPerSecond = hurried ? readsPerSecondHurried : calm;
