@@ -1,9 +1,10 @@
 /** Pure judgements over a history: nothing here reads a file, a clock or a server. */
 export { availabilityOf, tally } from './availability.ts';
-export { hasFinalReads, runCheckers } from './checkers.ts';
+export { runCheckers } from './checkers.ts';
 export { type FaultWindow, faultWindows, isDuring } from './fault-windows.ts';
 export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './latency.ts';
 export { completeOperations, isWrite, type Operation } from './operations.ts';
 export { recoveries } from './recovery.ts';
 export { evaluateThreshold, parseThreshold } from './threshold.ts';
+export { requireFinalReads, unreadFiles } from './unread.ts';
 export { exitCodeOf, judgeRun, RUN_VERDICTS, type RunFailure, worstVerdict } from './verdict.ts';

@@ -1,7 +1,9 @@
 import type { HistoryRecord } from '../record/history.ts';
 import { fileHistories } from './file-history.ts';
 import type { Finding } from './finding.ts';
-import { completeOperations, mayHaveHappened, type Operation } from './operations.ts';
+import { mayHaveHappened } from './operations.ts';
+import { isRefusedAsExisting } from './refusal.ts';
+import { type SearchAnswered, searchesOf } from './searches.ts';
 
 /**
  * Guarantee: what was refused does not exist. Finds ids whose every registration in this history was certainly refused,
@@ -11,21 +13,22 @@ import { completeOperations, mayHaveHappened, type Operation } from './operation
  * them. Neither are ids that were refused because they exist, or that were seen before they were registered here.
  */
 export function findPhantoms(records: readonly HistoryRecord[]): Finding[] {
-  const searches = completeOperations(records).filter(({ invoked }) => invoked.kind === 'search');
-  const searchedBy = new Map<string, Operation[]>();
-  for (const search of searches) {
-    for (const id of search.end?.ids ?? []) {
-      const key = id.toLowerCase();
-      searchedBy.set(key, [...(searchedBy.get(key) ?? []), search]);
+  const searchedBy = new Map<string, SearchAnswered[]>();
+  for (const search of searchesOf(records)) {
+    for (const id of search.ids) {
+      const listing = searchedBy.get(id);
+      if (listing === undefined) searchedBy.set(id, [search]);
+      else listing.push(search);
     }
   }
   return fileHistories(records).flatMap(({ fileId, creates, reads, registryReads }) => {
     const refusedAt = creates[0]?.invoked.at;
-    if (refusedAt === undefined || creates.some((create) => mayHaveHappened(create) || mayExist(create))) return [];
+    if (refusedAt === undefined || creates.some((create) => mayHaveHappened(create) || isRefusedAsExisting(create)))
+      return [];
     const seen = [
       ...reads.filter(({ found }) => found).map(({ endedAt }) => ({ how: 'a read by id', at: endedAt })),
       ...registryReads.filter(({ found }) => found).map(({ endedAt }) => ({ how: 'the registry', at: endedAt })),
-      ...(searchedBy.get(fileId) ?? []).map(({ end }) => ({ how: 'a search', at: end?.at ?? 0 })),
+      ...(searchedBy.get(fileId) ?? []).map(({ endedAt }) => ({ how: 'a search', at: endedAt })),
     ];
     const [first] = seen.toSorted((a, b) => a.at - b.at);
     if (first === undefined || first.at < refusedAt) return [];
@@ -33,10 +36,4 @@ export function findPhantoms(records: readonly HistoryRecord[]): Finding[] {
     const message = `its registration was refused (${answer}), yet ${first.how} shows it at ${Math.round(first.at)} ms`;
     return [{ checker: 'phantom', fileId, message }];
   });
-}
-
-/** Refusals that leave open whether the file is there: it exists already, or the server gave up waiting for the rest. */
-function mayExist({ end }: Operation): boolean {
-  if (end?.status === 408 || end?.status === 409) return true;
-  return end?.status === 400 && /exist|already|duplicate/i.test(end.error ?? '');
 }

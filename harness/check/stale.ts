@@ -9,9 +9,9 @@ import { findResurrected } from './resurrected.ts';
  * Guarantee: by-id reads of a file never go back in time, and end at the last acknowledged state or later. Finds a read
  * that shows an older state than one that had ended before it began, and a final read older than what was acknowledged.
  *
- * A deleted file that is back is `resurrected`, whatever it shows. The order is that of versions, the registry's answers telling which version a state without one is. Only where
- * neither helps, `updatedAt` decides, and then only if no two writes of the file overlapped: of overlapping ones the
- * later commit can carry the earlier time.
+ * A deleted file that is back is `resurrected`, whatever it shows. The order is that of versions, the registry's answers
+ * telling which version a state without one is. Only where neither helps, `updatedAt` decides, and then only if no two
+ * writes of the file overlapped: of overlapping ones the later commit can carry the earlier time.
  */
 export function findStale(records: readonly HistoryRecord[]): Finding[] {
   const back = new Set(findResurrected(records).map(({ fileId }) => fileId));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { hasFinalReads, runCheckers } from '../../harness/check/index.ts';
+import { requireFinalReads, runCheckers, unreadFiles } from '../../harness/check/index.ts';
+import { InconclusiveError } from '../../harness/core/errors.ts';
 import { fileState, WrittenHistory } from './written-history.ts';
 
 const v = (version: number) => fileState('f', version);
@@ -71,6 +72,58 @@ const GOOD: Record<string, WrittenHistory> = {
   'no tags and an empty list of them': write()
     .upload('f')
     .finals('f', fileState('f', 1, { tags: null }), fileState('f', 1, { tags: [] })),
+  'a search that trails by-id reads before convergence': write()
+    .upload('f')
+    .read('f', v(1))
+    .remove('f')
+    .read('f', null)
+    .search(['f'])
+    .finals('f', v(2), null)
+    .search([]),
+  'a deleted file on another page, and by another search': write()
+    .upload('f')
+    .search(['f'])
+    .remove('f')
+    .search([], { totalCount: 1 })
+    .search(['x'], { input: { query: 'other' } })
+    .search(['f'])
+    .finals('f', null),
+  'updates that are applied late make it match again, and it is deleted then': write()
+    .upload('f')
+    .search(['f'])
+    .update('f', 2)
+    .update('f', 3)
+    .remove('f')
+    .search([])
+    .search(['f'])
+    .finals('f', null),
+  'a registry that shows what it has marked as deleted': write()
+    .upload('f')
+    .registryRead('f', v(1))
+    .remove('f')
+    .registryRead('f', v(2))
+    .registryRead('f', v(2)),
+  'gone after a deletion of unknown outcome': write()
+    .upload('f')
+    .read('f', v(1))
+    .remove('f', 'unknown')
+    .read('f', null),
+  'another case deletes a file': write().read('x', fileState('x', 1)).read('x', null).read('x', fileState('x', 1)),
+  'a name that an update of unknown outcome gave': write()
+    .upload('f')
+    .act('update', { fileId: 'f', outcome: 'unknown', invoke: { input: { original_filename: 'g.txt' } } })
+    .read('f', fileState('f', 2, { filename: 'g.txt' })),
+  'a checksum that the registry writes in its own way': write()
+    .upload('f')
+    .registryRead('f', fileState('f', 1, { checksum: 'C' }))
+    .read('f', fileState('f', 1, { checksum: 'C' })),
+  'values of a file that another case created': write()
+    .act('register', { fileId: 'f', outcome: 'fail', invoke: { input: { checksum: 'd' } }, end: { status: 409 } })
+    .read('f', v(1)),
+  'fields that the creation did not set': write()
+    .act('register', { fileId: 'f', invoke: { input: { checksum: 'c' } } })
+    .read('f', fileState('f', 1, { filename: 'any', contentType: 'any' })),
+  'one file in two searches, and two files in one': write().search(['x', 'y']).search(['x', 'y']),
   'an update between the final reads': write()
     .upload('f')
     .registryRead('f', v(1), { final: true })
@@ -116,6 +169,55 @@ const BAD: Record<string, [checker: string, history: WrittenHistory]> = {
   'a deletion that was asked for twice, and undone': [
     'resurrected',
     write().upload('f').remove('f').remove('f').finals('f', v(3), v(1)),
+  ],
+  'a deleted file comes back in a search': [
+    'resurrected',
+    write().upload('f').search(['F']).remove('f').search([]).search(['f']).finals('f', null),
+  ],
+  'a deleted file is in the final search': [
+    'resurrected',
+    write().upload('f').remove('f').search(['f'], { final: true }).finals('f', null),
+  ],
+  'a deleted file is in a search after the final read that does not find it': [
+    'resurrected',
+    write().upload('f').update('f', 2).remove('f').finals('f', v(3), null).search(['f']),
+  ],
+  'a deleted file comes back in the registry': [
+    'resurrected',
+    write().upload('f').remove('f').registryRead('f', null).registryRead('f', v(1)).finals('f', null),
+  ],
+  'a file is not found for a moment, and nobody deleted it': [
+    'vanished',
+    write().upload('f').read('f', v(1)).read('f', null).read('f', v(1)).finals('f', v(1)),
+  ],
+  'a file is gone before it is deleted': [
+    'vanished',
+    write().upload('f').read('f', v(1)).remove('f', 'fail').read('f', null).remove('f').finals('f', null),
+  ],
+  'a registration of unknown outcome is seen, and gone': [
+    'vanished',
+    write().register('f', 'unknown').read('f', v(1)).finals('f', null),
+  ],
+  'a search lists a file twice': ['duplicated', write().search(['x', 'f', 'F']).search(['f', 'f'])],
+  'a checksum that nobody wrote, for a moment': [
+    'phantom',
+    write()
+      .upload('f')
+      .read('f', fileState('f', 1, { checksum: 'd' }))
+      .finals('f', v(1)),
+  ],
+  'a size that nobody wrote': [
+    'phantom',
+    write()
+      .upload('f')
+      .read('f', fileState('f', 1, { fileSize: 2 })),
+  ],
+  'a name that a refused update asked for': [
+    'phantom',
+    write()
+      .upload('f')
+      .act('update', { fileId: 'f', outcome: 'fail', invoke: { input: { original_filename: 'g.txt' } } })
+      .read('f', fileState('f', 1, { filename: 'g.txt' })),
   ],
   'a read goes back by version': ['stale', write().upload('f').update('f', 2).read('f', v(2)).read('f', v(1))],
   'a read goes back by time alone': ['stale', write().upload('f').read('f', v(2)).read('f', v(1)).read('f', v(2))],
@@ -184,10 +286,46 @@ describe('the checkers', () => {
     const withoutEnd = records.filter((record) => !(record.type === 'ok' && record.kind === 'delete'));
     expect(runCheckers(withoutEnd)).toEqual([]);
   });
+});
 
-  test('only answered final reads by id count as such', () => {
-    expect(hasFinalReads(write().upload('f').read('f', v(1)).records)).toBe(false);
-    expect(hasFinalReads(write().upload('f').registryRead('f', v(1), { final: true }).records)).toBe(false);
-    expect(hasFinalReads(write().upload('f').read('f', null, { final: true }).records)).toBe(true);
+describe('files without a final read', () => {
+  const again = (history: WrittenHistory): WrittenHistory => history.registryRead('f', v(1), { final: true });
+  const UNREAD: Record<string, WrittenHistory> = {
+    'no final read': write().upload('f').registryRead('f', v(1)).read('f', v(1)),
+    'only of the registry': again(write().upload('f')),
+    'only of the read model': write().upload('f').read('f', null, { final: true }),
+    'one that failed': again(write().upload('f')).act('read', {
+      fileId: 'f',
+      outcome: 'fail',
+      invoke: { final: true },
+    }),
+    'one that finds the file and cannot say what it is': again(write().upload('f')).act('read', {
+      fileId: 'f',
+      invoke: { final: true },
+      end: { found: true },
+    }),
+    'those before the last acknowledged write': write().upload('f').finals('f', v(1)).update('f', 2),
+  };
+
+  test.each(Object.entries(UNREAD))('are named: %s', (_name, { records }) => {
+    expect(unreadFiles(records)).toEqual(['f']);
+  });
+
+  test('are none where both reads were answered, found or not, and where nothing was acknowledged', () => {
+    expect(unreadFiles(write().upload('f').finals('f', v(1)).records)).toEqual([]);
+    expect(unreadFiles(write().upload('f').remove('f').finals('f', null).records)).toEqual([]);
+    expect(unreadFiles(write().upload('f', 'unknown').register('g', 'fail').records)).toEqual([]);
+  });
+
+  test('an acknowledgement without an id leaves a file that nobody can read', () => {
+    const { records } = write().act('upload');
+    expect(unreadFiles(records)).toEqual(['op-1']);
+  });
+
+  test('leave a history with final reads inconclusive, and one that promises none as it is', () => {
+    const { records } = again(write().upload('f').upload('g').finals('g', fileState('g', 1)));
+    expect(() => requireFinalReads(records)).toThrow(InconclusiveError);
+    expect(() => requireFinalReads(records)).toThrow(/^1 acknowledged files .*, e\.g\. f$/);
+    expect(() => requireFinalReads(write().upload('f').records)).not.toThrow();
   });
 });

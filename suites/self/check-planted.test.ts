@@ -103,6 +103,11 @@ const DEFECTS: Record<string, (all: readonly Life[], nth: number) => [WrittenHis
     const back = fileState(DELETED, 1 + (all[1]?.updates.filter(({ happened }) => happened).length ?? 0));
     return [history.read(DELETED, back).read(DELETED, null), DELETED];
   },
+  vanished: (all) => {
+    const [history, [file]] = play(all);
+    return [history.read(LIVE, null).read(LIVE, file?.states.at(-1) ?? null), LIVE];
+  },
+  duplicated: (all, nth) => [play(all)[0].search(nth % 2 === 0 ? [LIVE, LIVE] : [LIVE, 'other', LIVE]), LIVE],
   stale: (all, nth) => {
     const [history, [file]] = play(all);
     const acknowledged =

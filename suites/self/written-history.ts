@@ -13,6 +13,12 @@ interface Details {
   forMs?: number;
 }
 
+interface SearchOptions {
+  final?: boolean;
+  input?: Record<string, unknown>;
+  totalCount?: number;
+}
+
 /** Writes a history by hand: operations follow each other, 10 ms each and 10 ms apart, unless told otherwise. */
 export class WrittenHistory {
   readonly records: HistoryRecord[] = [];
@@ -70,8 +76,10 @@ export class WrittenHistory {
     return this.registryRead(fileId, registry, { final: true }).read(fileId, readModel, { final: true });
   }
 
-  search(ids: readonly string[]): this {
-    return this.act('search', { end: { ids, totalCount: ids.length } });
+  /** A search that lists these ids, and by default says that there are no more. */
+  search(ids: readonly string[], { final, input = { query: 'f' }, totalCount = ids.length }: SearchOptions = {}): this {
+    const invoke = { input, ...(final === true ? { final } : {}) };
+    return this.act('search', { invoke, end: { ids, totalCount } });
   }
 
   #look(
