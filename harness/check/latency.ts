@@ -21,7 +21,10 @@ interface Distribution {
   p95: Quantile;
   p99: Quantile;
   max: Quantile;
-  /** Median width of the intervals that ended: half of the samples are known at least this well. */
+  /**
+   * Median width of the intervals that ended: half of the samples are known at least this well. About a tenth of the
+   * latency, until so many writes wait at once that the cap on reads per second sets it (`VisibilityTracker`).
+   */
   resolutionMs: number | null;
   /** Width of the widest. */
   resolutionMsMax: number | null;

@@ -16,12 +16,16 @@ function codesOf(error: unknown): string[] {
   return [...(typeof code === 'string' ? [code] : []), ...inner, ...codesOf(error.cause)];
 }
 
-/** A write that a 5xx answers may have happened: the service can have failed after its commit. */
+/**
+ * Success is 2xx. A write that is sent elsewhere (3xx), or answered with 5xx, may have happened: the service can have
+ * failed after its commit.
+ */
 export function outcomeOfStatus(kind: OperationKind, status: number): Outcome {
-  if (status < 400) return 'ok';
+  const isWrite = WRITES.has(kind);
+  if (status >= 200 && status < 300) return 'ok';
   // A read that finds nothing is a good answer.
-  if (status === 404 && !WRITES.has(kind)) return 'ok';
-  return status >= 500 && WRITES.has(kind) ? 'unknown' : 'fail';
+  if (status === 404 && !isWrite) return 'ok';
+  return isWrite && (status < 400 || status >= 500) ? 'unknown' : 'fail';
 }
 
 /** A timeout or a reset leaves a write unknown; a connection that was refused leaves it undone. */

@@ -43,7 +43,11 @@ const PAUSE_MS_MIN = 2;
 const PAUSE_MS_MAX = 250;
 /** A pause is this share of the time already waited, so the resolution is relative to what is measured. */
 const PAUSE_SHARE = 0.1;
-/** All files together are read at most about this often, so that measuring does not become the load. */
+/**
+ * All files together are read at most about this often, so that measuring does not become the load. With so many files
+ * waiting that their pauses would come to more, this cap sets the resolution, no longer the share: a file is then read
+ * once in (files waiting ÷ reads per second).
+ */
 const READS_PER_SECOND = 400;
 /** After `hurry`, when a backlog is expected to drain. */
 const READS_PER_SECOND_HURRIED = 1500;
@@ -62,6 +66,7 @@ export class VisibilityTracker {
   #hurriedAt = Number.NEGATIVE_INFINITY;
   #deadlineAtLeast = 0;
   #wake = new AbortController();
+  #failure: { error: unknown } | undefined;
   #reading = 0;
   readonly #turns: (() => void)[] = [];
 
@@ -69,15 +74,13 @@ export class VisibilityTracker {
     this.#options = options;
   }
 
-  /** Starts following; never throws, what goes wrong ends as a censored sample. */
+  /** Starts following; never throws. What goes wrong is thrown by `finish`, and its write is censored. */
   watch(watched: Watched): void {
     this.#waiting++;
-    const run = this.#follow(watched)
-      .then((sample) => this.#add(sample))
-      .finally(() => {
-        this.#waiting--;
-        this.#running.delete(run);
-      });
+    const run = this.#settle(watched).finally(() => {
+      this.#waiting--;
+      this.#running.delete(run);
+    });
     this.#running.add(run);
   }
 
@@ -98,9 +101,13 @@ export class VisibilityTracker {
     this.#deadlineAtLeast = deadlineAt;
   }
 
-  /** Waits until every write was seen or given up, and gives all samples. */
+  /**
+   * Waits until every write was seen or given up, and gives all samples.
+   * @throws the first error that following one met, e.g. of its `shows`
+   */
   async finish(): Promise<readonly Sample[]> {
     while (this.#running.size > 0) await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure.error;
     const { hops, recorder } = this.#options;
     if (hops !== undefined) {
       const known = await hops(this.samples.flatMap(({ fileId, hitAt }) => (hitAt === null ? [] : [fileId])));
@@ -111,6 +118,22 @@ export class VisibilityTracker {
       }
     }
     return this.samples;
+  }
+
+  /** Never rejects: until somebody waits for `finish`, nobody would hear of it. */
+  async #settle(watched: Watched): Promise<void> {
+    const failed = (error: unknown): void => {
+      this.#failure ??= { error };
+    };
+    try {
+      const sample = await this.#follow(watched).catch((error: unknown) => {
+        failed(error);
+        return censored(watched);
+      });
+      this.#add(sample);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #add(sample: Sample): void {
@@ -168,6 +191,10 @@ export class VisibilityTracker {
 
 function shownBy(kind: Visibility['kind']): (answer: Answer) => boolean {
   return ({ status }) => (kind === 'deleted' ? status === 404 : status === 200);
+}
+
+function censored({ shows: _, deadlineAt: __, ...base }: Watched): Sample {
+  return { ...base, missAt: null, hitAt: null };
 }
 
 function record(sample: Sample, now: number): NewRecord {

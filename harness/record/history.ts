@@ -120,7 +120,7 @@ export interface Invoked extends Base {
 /**
  * `ok`: the target said yes (a read that finds nothing is ok with `found: false`). `fail`: it said no, and the
  * write certainly did not happen (4xx, or a refused connection before any byte was sent). `unknown`: a timeout,
- * a reset, a 5xx on a write: it may have happened.
+ * a reset, a 3xx or 5xx on a write: it may have happened.
  */
 export interface Completed extends Base {
   type: 'ok' | 'fail' | 'unknown';
