@@ -1,20 +1,70 @@
-import type { PipelineClient } from '../clients/pipeline.ts';
+import type { Answer, OperationOptions, PipelineClient } from '../clients/pipeline.ts';
+import { monotonicMs } from '../core/clock.ts';
+import { DeadlineError, InconclusiveError } from '../core/errors.ts';
+import { pollUntil } from '../core/poll.ts';
 
-const AT_ONCE = 8;
+/** Each is read in two places at once. */
+const FILES_AT_ONCE = 4;
+const TIMEOUT_MS = 15_000;
 
-/** Reads every file from the registry and from the read model, marked as final: what checkers decide on. */
+export interface FinalReadsOptions {
+  /** What is not answered after this time is missing, default 15 s for all files together. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Reads every file from the registry and from the read model, marked as final: what checkers decide on. A read that
+ * fails is repeated until it is answered, found or not.
+ * @throws InconclusiveError saying how many files were not read in time, and how the last read of one failed
+ */
 export async function finalReads(
   pipeline: PipelineClient,
   fileIds: readonly string[],
-  signal?: AbortSignal,
+  { timeoutMs = TIMEOUT_MS, signal }: FinalReadsOptions = {},
 ): Promise<void> {
-  const rest = [...new Set(fileIds)];
-  const options = { final: true, ...(signal === undefined ? {} : { signal }) };
+  const deadlineAt = monotonicMs() + timeoutMs;
+  const files = [...new Set(fileIds)];
+  const rest = [...files];
+  const missing: string[] = [];
+  let cause: unknown;
   const reader = async (): Promise<void> => {
     for (let fileId = rest.pop(); fileId !== undefined; fileId = rest.pop()) {
-      await pipeline.registryFile(fileId, options);
-      await pipeline.searchById(fileId, options);
+      const options = { deadlineAt, ...(signal === undefined ? {} : { signal }) };
+      const id = fileId;
+      const reads = await Promise.allSettled([
+        untilAnswered(`the registry to answer for ${id}`, (read) => pipeline.registryFile(id, read), options),
+        untilAnswered(`search to answer for ${id}`, (read) => pipeline.searchById(id, read), options),
+      ]);
+      const failures = reads.flatMap((read): unknown[] => (read.status === 'rejected' ? [read.reason] : []));
+      const other = failures.find((error) => !(error instanceof DeadlineError));
+      if (other !== undefined) throw other;
+      if (failures.length === 0) continue;
+      missing.push(id);
+      cause ??= failures[0];
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, reader));
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, reader));
+  if (missing.length === 0) return;
+  throw new InconclusiveError(
+    `${missing.length} of ${files.length} files were not read by both registry and search within ${timeoutMs} ms`,
+    { cause, facts: { missing: missing.slice(0, 10) } },
+  );
+}
+
+async function untilAnswered(
+  what: string,
+  read: (options: OperationOptions) => Promise<Answer>,
+  { deadlineAt, signal }: { deadlineAt: number; signal?: AbortSignal },
+): Promise<void> {
+  const leftMs = Math.round(deadlineAt - monotonicMs());
+  if (leftMs <= 0) throw new DeadlineError(`No time was left for ${what}`);
+  await pollUntil(
+    async (bounded) => {
+      const answer = await read({ final: true, signal: bounded });
+      if (answer.outcome === 'ok') return true;
+      throw new Error(answer.error ?? `answered ${answer.status}`);
+    },
+    { what, timeoutMs: leftMs, intervalMs: 50, intervalMsMax: 1000, ...(signal === undefined ? {} : { signal }) },
+  );
 }

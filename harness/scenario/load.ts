@@ -14,7 +14,7 @@ export interface OpenLoopOptions {
 }
 
 export interface OpenLoop {
-  /** No further operation starts; resolves when those in flight have ended. */
+  /** No further operation starts; settles as `done` does, when those in flight have ended. */
   stop(): Promise<void>;
   /** Resolves when all have ended; rejects with the first error that `act` threw, which also ends the load. */
   done: Promise<void>;
@@ -43,8 +43,8 @@ export function startOpenLoop(options: OpenLoopOptions): OpenLoop {
       }
       if (ended.aborted) break;
       while (inFlight.size >= inFlightMax) await Promise.race(inFlight);
-      const operation: Promise<void> = options
-        .act(index, dueAt)
+      // Also when it throws before its first await.
+      const operation: Promise<void> = (async () => options.act(index, dueAt))()
         .catch((error: unknown) => {
           failure ??= { error };
           stopping.abort();
@@ -57,6 +57,8 @@ export function startOpenLoop(options: OpenLoopOptions): OpenLoop {
   }
 
   const done = run();
+  // Whoever holds `done` or calls `stop` hears of an error; until then it must not end the process as unhandled.
+  done.catch(() => {});
   return {
     done,
     stop() {

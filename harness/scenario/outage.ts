@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { PipelineClient } from '../clients/pipeline.ts';
+import { DeadlineError, InconclusiveError } from '../core/errors.ts';
 import { pollUntil } from '../core/poll.ts';
 import type { Fault } from '../faults/fault.ts';
 import { cacheOf } from '../probes/readiness.ts';
 import { awaitDrained } from '../probes/stream.ts';
 import { VisibilityTracker } from '../probes/visibility.ts';
 import type { Recorder } from '../record/writer.ts';
+import { convergenceOf } from './convergence.ts';
 import { finalReads } from './final-reads.ts';
 import { startOpenLoop } from './load.ts';
 
@@ -74,6 +76,7 @@ const READS_PER_SECOND_HURRIED = 200;
 /**
  * Steady uploads and searches before, during and after a fault; every accepted upload is followed until it can be read.
  * Then final reads of registry and read model, on which checkers decide. Judges nothing itself.
+ * @throws InconclusiveError when what was visible in time cannot be read in the end
  */
 export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   const { pipeline, recorder, signal } = plan;
@@ -156,24 +159,12 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   await Promise.all([uploading.stop(), searching.stop()]);
   const samples = await tracker.finish();
 
-  const visibleAfter = samples.flatMap(({ hitAt }) => (hitAt !== null && hitAt > healedAt ? [hitAt] : []));
-  const firstAppliedAt = visibleAfter.length === 0 ? undefined : Math.min(...visibleAfter);
-  const held = samples.filter(({ acceptedAt }) => acceptedAt < healedAt);
-  const drainedAt = held.some(({ hitAt }) => hitAt === null)
-    ? undefined
-    : Math.max(healedAt, ...held.map(({ hitAt }) => hitAt ?? 0));
+  const { firstAppliedAt, drainedAt, invisible } = convergenceOf(samples, healedAt);
   const marks = { 'first-applied': firstAppliedAt, 'backlog-drained': drainedAt } as const;
   for (const [name, at] of Object.entries(marks) as [keyof typeof marks, number | undefined][]) {
     if (at !== undefined) recorder.record({ type: 'mark', name, at, fault: fault.id });
   }
-  const invisible = samples.filter(({ hitAt }) => hitAt === null).length;
-  // With writes missing, the stream's own state says more than another wait: it is read, not awaited.
-  if (invisible === 0) await awaitDrained(plan.redis, { timeoutMs: plan.convergeMs, signal });
-  await finalReads(
-    pipeline,
-    samples.map(({ fileId }) => fileId),
-    signal,
-  );
+  await readInTheEnd(plan, samples, invisible);
 
   return {
     faultKind: fault.kind,
@@ -189,6 +180,21 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     backlogDrainedMs: drainedAt === undefined ? null : drainedAt - healedAt,
     backlog,
   };
+}
+
+/** @throws InconclusiveError when files were visible in time, and now registry or search do not answer for them */
+async function readInTheEnd(
+  { pipeline, redis, convergeMs, signal }: OutagePlan,
+  samples: readonly { fileId: string }[],
+  invisible: number,
+): Promise<void> {
+  // With writes missing, the stream's own state says more than another wait: it is read, not awaited.
+  if (invisible === 0) await awaitDrained(redis, { timeoutMs: convergeMs, signal });
+  const fileIds = samples.map(({ fileId }) => fileId);
+  await finalReads(pipeline, fileIds, { signal }).catch((error: unknown) => {
+    // Writes that nobody saw in time are what the case has to speak of first; what was not read is in the history.
+    if (invisible === 0 || !(error instanceof InconclusiveError)) throw error;
+  });
 }
 
 /** Asks query's readiness until it no longer says that all is well; marks that moment. */
@@ -211,8 +217,8 @@ function watchDetection(plan: OutagePlan, fault: Fault): { stop(): Promise<numbe
       signal,
     },
   ).catch((error: unknown) => {
-    // Not noticed before it was over: that is the finding, and the case's to judge.
-    if (!signal.aborted) throw error;
+    // Not noticed before it was over, or not in time: that is the finding, and the case's to judge.
+    if (!signal.aborted && !(error instanceof DeadlineError)) throw error;
     return undefined;
   });
   return {

@@ -11,6 +11,7 @@ import {
   type PipelineClient,
   type Random,
   type Recorder,
+  requireFinalReads,
   runCheckers,
   seededRandom,
 } from '../../harness/index.ts';
@@ -112,6 +113,7 @@ async function runBody(
     const unique = `${plan.key.replaceAll(/[^A-Za-z0-9]+/g, '-').toLowerCase()}-${given.random.fork('name').integer(0, 0xffff_ffff).toString(16)}`;
     const body = plan.body({ ...given, pipeline, redis, faults, unique, signal });
     await Promise.race([body, rejectAfterAbort(signal, body)]);
+    requireFinalReads(given.records);
     return undefined;
   } catch (error) {
     return error ?? new Error('The case threw nothing that says why');
