@@ -38,7 +38,11 @@ export async function finalReads(
       ]);
       const failures = reads.flatMap((read): unknown[] => (read.status === 'rejected' ? [read.reason] : []));
       const other = failures.find((error) => !(error instanceof DeadlineError));
-      if (other !== undefined) throw other;
+      if (other !== undefined) {
+        // The reason of the abort says more than what it interrupted.
+        signal?.throwIfAborted();
+        throw other;
+      }
       if (failures.length === 0) continue;
       missing.push(id);
       cause ??= failures[0];
