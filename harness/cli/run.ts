@@ -164,12 +164,8 @@ async function finishRun(
       ...(failure === undefined ? {} : { failure }),
     });
   let result = await write();
-  // A runner that reports failure although every case passed has failed in something that no case saw.
-  const crashed = !interrupted && end.exitCode !== 0 && [0, 4].includes(result.exitCode);
-  if (crashed) {
-    const how = end.exitCode === null ? `was ended by ${end.signal ?? 'an error'}` : `exited with ${end.exitCode}`;
-    result = await write({ kind: 'harness-error', reason: `The test runner ${how} although no case failed` });
-  }
+  const reason = interrupted ? undefined : whyCrashed(end, result);
+  if (reason !== undefined) result = await write({ kind: 'harness-error', reason });
   const latest = await pointLatestAt(folder);
   const report = shownPath(join(latest, 'index.html'));
   for (const line of summaryLines(result, { report }, screen.paint)) screen.line(line);
@@ -179,4 +175,11 @@ async function finishRun(
   }
   if (json) process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   return result.exitCode;
+}
+
+/** The runner exits with a failure when a case failed; anything else it can say by its exit means that it broke. */
+function whyCrashed({ exitCode, signal }: SuiteEnd, result: RunResult): string | undefined {
+  if (exitCode === null) return `The test runner was ended by ${signal ?? 'an error'}`;
+  if (exitCode === 0 || ![0, 4].includes(result.exitCode)) return undefined;
+  return `The test runner exited with ${exitCode} although no case failed`;
 }
