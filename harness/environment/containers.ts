@@ -102,9 +102,10 @@ async function startAll(context: StartContext): Promise<Running> {
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const versions = await findVersions(engine, parts, address('redis'));
-  journal.ready(elapsed(), { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
+  const readyMs = elapsed();
+  journal.ready(readyMs, { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
   return {
-    ...{ id: home.id, kind: 'containers', urls, accounts, parts, links, versions, logDirectory },
+    ...{ id: home.id, kind: 'containers', readyMs, urls, accounts, parts, links, versions, logDirectory },
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

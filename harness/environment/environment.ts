@@ -55,6 +55,8 @@ export interface Link {
 export interface Environment extends AsyncDisposable {
   readonly id: string;
   readonly kind: EnvironmentKind;
+  /** From the call that started it until every part answered, in ms. */
+  readonly readyMs: number;
   /** Base URLs without a trailing slash, stable over restarts: `http://127.0.0.1:41000`. */
   readonly urls: Readonly<Record<ServiceName, string>>;
   /** One account per role. */

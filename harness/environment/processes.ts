@@ -64,9 +64,10 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   });
   const versions: Record<string, string> = { postgres: template.version, node: process.versions.node };
   if (steps.redis !== undefined) versions.redis = (await redisServerInfo(address('redis'))).redis_version ?? 'unknown';
-  journal.ready(elapsed(), { prepared: preparedMs, ...steps }, versions);
+  const readyMs = elapsed();
+  journal.ready(readyMs, { prepared: preparedMs, ...steps }, versions);
   return {
-    ...{ id: home.id, kind: 'processes', urls, accounts, parts, links, versions, logDirectory },
+    ...{ id: home.id, kind: 'processes', readyMs, urls, accounts, parts, links, versions, logDirectory },
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

@@ -49,6 +49,7 @@ requirement(
     const redis = connectRedis(t.env.redisAddress());
     const readModel = connectPostgres(t.env.databaseAccess('query'));
     try {
+      await recordFirstUpload(t);
       const load: Omit<SyncLoad, 'phase' | 'prefix' | 'count'> = {
         pipeline,
         recorder,
@@ -78,6 +79,16 @@ requirement(
     }
   },
 );
+
+/** How soon after its start was asked for a fresh pipeline takes an upload: its start, a token, the upload. */
+async function recordFirstUpload({ env, pipeline, recorder, evidence, unique }: CaseContext): Promise<void> {
+  const askedAt = recorder.now();
+  const answer = await pipeline.upload({ filename: `${unique}-first.txt`, content: Buffer.from('first') });
+  demand(answer.outcome === 'ok', `The first upload was answered ${answer.status ?? answer.error}`);
+  const value = Math.round(env.readyMs + answer.endedAt - askedAt);
+  recorder.record({ type: 'figure', name: 'start-to-first-accepted-upload-ms', value, unit: 'ms' });
+  evidence['start to first upload (ms)'] = value;
+}
 
 /** Searches beside the uploads, each timed from when it was due. */
 function startSearches({ pipeline, recorder, unique, signal }: CaseContext): { stop(): Promise<number[]> } {
