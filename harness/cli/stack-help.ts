@@ -3,7 +3,7 @@ import type { Environment } from '../environment/environment.ts';
 import { table } from './text.ts';
 
 /** Addresses of a running pipeline and lines to paste: a token, an upload, a search, and a look at the stream. */
-export function stackHelp(environment: Environment): string {
+export function stackHelp(environment: Environment, redisCli: string): string {
   const { urls, accounts } = environment;
   const redis = environment.redisAddress();
   const databases = (['admin', 'query'] as const).map((service) => {
@@ -16,7 +16,7 @@ export function stackHelp(environment: Environment): string {
     ...databases,
     ['logs', environment.logDirectory],
   ]);
-  const cli = `redis-cli -h ${redis.host} -p ${redis.port}`;
+  const cli = `${redisCli} -h ${redis.host} -p ${redis.port}`;
   return `
 ${addresses.join('\n')}
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
-import type { EnvironmentOptions } from '../environment/environment.ts';
+import type { EnvironmentKind, EnvironmentOptions } from '../environment/environment.ts';
+import { redisCliCommand } from '../environment/servers/redis-binary.ts';
 import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -58,7 +59,7 @@ async function start(options: StartOptions): Promise<number> {
       signal: interrupt.signal,
     }).catch(explainTakenPort);
     screen.clear();
-    screen.line(stackHelp(environment));
+    screen.line(stackHelp(environment, await redisCli(kind)));
     await aborted(interrupt.signal);
     screen.line('\nStopping …');
     await environment.stop();
@@ -67,6 +68,11 @@ async function start(options: StartOptions): Promise<number> {
     if (!interrupt.signal.aborted) throw error;
   }
   return EXIT.conformant;
+}
+
+/** Containers bring no client to this machine: there the name is all that can be said. */
+async function redisCli(kind: EnvironmentKind): Promise<string> {
+  return kind === 'processes' ? redisCliCommand() : 'redis-cli';
 }
 
 function portsOf(options: StartOptions): NonNullable<EnvironmentOptions['ports']> {

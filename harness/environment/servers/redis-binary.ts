@@ -45,6 +45,21 @@ export async function findRedis(
   return unpacked(options);
 }
 
+/**
+ * How a person calls redis-cli on this machine: by name where PATH has it, else the one that came with the server.
+ * Just the name when there is none; the shell then says so.
+ */
+export async function redisCliCommand(): Promise<string> {
+  const { searchPath } = machineSettings();
+  for (const name of ['redis-cli', 'valkey-cli']) {
+    if (searchPath.some((folder) => isExecutable(join(folder, name)))) return name;
+  }
+  const { path, env } = await findRedis();
+  const client = path.replace(/-server$/, '-cli');
+  if (client === path || !isExecutable(client)) return 'redis-cli';
+  return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), client].join(' ');
+}
+
 async function unpacked(options: {
   onProgress?: (detail: string) => void;
   signal?: AbortSignal;
