@@ -20,15 +20,18 @@ export function stackHelp(environment: Environment, redisCli: string): string {
   return `
 ${addresses.join('\n')}
 
-Get a token, upload a file, find it (paste as it is; the secrets belong to this throw-away pipeline only):
+# Get a token, upload a file, wait until it is searchable, find it by name. Paste as it is; the secrets belong to this
+# throw-away pipeline only.
 
   TOKEN=$(curl -s ${urls.admin}/api/v1/auth/token -H 'content-type: application/json' \\
     -d '{"client_id":"${accounts.ADMIN.clientId}","client_secret":"${accounts.ADMIN.clientSecret}"}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
   echo 'hello' > hello-syncproof.txt
-  curl -s ${urls.ingester}/api/v1/files/upload -H "authorization: Bearer $TOKEN" -F file=@hello-syncproof.txt -F description=first
-  curl -s ${urls.query}/api/search -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"query":"hello","mode":"partial"}'
+  FILE=$(curl -s ${urls.ingester}/api/v1/files/upload -H "authorization: Bearer $TOKEN" -F file=@hello-syncproof.txt -F description=first \\
+    | sed 's/.*"file_id":"\\([^"]*\\)".*/\\1/'); echo "uploaded $FILE"
+  curl -sf --retry 10 --retry-delay 1 --retry-all-errors ${urls.query}/api/search/$FILE -H "authorization: Bearer $TOKEN"; echo
+  curl -s ${urls.query}/api/search -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' -d '{"query":"hello","mode":"partial"}'; echo
 
-Watch the stream:
+# Watch the stream:
 
   ${cli} XINFO STREAM ${EVENT_STREAM_NAME}
   ${cli} XINFO GROUPS ${EVENT_STREAM_NAME}

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { UsageError } from '../core/errors.ts';
 
 /** The package's own facts, for `--version` and reports. */
 export function packageFacts(): { version: string; root: string } {
   const url = new URL('../../package.json', import.meta.url);
   const { version } = JSON.parse(readFileSync(url, 'utf8')) as { version: string };
-  return { version, root: new URL('.', url).pathname };
+  return { version, root: fileURLToPath(new URL('.', url)) };
 }
 
 /** True on CI servers, which all set CI: progress is then written as plain lines. */

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { test as base, expect, type Page } from '@playwright/test';
 import { type RunResult, runResultSchema } from '../../harness/report/result.ts';
 import { writeReports } from '../../harness/report/write.ts';
 import { sampleHistory } from './sample-history.ts';
 
-const LATEST = new URL('../../reports/output/latest/', import.meta.url).pathname;
+const LATEST = fileURLToPath(new URL('../../reports/output/latest/', import.meta.url));
 const HOSTILE_NAME = '<img src=x onerror="console.error(1)">\u202Egpj.exe';
 
 interface OpenedReport {
