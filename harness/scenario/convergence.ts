@@ -25,3 +25,20 @@ export function convergenceOf(samples: readonly Seen[], healedAt: number): Conve
     invisible: samples.filter(({ hitAt }) => hitAt === null).length,
   };
 }
+
+/** A write younger than this may be unseen with nothing wrong: neither applied nor looked for yet, in ms. */
+const ON_ITS_WAY_MS = 500;
+
+/**
+ * How many writes were accepted while the fault was on and kept from readers by it: none when it reached no service.
+ * The youngest ones do not count, they would be missing without a fault, too.
+ */
+export function heldBack(
+  samples: readonly Seen[],
+  { effectiveAt, healingAt }: { effectiveAt: number; healingAt: number },
+): number {
+  return samples.filter(
+    ({ acceptedAt, hitAt }) =>
+      acceptedAt >= effectiveAt && acceptedAt <= healingAt - ON_ITS_WAY_MS && (hitAt === null || hitAt > healingAt),
+  ).length;
+}

@@ -8,7 +8,7 @@ import { cacheOf } from '../probes/readiness.ts';
 import { awaitDrained } from '../probes/stream.ts';
 import { VisibilityTracker } from '../probes/visibility.ts';
 import type { Recorder } from '../record/writer.ts';
-import { convergenceOf } from './convergence.ts';
+import { convergenceOf, heldBack } from './convergence.ts';
 import { finalReads } from './final-reads.ts';
 import { startOpenLoop } from './load.ts';
 
@@ -63,7 +63,7 @@ export interface OutageResult {
   firstAppliedMs: number | null;
   /** From healing until all that was accepted before it was visible; null when something never was. */
   backlogDrainedMs: number | null;
-  /** How many were accepted but not visible at the moment of healing. */
+  /** How many were accepted while the fault was on and not visible when its healing began, the youngest left out. */
   backlog: number;
 }
 
@@ -149,8 +149,8 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     sleep(Math.max(0, effectiveAt + plan.faultMs - recorder.now()), undefined, { signal }),
     plan.during?.(fault),
   ]);
-  const backlog = tracker.waiting;
   const detectedAt = await detection.stop();
+  const healingAt = recorder.now();
   const healedAt = await fault.heal();
   tracker.hurry();
   tracker.holdUntil(healedAt + plan.convergeMs);
@@ -178,7 +178,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
     firstAppliedMs: firstAppliedAt === undefined ? null : firstAppliedAt - healedAt,
     backlogDrainedMs: drainedAt === undefined ? null : drainedAt - healedAt,
-    backlog,
+    backlog: heldBack(samples, { effectiveAt, healingAt }),
   };
 }
 
