@@ -26,7 +26,10 @@ export interface UploadInput {
   ttlDays?: number;
 }
 
-/** What became of one request. `body` is the parsed JSON, or the text of another answer. Times are the recorder's. */
+/**
+ * What became of one request. `body` is the parsed JSON, or the text of another answer; a Buffer where bytes were asked
+ * for. Times are the recorder's.
+ */
 export interface Answer {
   outcome: Outcome;
   status?: number;
@@ -55,6 +58,8 @@ export interface RawRequest {
   body?: unknown;
   /** Adds the client's bearer token; default true. */
   authenticated?: boolean;
+  /** The body of a 2xx answer is wanted as it came, in a Buffer. */
+  bytes?: boolean;
   timeoutMs?: number;
   signal?: AbortSignal;
 }
@@ -124,6 +129,9 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     const expired = AbortSignal.timeout(limitMs);
     const signal = request.signal === undefined ? expired : AbortSignal.any([expired, request.signal]);
     const answer = await poolOf(service).request({ method, path, headers, body: payload, signal });
+    if (request.bytes === true && answer.statusCode < 300) {
+      return { status: answer.statusCode, body: Buffer.from(await answer.body.arrayBuffer()) };
+    }
     const text = await answer.body.text();
     const json = String(answer.headers['content-type'] ?? '').includes('json');
     return { status: answer.statusCode, body: json && text !== '' ? parseJson(text) : text };

@@ -7,7 +7,16 @@ import {
 import type { RegistryFile } from '../../harness/contract/http.ts';
 import { pollUntil } from '../../harness/index.ts';
 import { eventsOf, lastEventId, type StreamEntry } from '../support/events.ts';
-import { awaitById, awaitSearchable, instant, randomBytes, registered, sha256, upload } from '../support/steps.ts';
+import {
+  awaitById,
+  awaitSearchable,
+  download,
+  instant,
+  randomBytes,
+  registered,
+  sha256,
+  upload,
+} from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
 
@@ -16,8 +25,10 @@ const requirement = suite();
 /** Bytes; around the sizes at which streams cut their chunks. */
 const SIZES = [1, 1024, 65_535, 65_536, 65_537, 300_000];
 
-requirement('UP-01', { floor: { uploads: SIZES.length } }, async ({ pipeline, evidence, random, unique }) => {
+requirement('UP-01', { floor: { uploads: SIZES.length, downloads: SIZES.length } }, async (t) => {
+  const { pipeline, evidence, random, unique, signal } = t;
   const ids = new Set<string>();
+  evidence.downloads = 0;
   for (const size of SIZES) {
     const content = randomBytes(random, size);
     const filename = `${unique}-${size}.bin`;
@@ -50,6 +61,11 @@ requirement('UP-01', { floor: { uploads: SIZES.length } }, async ({ pipeline, ev
       `${what}: the registry's entry`,
     );
     ids.add(answer.file_id);
+
+    await awaitSearchable(pipeline, answer.file_id, { signal });
+    const stored = await download(pipeline, answer.file_id, signal);
+    demand(content.equals(stored), () => `${what}: ${stored.length} bytes are handed out, and they are not the same`);
+    evidence.downloads++;
   }
   demandEqual(ids.size, SIZES.length, 'Ids given to as many uploads');
   evidence.uploads = ids.size;

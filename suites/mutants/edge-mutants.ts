@@ -44,6 +44,19 @@ export const edgeMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'bytes-thrown-away',
+    defect: 'storage throws the bytes away after it received them all',
+    services: ['storage'],
+    caughtBy: ['UP-01'],
+    edits: [
+      {
+        file: 'services/storage/object-store.ts',
+        find: 'await rename(draft, target);',
+        replace: 'await rm(draft);',
+      },
+    ],
+  },
+  {
     id: 'live-needs-servers',
     defect: 'liveness fails when a server is away',
     services: ['query'],

@@ -51,8 +51,10 @@ export const REQUIREMENTS = [
     level: 'MUST',
     tier: 'core',
     needs: ['http'],
-    text: 'An upload answers 201 with an id, the exact size and the SHA-256 of the bytes, and the registry then holds exactly that.',
-    allowed: ['201, and the registry answers 200 for the id with the same size, checksum and names.'],
+    text: 'An upload answers 201 with an id, the exact size and the SHA-256 of the bytes; the registry then holds exactly that, and a download gives the same bytes.',
+    allowed: [
+      '201, the registry answers 200 for the id with the same size, checksum and names, and once the file is searchable its download answers 200 with every byte that was sent.',
+    ],
     since: '0.1.0',
     source: CONTRACT,
   },

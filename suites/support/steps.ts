@@ -53,6 +53,15 @@ export async function findById(pipeline: PipelineClient, fileId: string): Promis
   return conforms(searchHitSchema, answer.body, `The read model's entry ${fileId}`);
 }
 
+/** The bytes of a file, as query hands them out. @throws Violation unless the answer is 200 */
+export async function download(pipeline: PipelineClient, fileId: string, signal: AbortSignal): Promise<Buffer> {
+  const path = `/api/download/${encodeURIComponent(fileId)}`;
+  const { status, outcome, error, body } = await pipeline.request('query', 'GET', path, { bytes: true, signal });
+  demand(status === 200, () => `GET ${path} was answered ${status ?? outcome} ${error ?? ''}`);
+  demand(Buffer.isBuffer(body), `GET ${path} was answered without bytes`);
+  return body;
+}
+
 /** One page of a search. @throws Violation unless the answer is 200 in the contract's shape */
 export async function search(pipeline: PipelineClient, body: Record<string, unknown>): Promise<SearchAnswer> {
   const answer = await pipeline.search(body);
