@@ -107,11 +107,8 @@ requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidenc
   const events = new Map<string, FileEvent>();
   for (const entry of entries) {
     const event = conforms(fileEventSchema, entry.fields, `The event ${entry.id}`);
-    const repeated = events.get(event.event_type);
-    demand(
-      repeated === undefined || (repeated.version !== undefined && repeated.version === event.version),
-      `${event.event_type} of one change is on the stream twice`,
-    );
+    // Nothing is broken here, so no reply is lost, and the publisher has no reason to send an event again.
+    demand(!events.has(event.event_type), `${event.event_type} of one change is on the stream twice`);
     events.set(event.event_type, event);
     demandComplete(entry);
     demandEqual(event.storage_element_id, created.storage_element_id, `storage_element_id of ${event.event_type}`);
@@ -121,7 +118,6 @@ requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidenc
     ['file:created', 'file:updated', 'file:deleted'],
     'Events of an upload, an update and a deletion',
   );
-  demand(entries.length <= 2 * events.size, `${entries.length} events for 3 changes`);
   for (const [type, file] of [
     ['file:created', created],
     ['file:updated', updated],

@@ -65,7 +65,7 @@ export const REQUIREMENTS = [
     needs: ['http', 'redis'],
     text: 'One committed change puts exactly one event on the stream, with every field of the event contract.',
     allowed: [
-      'One event per change.',
+      'One event per change while nothing is broken.',
       'One more, identical in event type and version, where the reply to the first was lost and the publisher tried again.',
     ],
     since: '0.1.0',
