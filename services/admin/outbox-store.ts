@@ -11,14 +11,15 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const PURGE_ROWS_MAX = 5000;
 
 // Rows that are unpublished, not rows behind a cursor: a number that was taken early can commit late.
+// A deletion has no metadata and counts as 0 bytes: it must stay behind the cut when its file's creation does.
 const UNPUBLISHED = `
   SELECT seq, event_id, event_type, file_id, version, storage_element_id, occurred_at, metadata, traceparent
   FROM (
     SELECT seq, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata,
-      traceparent, sum(octet_length(metadata)) OVER (ORDER BY seq) - octet_length(metadata) AS bytes_before
+      traceparent, sum(coalesce(octet_length(metadata), 0)) OVER (ORDER BY seq) - coalesce(octet_length(metadata), 0) AS bytes_before
     FROM (SELECT * FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT ${BATCH_ROWS_MAX}) AS first
   ) AS measured
-  WHERE coalesce(bytes_before, 0) < ${BATCH_BYTES_MAX}
+  WHERE bytes_before < ${BATCH_BYTES_MAX}
   ORDER BY seq`;
 
 /**
