@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { commonSettings, decimal, integer, onOff, optionalText, secretUrl, text } from '../common/config.ts';
+import { commonSettings, decimal, integer, onOff, optionalSecretFile, secretUrl, text } from '../common/config.ts';
 
 export const adminSettings = {
   ...commonSettings('admin'),
@@ -13,8 +13,8 @@ export const adminSettings = {
   EVENT_STREAM_MAXLEN: integer({ min: 1, max: 1_000_000_000, fallback: 10_000 }),
   EVENT_STREAM_RETENTION_HOURS: decimal({ min: 0, max: 100_000, fallback: 24 }),
   OUTBOX_POLL_MS: integer({ min: 1, max: 2000, fallback: 10 }),
-  AUTH_PRIVATE_KEY_FILE: optionalText(),
-  AUTH_CLIENTS_FILE: optionalText(),
+  AUTH_PRIVATE_KEY_FILE: optionalSecretFile(),
+  AUTH_CLIENTS_FILE: optionalSecretFile(),
   AUTH_TOKEN_TTL_S: integer({ min: 1, max: 86_400, fallback: 3600 }),
 };
 export type AdminSettings = z.output<z.ZodObject<typeof adminSettings>>;

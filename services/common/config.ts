@@ -27,6 +27,11 @@ export function optionalText(): z.ZodType<string | undefined> {
   return setting(z.string().min(1).optional(), 'a text that is not empty');
 }
 
+/** Path of a file that holds a secret; it is never shown, neither in errors nor by `/version`. */
+export function optionalSecretFile(): z.ZodType<string | undefined> {
+  return setting(z.string().min(1).optional(), 'a path that is not empty', true);
+}
+
 export function integer(bounds: { min: number; max: number; fallback: number }): z.ZodType<number> {
   const schema = z
     .string()

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { adminSettings } from '../../services/admin/settings.ts';
 import {
   choice,
   decimal,
@@ -70,5 +71,13 @@ describe('settings', () => {
     const shown = publicSettings(shape, loadSettings(shape, right));
     expect(JSON.stringify(shown)).not.toContain('hush');
     expect(shown).toHaveProperty('PORT', 8000);
+  });
+
+  test('the paths of files with secrets are not shown either', () => {
+    const folder = { AUTH_PRIVATE_KEY_FILE: '/hush/key.pem', AUTH_CLIENTS_FILE: '/hush/clients.json' };
+    const environment = { DATABASE_URL: 'postgres://h/db', REDIS_URL: 'redis://h', ...folder };
+    const settings = loadSettings(adminSettings, environment);
+    expect(settings).toMatchObject(folder);
+    expect(JSON.stringify(publicSettings(adminSettings, settings))).not.toMatch(/hush|_FILE/);
   });
 });
