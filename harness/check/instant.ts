@@ -25,3 +25,8 @@ export function compareInstants(a: string, b: string): number {
   const unit = 10 ** (6 - Math.min(left.digits, right.digits));
   return Math.floor(left.micros / unit) - Math.floor(right.micros / unit);
 }
+
+/** Microseconds since the epoch; digits that a text does not show are 0. NaN when it is no ISO 8601 timestamp. */
+export function microsecondsOf(text: string): number {
+  return parse(text)?.micros ?? Number.NaN;
+}

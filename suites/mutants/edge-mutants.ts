@@ -57,6 +57,19 @@ export const edgeMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'search-cuts-microseconds',
+    defect: 'search cuts timestamps to milliseconds',
+    services: ['query'],
+    caughtBy: ['SYNC-02'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: String.raw`iso.replace(/(\.\d{3})000Z$/, '$1Z')`,
+        replace: String.raw`iso.replace(/(\.\d{3})\d{3}Z$/, '$1Z')`,
+      },
+    ],
+  },
+  {
     id: 'live-needs-servers',
     defect: 'liveness fails when a server is away',
     services: ['query'],

@@ -87,7 +87,9 @@ export const REQUIREMENTS = [
     tier: 'core',
     needs: ['http', 'redis'],
     text: 'An update becomes visible, and every metadata field arrives byte-exact: names, descriptions, tags, JSON metadata, timestamps.',
-    allowed: ['Search and event show what the registry shows; timestamps are the same instant to the millisecond.'],
+    allowed: [
+      'Search and event show what the registry shows; timestamps are the same instant to the microsecond, in any notation.',
+    ],
     since: '0.1.0',
     source: CONTRACT,
   },

@@ -9,7 +9,7 @@ import {
   type UploadAnswer,
   uploadAnswerSchema,
 } from '../../harness/contract/http.ts';
-import { type PipelineClient, pollUntil, type Random, type UploadInput } from '../../harness/index.ts';
+import { microsecondsOf, type PipelineClient, pollUntil, type Random, type UploadInput } from '../../harness/index.ts';
 import { conforms, demand, promised } from './violation.ts';
 
 /** How long a committed change may take to show in a pipeline where nothing is broken. */
@@ -114,7 +114,7 @@ export async function awaitSearchable(pipeline: PipelineClient, fileId: string, 
   return hit;
 }
 
-/** Milliseconds since the epoch, so that one instant in two notations is the same. */
+/** Microseconds since the epoch: one instant in two notations is the same, one that lost its last digits is not. */
 export function instant(text: string | null | undefined): number | null {
-  return text === null || text === undefined ? null : Date.parse(text);
+  return text === null || text === undefined ? null : microsecondsOf(text);
 }
