@@ -4,8 +4,8 @@ import {
   fileEventSchema,
   fileMetadataSchema,
 } from '../../harness/contract/events.ts';
-import type { RegistryFile } from '../../harness/contract/http.ts';
-import { pollUntil } from '../../harness/index.ts';
+import { type RegistryFile, registryFileSchema } from '../../harness/contract/http.ts';
+import { microsecondsOf, pollUntil } from '../../harness/index.ts';
 import { eventsOf, lastEventId, type StreamEntry } from '../support/events.ts';
 import {
   awaitById,
@@ -90,8 +90,11 @@ requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidenc
   const isUpdated = (hit?: { description: string | null }): boolean => hit?.description === 'as updated';
   await awaitById(pipeline, file_id, 'the update searchable', isUpdated, { signal });
 
+  const removalFrom = new Date().toISOString();
   const removal = await pipeline.remove(file_id);
+  const removalUntil = new Date().toISOString();
   demandEqual(removal.status, 200, 'The answer to a deletion');
+  const removed = conforms(registryFileSchema.pick({ deleted_at: true }), removal.body, 'The answer to a deletion');
   await awaitById(pipeline, file_id, 'the deletion searchable', (hit) => hit === undefined, { signal });
 
   // A second event for one of these changes would be on the stream before the event of a later upload.
@@ -125,6 +128,18 @@ requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidenc
     const event = events.get(type);
     demand(event !== undefined && 'metadata' in event, `${type} has no metadata`);
     demandEqual(comparable(event.metadata), comparable(file), `The metadata of ${type} against the registry`);
+    demandWithin(event.timestamp, { from: file.updated_at, until: file.updated_at }, `timestamp of ${type}`);
+  }
+  const deleted = events.get('file:deleted');
+  demand(deleted !== undefined && 'deleted_at' in deleted, 'file:deleted has no deleted_at');
+  demandWithin(deleted.timestamp, { from: removalFrom, until: removalUntil }, 'timestamp of file:deleted');
+  demandWithin(deleted.deleted_at, { from: removalFrom, until: removalUntil }, 'deleted_at of file:deleted');
+  if (removed.deleted_at != null) {
+    demandEqual(
+      instant(deleted.deleted_at),
+      instant(removed.deleted_at),
+      'deleted_at against the answer to the deletion',
+    );
   }
   const versions = [...events.values()].flatMap(({ version }) => version ?? []);
   demandEqual(
@@ -134,6 +149,20 @@ requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidenc
   );
   evidence.events = entries.length;
 });
+
+/** Microseconds: a clock that shows milliseconds cuts this much off. */
+const CUT_US = 1000;
+/** Microseconds from a change to the writing of its event. */
+const WRITING_US = 1_000_000;
+
+/** A moment that an event names: that of the change, or up to a second later. */
+function demandWithin(moment: string, change: { from: string; until: string }, what: string): void {
+  const [at, from, until] = [moment, change.from, change.until].map((text) => microsecondsOf(text));
+  demand(
+    at !== undefined && from !== undefined && until !== undefined && at > from - CUT_US && at <= until + WRITING_US,
+    () => `${what}: expected ${change.from} to ${change.until}, or up to 1 s later, got ${moment}`,
+  );
+}
 
 /** Every field that the contract names must be there, those without a value included. */
 function demandComplete({ id, fields }: StreamEntry): void {

@@ -70,6 +70,34 @@ export const edgeMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'event-timestamp-1970',
+    defect: 'the timestamp of every event is the start of 1970',
+    services: ['admin'],
+    caughtBy: ['UP-02'],
+    edits: [
+      {
+        file: 'services/admin/event.ts',
+        find: `'timestamp',
+    row.occurred_at,`,
+        replace: `'timestamp',
+    '1970-01-01T00:00:00.000000Z',`,
+      },
+    ],
+  },
+  {
+    id: 'deleted-at-1970',
+    defect: 'deleted_at of every deletion event is the start of 1970',
+    services: ['admin'],
+    caughtBy: ['UP-02'],
+    edits: [
+      {
+        file: 'services/admin/event.ts',
+        find: "fields.push('deleted_at', row.occurred_at)",
+        replace: "fields.push('deleted_at', '1970-01-01T00:00:00.000000Z')",
+      },
+    ],
+  },
+  {
     id: 'live-needs-servers',
     defect: 'liveness fails when a server is away',
     services: ['query'],

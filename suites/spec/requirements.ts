@@ -66,6 +66,7 @@ export const REQUIREMENTS = [
     text: 'One committed change puts exactly one event on the stream, with every field of the event contract.',
     allowed: [
       'One event per change while nothing is broken.',
+      'timestamp is the moment of the change or up to 1 s later; deleted_at is what the answer to the deletion shows, or the moment of the deletion where it shows none.',
       'One more, identical in event type and version, where the reply to the first was lost and the publisher tried again.',
     ],
     since: '0.1.0',
