@@ -6,7 +6,7 @@ import { UnreachableError } from '../core/errors.ts';
 import type { Environment } from '../environment/environment.ts';
 import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
-import { type BenchResult, type BenchRound, benchSync } from '../scenario/bench.ts';
+import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../scenario/bench.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
@@ -119,7 +119,8 @@ function benchLines({ rounds, ratios, ratePerSecond }: BenchResult, startMs: num
       ...(committed.length === rounds.length
         ? [row('accepted → row committed', (round) => round.rowCommitted ?? round.floor)]
         : []),
-      ['pipeline over floor', `${spread(ratios.p50, times)}`, '', `${spread(ratios.p99, times)}`],
+      ratioRow('row committed over floor', ratios.committed),
+      ratioRow('seen by id over floor', ratios.seen),
     ]),
     '',
     `Median of ${rounds.length} rounds (lowest–highest), ${samples} samples seen, ${censored} never seen.`,
@@ -129,6 +130,10 @@ function benchLines({ rounds, ratios, ratePerSecond }: BenchResult, startMs: num
     )} ms (median interval).`,
     `Start of the environment to the first accepted upload: ${milliseconds(startMs)}.`,
   ];
+}
+
+function ratioRow(name: string, { p50, p95, p99 }: Ratios): string[] {
+  return [name, ...[p50, p95, p99].map((values) => (values.length === 0 ? '–' : spread(values, times)))];
 }
 
 const ms = (value: number): string => value.toFixed(1);

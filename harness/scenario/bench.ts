@@ -45,8 +45,18 @@ export interface BenchRound {
 export interface BenchResult {
   ratePerSecond: number;
   rounds: BenchRound[];
-  /** Pipeline over floor, from 201, per round: the spread is in the list. */
-  ratios: { p50: number[]; p99: number[] };
+  /**
+   * Pipeline over floor, from 201. `committed` compares like with like, by the servers' own clocks; `seen` has the reads
+   * and their pauses in it.
+   */
+  ratios: { committed: Ratios; seen: Ratios };
+}
+
+/** One per round: the spread is in the list. Empty where the target does not let it be seen. */
+export interface Ratios {
+  p50: number[];
+  p95: number[];
+  p99: number[];
 }
 
 const WARM_UP = 200;
@@ -96,9 +106,19 @@ export async function benchSync(options: BenchOptions): Promise<BenchResult> {
       censored: samples.length - hit.length + load.refused,
     });
   }
-  const ratio = (name: 'p50' | 'p99'): number[] =>
-    rounds.map(({ fromAccepted, floor }) => fromAccepted[name] / floor[name]);
-  return { ratePerSecond, rounds, ratios: { p50: ratio('p50'), p99: ratio('p99') } };
+  const over = (pick: (round: BenchRound) => Figures | null): Ratios => {
+    const ratio = (name: keyof Ratios): number[] =>
+      rounds.flatMap((round) => {
+        const own = pick(round);
+        return own === null ? [] : [own[name] / round.floor[name]];
+      });
+    return { p50: ratio('p50'), p95: ratio('p95'), p99: ratio('p99') };
+  };
+  const ratios = {
+    committed: over(({ rowCommitted }) => rowCommitted),
+    seen: over(({ fromAccepted }) => fromAccepted),
+  };
+  return { ratePerSecond, rounds, ratios };
 }
 
 /** Quantiles by nearest rank. */
