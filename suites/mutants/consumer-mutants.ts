@@ -69,6 +69,20 @@ export const consumerMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'own-pending-not-drained',
+    defect: 'a consumer that starts again does not go on with the entries that it held',
+    services: ['query'],
+    caughtBy: ['RES-03'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: `    await this.#drainOwn();
+    metrics.connections.inc();`,
+        replace: '    metrics.connections.inc();',
+      },
+    ],
+  },
+  {
     id: 'never-reconnects',
     defect: 'no client connects to Redis again once the connection is lost',
     services: ['admin', 'query'],
