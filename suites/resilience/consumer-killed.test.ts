@@ -1,6 +1,7 @@
 import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
-import { connectPostgres, type Fault, groupState, pendingCount, pollUntil } from '../../harness/index.ts';
+import { connectPostgres, type Fault, groupState, monotonicMs, pendingCount, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
+import { lastEventId } from '../support/events.ts';
 import { demandAllVisible, outage } from '../support/redis-outage.ts';
 import { suite } from '../support/suite.ts';
 import { demandEqual } from '../support/violation.ts';
@@ -12,6 +13,9 @@ const requirement = suite();
  * with its own, not to wait until they look abandoned.
  */
 const CONVERGE_MS = 6000;
+
+/** A consumer that leaves entries where they are for this long is not about to take them: it reads within milliseconds. */
+const STANDS_MS = 500;
 
 requirement('RES-03', { floor: { uploadsBefore: 30, uploadsDuring: 20, heldAtKill: 1 } }, async (t) => {
   const result = await outage(t, {
@@ -35,8 +39,8 @@ async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }:
     // Keeps writers out and lets readers in: searches go on.
     await session.query(`BEGIN; LOCK TABLE ${READ_MODEL_TABLE} IN EXCLUSIVE MODE`);
     const atLock = (await groupState(redis))?.lastDeliveredId;
-    await pollUntil(async () => ((await groupState(redis))?.lastDeliveredId === atLock ? undefined : true), {
-      what: 'entries to be delivered to the consumer',
+    await pollUntil(consumerHoldsEntries(redis, atLock), {
+      what: 'the consumer to hold entries that it cannot commit',
       timeoutMs: 10_000,
       intervalMs: 2,
       intervalMsMax: 5,
@@ -50,4 +54,18 @@ async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }:
     session.release();
     await database.end();
   }
+}
+
+/**
+ * True once the consumer was given entries after the lock; or, when it already held some at the lock, once it takes no
+ * more although there are more: then it is waiting for the lock with them.
+ */
+function consumerHoldsEntries(redis: CaseContext['redis'], atLock: string | undefined) {
+  let leftSince: number | undefined;
+  return async (): Promise<true | undefined> => {
+    if ((await groupState(redis))?.lastDeliveredId !== atLock) return true;
+    if ((await lastEventId(redis)) === atLock) leftSince = undefined;
+    else leftSince ??= monotonicMs();
+    return leftSince !== undefined && monotonicMs() - leftSince >= STANDS_MS ? true : undefined;
+  };
 }
