@@ -12,7 +12,8 @@ import type { LeaderSession } from './outbox-store.ts';
  * leading: looks for unpublished rows when woken or when the poll interval is over; sends a batch to Redis as one
  *   transaction, then marks it published.
  *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the same rows are sent again.
- *   → following, after a short pause: the database session failed; the lock went with it.
+ *   → following, after a short pause: the database session failed; the lock went with it, and a batch in hand is
+ *     dropped unsent.
  */
 export interface OutboxRelay {
   /** There may be something new: look now. */
@@ -40,6 +41,11 @@ const FOLLOW_MS = 200;
 /** Constant: a Redis that is back must not wait for a pause that grew while it was away. */
 const RETRY_MS = 50;
 const PURGE_EVERY_MS = 60_000;
+/**
+ * A batch is sent at most this long after the session was last known to hold the lock. Well below the 5 s after which the
+ * server ends the session of a paused leader: so long nobody else leads.
+ */
+const LEADING_FOR_MS = 2000;
 
 export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   const stopping = new AbortController();
@@ -76,6 +82,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   async function lead(session: LeaderSession): Promise<void> {
     let purgeAtMs = performance.now() + PURGE_EVERY_MS;
     while (!stopping.signal.aborted && session.alive) {
+      let ledAtMs = performance.now();
       const rows = await session.unpublished();
       databaseTrouble.end();
       if (rows.length === 0) {
@@ -84,7 +91,15 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
           purgeAtMs = performance.now() + PURGE_EVERY_MS;
         }
         await rest();
-      } else if (await publish(rows)) {
+        continue;
+      }
+      // After a pause of this process another may lead, and the end of the session is heard of only later: it must answer.
+      while (session.alive && performance.now() - ledAtMs > LEADING_FOR_MS) {
+        ledAtMs = performance.now();
+        await session.confirm();
+      }
+      if (!session.alive) return;
+      if (await publish(rows)) {
         await session.markPublished(rows.map((row) => row.seq));
       } else {
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);

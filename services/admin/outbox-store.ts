@@ -23,15 +23,18 @@ const UNPUBLISHED = `
   ORDER BY seq`;
 
 /**
- * The leader's session. It holds an advisory lock, so at most one relay publishes; all of the relay's statements run on
- * it, so a relay that lost its lock cannot go on. The server ends the session of a relay that was paused or cut off, and
- * another instance takes over.
+ * The leader's session. It holds an advisory lock, so at most one relay reads and marks rows: all of its statements run
+ * on this session, and fail once the lock is lost. The server ends the session of a relay that was paused or cut off, and
+ * another instance takes over. A session cannot keep a relay that was paused with a batch in hand from sending it on
+ * waking, while another leads: before it sends, the relay must know that the session answered a moment ago.
  */
 export interface LeaderSession extends AsyncDisposable {
   /** False once the connection is gone, and the lock with it. */
   readonly alive: boolean;
   /** The oldest unpublished rows in the order of their numbers: per file that is the order of its commits. */
   unpublished(): Promise<OutboxRow[]>;
+  /** Resolves when the session, and so the lock, was there all the time until now. @throws when it ended */
+  confirm(): Promise<void>;
   markPublished(seqs: readonly string[]): Promise<void>;
   /** Removes rows published longer ago than the retention. @returns how many */
   purge(retentionHours: number): Promise<number>;
@@ -77,6 +80,9 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
     async unpublished() {
       const { rows } = await client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED });
       return rows;
+    },
+    async confirm() {
+      await client.query('SELECT 1');
     },
     async markPublished(seqs) {
       await client.query({

@@ -6,15 +6,19 @@ import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
+import { startOutboxRelay } from '../../services/admin/outbox-relay.ts';
 import { type LeaderSession, openLeaderSession } from '../../services/admin/outbox-store.ts';
+import { pause } from '../../services/common/backoff.ts';
 import { createLog } from '../../services/common/log.ts';
 import { migrate } from '../../services/common/postgres.ts';
+import { createRedisClient } from '../../services/common/redis.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../../services/admin/migrations', import.meta.url));
 const MEGABYTE = 1024 * 1024;
 
 let environment: Environment;
 let pool: pg.Pool;
+let url: string;
 let session: LeaderSession;
 
 beforeAll(async () => {
@@ -25,7 +29,7 @@ beforeAll(async () => {
     deferred: SERVICE_NAMES,
   });
   const { host, port, user, password, database } = environment.databaseAccess('admin');
-  const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
+  url = `postgres://${user}:${password}@${host}:${port}/${database}`;
   pool = new pg.Pool({ connectionString: url, max: 2 });
   await migrate(pool, MIGRATIONS);
   const opened = await openLeaderSession({ url, log: createLog('admin', 'silent'), applicationName: 'test-relay' });
@@ -83,5 +87,88 @@ describe('batches of the outbox', () => {
     await queue('deleted', large, 0);
     expect(await nextBatch()).toEqual([`file:deleted ${other}`, `file:created ${large}`]);
     expect(await nextBatch()).toEqual([`file:deleted ${large}`]);
+  });
+});
+
+describe('a leader that was paused with a batch in hand', () => {
+  const log = createLog('admin', 'silent');
+
+  /** Publishes what waits; after its first read it stands still for longer than a batch may wait, and `meanwhile` happens. */
+  async function relayed(meanwhile: () => Promise<void>): Promise<{ ids: string[]; sessions: number }> {
+    const { host, port } = environment.redisAddress();
+    const streamName = `outbox-test-${randomUUID()}`;
+    const redis = createRedisClient({ url: `redis://${host}:${port}`, log, name: 'test-relay', socketTimeoutMs: 2000 });
+    await expect.poll(() => redis.status).toBe('ready');
+    await session[Symbol.asyncDispose]();
+    let sessions = 0;
+    const relay = startOutboxRelay({
+      openSession: async () => {
+        const opened = await openLeaderSession({ url, log, applicationName: 'test-relay' });
+        if (opened === undefined) return undefined;
+        sessions++;
+        if (sessions > 1) return opened;
+        return {
+          get alive() {
+            // What a process that just woke believes.
+            return true;
+          },
+          unpublished: async () => {
+            const rows = await opened.unpublished();
+            if (rows.length > 0) {
+              await meanwhile();
+              await pause(2100, new AbortController().signal);
+            }
+            return rows;
+          },
+          confirm: () => opened.confirm(),
+          markPublished: (seqs) => opened.markPublished(seqs),
+          purge: (hours) => opened.purge(hours),
+          [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+        };
+      },
+      redis,
+      log,
+      streamName,
+      streamEntriesMax: 1000,
+      pollMs: 10,
+      retentionHours: 24,
+      onPublished: () => {},
+      onFailed: () => {},
+    });
+    try {
+      await expect.poll(unpublishedRows, { timeout: 8000 }).toBe(0);
+    } finally {
+      await relay.stop();
+    }
+    const entries = await redis.xrange(streamName, '-', '+');
+    await redis.quit();
+    const ids = entries.map(([, fields]) => String(fields[fields.indexOf('file_id') + 1]));
+    return { ids, sessions };
+  }
+
+  async function unpublishedRows(): Promise<number> {
+    const { rows } = await pool.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM outbox WHERE published_at IS NULL',
+    );
+    return rows[0]?.count ?? 0;
+  }
+
+  it('does not send it when its session ended meanwhile, and reads again once it leads again', async () => {
+    const [published, next] = [randomUUID(), randomUUID()];
+    await queue('created', published, 100);
+    const { ids, sessions } = await relayed(async () => {
+      await pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test-relay'");
+      // Another leader sent it, and more came.
+      await pool.query('UPDATE outbox SET published_at = now()');
+      await queue('created', next, 100);
+    });
+    expect(ids).toEqual([next]);
+    expect(sessions).toBe(2);
+  });
+
+  it('sends it when its session still answers', async () => {
+    const id = randomUUID();
+    await queue('created', id, 100);
+    expect(await relayed(async () => {})).toEqual({ ids: [id], sessions: 1 });
   });
 });
