@@ -8,6 +8,8 @@ import type { StorageClient } from './storage-client.ts';
 export interface Leftover {
   fileId: string;
   objectName: string;
+  /** Removes the object, also when the caller's token has expired. Never logged. */
+  deletionKey: string;
   account: Account;
 }
 
@@ -28,7 +30,7 @@ export interface CleanupOptions {
 }
 
 const BACKOFF = { ms: 500, msMax: 10_000 };
-/** A token does not last for ever, and neither do tries. */
+/** Neither the registry's answers to a token nor tries last for ever. */
 const GIVE_UP_MS = 15 * 60_000;
 /** A registration that hung may still be committed once its server goes on; so long "there is none" is not yet believed. */
 const DOUBT_MS = 15_000;
@@ -52,7 +54,7 @@ export function createCleanup({ storage, registry, log, signal }: CleanupOptions
   }
 
   async function removed(leftover: Leftover): Promise<boolean> {
-    await storage.remove(leftover.objectName, leftover.account);
+    await storage.remove(leftover.objectName, leftover.deletionKey);
     return true;
   }
 

@@ -12,22 +12,50 @@ const storedSchema = z.object({
   size: z.number(),
   checksum_sha256: z.string(),
 });
+const deletionKeySchema = z.object({ deletion_key: z.string() });
 export type StoredObject = z.output<typeof storedSchema>;
 
 /** From the end of the bytes to the answer. */
 const ANSWER_TIMEOUT_MS = 10_000;
 const DELETE_TIMEOUT_MS = 2000;
+/** Asked for before the bytes; as long as a client may be kept waiting for a storage that is away. */
+const KEY_TIMEOUT_MS = 5000;
 
 export interface StorageClient {
+  /**
+   * The key that removes an object which is about to be stored: it works when the caller's token has expired, and must
+   * neither be logged nor reach the caller. @throws HttpProblem 503, or the caller's 401/403
+   */
+  deletionKey(name: string, account: Account): Promise<string>;
   /** Streams bytes into an object. @throws HttpProblem 503, the caller's 401/403, or what `bytes` threw */
   put(name: string, bytes: AsyncIterable<Buffer>, account: Account): Promise<StoredObject>;
   /** @throws when storage did not confirm that the object is gone */
-  remove(name: string, account: Account): Promise<void>;
+  remove(name: string, deletionKey: string): Promise<void>;
+}
+
+function refusal(status: number): HttpProblem {
+  return new HttpProblem(status === 401 || status === 403 ? status : 503, `Storage answered ${status}.`);
 }
 
 export function createStorageClient(baseUrl: string, agent: Agent): StorageClient {
   const urlOf = (name: string): string => `${baseUrl}/api/v1/objects/${encodeURIComponent(name)}`;
   return {
+    async deletionKey(name, { token }) {
+      let answer: Awaited<ReturnType<typeof request>>;
+      try {
+        answer = await request(`${urlOf(name)}/deletion-key`, {
+          dispatcher: agent,
+          method: 'POST',
+          headers: { authorization: `Bearer ${token}` },
+          signal: AbortSignal.timeout(KEY_TIMEOUT_MS),
+        });
+        if (answer.statusCode === 200) return deletionKeySchema.parse(await answer.body.json()).deletion_key;
+        await answer.body.dump();
+      } catch (cause) {
+        throw new HttpProblem(503, 'Storage is not available.', { cause, headers: { 'retry-after': '1' } });
+      }
+      throw refusal(answer.statusCode);
+    },
     async put(name, bytes, { token }) {
       const late = new AbortController();
       let timer: NodeJS.Timeout | undefined;
@@ -46,14 +74,13 @@ export function createStorageClient(baseUrl: string, agent: Agent): StorageClien
       }).finally(() => clearTimeout(timer));
       if (answer.statusCode === 201) return storedSchema.parse(await answer.body.json());
       await answer.body.dump();
-      const passedOn = answer.statusCode === 401 || answer.statusCode === 403;
-      throw new HttpProblem(passedOn ? answer.statusCode : 503, `Storage answered ${answer.statusCode}.`);
+      throw refusal(answer.statusCode);
     },
-    async remove(name, { token }) {
+    async remove(name, deletionKey) {
       const answer = await request(urlOf(name), {
         dispatcher: agent,
         method: 'DELETE',
-        headers: { authorization: `Bearer ${token}` },
+        headers: { 'x-deletion-key': deletionKey },
         signal: AbortSignal.timeout(DELETE_TIMEOUT_MS),
       });
       await answer.body.dump();

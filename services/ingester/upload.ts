@@ -50,7 +50,8 @@ export async function upload(parts: UploadParts, request: FastifyRequest): Promi
         if (part.fieldname !== 'file') throw badParameter(part.fieldname, 'the file must be the part named "file"');
         const filename = originalFilename(part);
         const objectName = storageFilename(fileId, filename);
-        leftover = { fileId, objectName, account };
+        const deletionKey = await parts.storage.deletionKey(objectName, account);
+        leftover = { fileId, objectName, deletionKey, account };
         received = { filename, contentType: part.mimetype, ...(await store(parts, part, leftover)) };
       }
     }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Authenticator } from '../common/auth.ts';
 import { within } from '../common/backoff.ts';
@@ -6,7 +7,8 @@ import { createHttpService, type HttpService, type Readiness } from '../common/h
 import type { Log } from '../common/log.ts';
 import type { ServiceMetrics } from '../common/metrics.ts';
 import { HttpProblem } from '../common/problem.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { DeletionKeys } from './deletion-keys.ts';
+import { ObjectExistsError, type ObjectStore } from './object-store.ts';
 import { parseRange } from './range.ts';
 import { type StorageSettings, storageSettings } from './settings.ts';
 
@@ -15,6 +17,7 @@ export interface StorageParts {
   log: Log;
   metrics: ServiceMetrics;
   store: ObjectStore;
+  deletionKeys: DeletionKeys;
   auth: Authenticator;
 }
 
@@ -31,14 +34,25 @@ const storedSchema = z.object({
   storage_element_id: z.string(),
   size: z.number(),
   checksum_sha256: z.string(),
+  /** Lets its holder remove the object without a token. */
+  deletion_key: z.string(),
 });
+const deletionKeySchema = storedSchema.pick({ deletion_key: true });
 
 const tags = ['objects'];
 const security = [{ bearer: [] }];
 const url = '/api/v1/objects/:name';
+const DELETION_KEY_HEADER = 'x-deletion-key';
 
 /** Keeps the bytes of files as objects on disk. */
-export async function buildStorage({ config, log, metrics, store, auth }: StorageParts): Promise<HttpService> {
+export async function buildStorage({
+  config,
+  log,
+  metrics,
+  store,
+  deletionKeys,
+  auth,
+}: StorageParts): Promise<HttpService> {
   const app = await createHttpService({
     name: 'storage',
     config,
@@ -59,8 +73,27 @@ export async function buildStorage({ config, log, metrics, store, auth }: Storag
     },
     async (request, reply) => {
       // Without a content type Fastify parses nothing; the bytes are on the request itself.
-      const stored = await store.put(request.params.name, request.body ?? request.raw);
-      return reply.code(201).send({ ...stored, storage_element_id: config.STORAGE_ELEMENT_ID });
+      const { name } = request.params;
+      const stored = await store.put(name, request.body ?? request.raw).catch((error: unknown) => {
+        throw error instanceof ObjectExistsError ? existsProblem(name) : error;
+      });
+      const answer = { storage_element_id: config.STORAGE_ELEMENT_ID, deletion_key: deletionKeys.keyOf(name) };
+      return reply.code(201).send({ ...stored, ...answer });
+    },
+  );
+
+  // For who is about to store an object: the answer to the PUT may be lost, and the object must be removable even then.
+  app.post(
+    `${url}/deletion-key`,
+    {
+      onRequest: auth.requireRole('ADMIN', 'USER'),
+      schema: { tags, security, params: objectParamsSchema, response: { 200: deletionKeySchema } },
+    },
+    async (request) => {
+      const { name } = request.params;
+      // Not for the objects of others: they exist already.
+      if (await store.exists(name)) throw existsProblem(name);
+      return { deletion_key: deletionKeys.keyOf(name) };
     },
   );
 
@@ -91,15 +124,25 @@ export async function buildStorage({ config, log, metrics, store, auth }: Storag
     },
   );
 
+  const requireAdmin = auth.requireRole('ADMIN');
+  async function requireDeletionKeyOrAdmin(request: FastifyRequest): Promise<void> {
+    const key = request.headers[DELETION_KEY_HEADER];
+    const { name } = request.params as { name: string };
+    if (typeof key !== 'string' || !deletionKeys.matches(name, key)) await requireAdmin(request);
+  }
   app.delete(
     url,
-    { onRequest: auth.requireRole('ADMIN', 'USER'), schema: { tags, security, params: objectParamsSchema } },
+    { onRequest: requireDeletionKeyOrAdmin, schema: { tags, security, params: objectParamsSchema } },
     async (request, reply) => {
       await store.remove(request.params.name);
       return reply.code(204).send();
     },
   );
   return app;
+}
+
+function existsProblem(name: string): HttpProblem {
+  return new HttpProblem(409, `There is an object ${name} already.`);
 }
 
 async function readiness(store: ObjectStore): Promise<Readiness> {

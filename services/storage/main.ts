@@ -3,6 +3,7 @@ import { runService } from '../common/lifecycle.ts';
 import { createMetrics } from '../common/metrics.ts';
 import { createRemoteAuthenticator } from '../common/verifier.ts';
 import { buildStorage } from './app.ts';
+import { openDeletionKeys } from './deletion-keys.ts';
 import { openObjectStore } from './object-store.ts';
 import { storageSettings } from './settings.ts';
 
@@ -10,6 +11,7 @@ await runService('storage', storageSettings, async ({ config, log, resources }) 
   const agent = createAgent();
   resources.defer(() => agent.destroy());
   const store = await openObjectStore(config.STORAGE_DIR);
+  const deletionKeys = await openDeletionKeys(config.STORAGE_DIR);
   const auth = createRemoteAuthenticator(config, agent);
-  return { app: await buildStorage({ config, log, metrics: createMetrics('storage'), store, auth }) };
+  return { app: await buildStorage({ config, log, metrics: createMetrics('storage'), store, deletionKeys, auth }) };
 });

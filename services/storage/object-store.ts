@@ -1,15 +1,19 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 
 /**
- * Objects on disk. An object is there whole or not at all: it is written to `incoming/`, flushed, renamed to its place,
- * and the folder is flushed, before anybody is told that it is stored.
+ * Objects on disk. An object is there whole or not at all, and never changes: it is written to `incoming/`, flushed,
+ * linked to its place, and the folder is flushed, before anybody is told that it is stored.
  */
 export interface ObjectStore {
-  /** @throws when the bytes end early or the disk refuses; nothing of the object remains then */
+  /**
+   * @throws ObjectExistsError when there is such an object already; it stays as it is
+   * @throws when the bytes end early or the disk refuses; nothing of the object remains then
+   */
   put(name: string, bytes: Readable): Promise<StoredObject>;
+  exists(name: string): Promise<boolean>;
   /** @returns undefined when there is no such object */
   open(name: string): Promise<OpenObject | undefined>;
   /** Does nothing when there is no such object. */
@@ -35,6 +39,14 @@ export interface StoredObject {
   checksum_sha256: string;
 }
 
+export class ObjectExistsError extends Error {
+  override readonly name = 'ObjectExistsError';
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
+}
+
 const INCOMING = 'incoming';
 const OBJECTS = 'objects';
 
@@ -43,7 +55,7 @@ function pathOf(name: string): string {
   return join(OBJECTS, createHash('sha256').update(name).digest('hex').slice(0, 2), name);
 }
 
-/** Flushes a folder, so that a rename in it survives a crash. */
+/** Flushes a folder, so that a new name in it survives a crash. */
 async function flushFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
@@ -87,21 +99,32 @@ export async function openObjectStore(directory: string): Promise<ObjectStore> {
       const draft = join(incoming, randomUUID());
       const relative = pathOf(name);
       const target = join(directory, relative);
+      const folder = join(target, '..');
+      let written: { size: number; checksum: string };
       try {
         const file = await open(draft, 'wx', 0o640);
-        let written: { size: number; checksum: string };
         try {
           written = await writeAll(file, bytes);
         } finally {
           await file.close();
         }
-        const folder = join(target, '..');
         await ensureFolder(folder);
-        await rename(draft, target);
-        await flushFolder(folder);
-        return { storage_path: relative, size: written.size, checksum_sha256: written.checksum };
+        // Unlike a rename, a link never replaces what is there.
+        await link(draft, target);
       } catch (error) {
+        throw hasCode(error, 'EEXIST') ? new ObjectExistsError(`There is an object ${name} already`) : error;
+      } finally {
         await rm(draft, { force: true });
+      }
+      await flushFolder(folder);
+      return { storage_path: relative, size: written.size, checksum_sha256: written.checksum };
+    },
+    async exists(name) {
+      try {
+        await stat(join(directory, pathOf(name)));
+        return true;
+      } catch (error) {
+        if (hasCode(error, 'ENOENT')) return false;
         throw error;
       }
     },
@@ -110,7 +133,7 @@ export async function openObjectStore(directory: string): Promise<ObjectStore> {
       try {
         file = await open(join(directory, pathOf(name)), 'r');
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        if (hasCode(error, 'ENOENT')) return undefined;
         throw error;
       }
       const { size } = await file.stat();
@@ -121,7 +144,7 @@ export async function openObjectStore(directory: string): Promise<ObjectStore> {
       try {
         await rm(target);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+        if (hasCode(error, 'ENOENT')) return;
         throw error;
       }
       await flushFolder(join(target, '..'));

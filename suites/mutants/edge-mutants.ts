@@ -51,7 +51,7 @@ export const edgeMutants: readonly Mutant[] = [
     edits: [
       {
         file: 'services/storage/object-store.ts',
-        find: 'await rename(draft, target);',
+        find: 'await link(draft, target);',
         replace: 'await rm(draft);',
       },
     ],
