@@ -103,6 +103,21 @@ export function fieldText(part: MultipartValue): string {
   return text;
 }
 
+/**
+ * What the form parser threw, as the problem it is. Its errors about the form's shape have neither a code nor a status,
+ * so their text has to tell.
+ */
+export function formProblem(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof HttpProblem) return error;
+  if (/unexpected end of multipart data/i.test(error.message)) {
+    return new HttpProblem(400, 'The multipart body ends before its closing boundary.', { cause: error });
+  }
+  if (/^Multipart: Boundary not found/.test(error.message)) {
+    return new HttpProblem(400, 'The content type of a multipart body must name its boundary.', { cause: error });
+  }
+  return 'code' in error && error.code === 'FST_FILES_LIMIT' ? badParameter('file', 'must be one file only') : error;
+}
+
 const FILENAME_ESCAPES: Readonly<Record<string, string>> = { '%22': '"', '%0A': '\n', '%0D': '\r' };
 
 /**

@@ -11,6 +11,7 @@ import {
   FIELD_BYTES_MAX,
   FIELD_NAMES,
   fieldText,
+  formProblem,
   originalFilename,
   parseFields,
   storageFilename,
@@ -62,7 +63,9 @@ export async function upload(parts: UploadParts, request: FastifyRequest): Promi
     const unsure = error instanceof UnknownRegistration;
     if (leftover !== undefined && !unsure) await parts.cleanup.discard(leftover);
     if (leftover !== undefined && unsure) parts.cleanup.settle(leftover);
-    throw unsure ? unavailable('The registry did not answer; the upload may or may not have happened.', error) : error;
+    throw unsure
+      ? unavailable('The registry did not answer; the upload may or may not have happened.', error)
+      : formProblem(error);
   } finally {
     // What is left of the body is read and thrown away, or the client could not read the answer.
     request.raw.unpipe();
