@@ -23,7 +23,7 @@ export function text(fallback?: string): z.ZodType<string> {
 }
 
 /** Text that may be left out. */
-export function optionalText(): z.ZodType<string | undefined> {
+function optionalText(): z.ZodType<string | undefined> {
   return setting(z.string().min(1).optional(), 'a text that is not empty');
 }
 

@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream';
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Authenticator } from '../common/auth.ts';
 import { within } from '../common/backoff.ts';
@@ -125,7 +124,7 @@ export async function buildStorage({
   );
 
   const requireAdmin = auth.requireRole('ADMIN');
-  async function requireDeletionKeyOrAdmin(request: FastifyRequest): Promise<void> {
+  async function requireDeletionKeyOrAdmin(request: Parameters<typeof requireAdmin>[0]): Promise<void> {
     const key = request.headers[DELETION_KEY_HEADER];
     const { name } = request.params as { name: string };
     if (typeof key !== 'string' || !deletionKeys.matches(name, key)) await requireAdmin(request);
