@@ -11,6 +11,7 @@ import type { Recorder } from '../record/writer.ts';
 import { convergenceOf, heldBack } from './convergence.ts';
 import { finalReads } from './final-reads.ts';
 import { startOpenLoop } from './load.ts';
+import { OutageChanges } from './outage-changes.ts';
 
 export interface OutagePlan {
   pipeline: PipelineClient;
@@ -21,6 +22,8 @@ export interface OutagePlan {
   prefix: string;
   uploadsPerSecond: number;
   searchesPerSecond?: number;
+  /** Reads that look for all that was written, together; several times the uploads, or looking is what takes long. */
+  readsPerSecond?: number;
   /** Load before the fault, in ms. */
   beforeMs: number;
   /** How long the fault stays on once it took effect, in ms. */
@@ -53,9 +56,20 @@ export interface OutageResult {
   effectiveAt: number;
   healedAt: number;
   uploads: Record<OutagePhase, PhaseCounts>;
+  /** Of files that were seen before, description and tags. */
+  updates: Record<OutagePhase, PhaseCounts>;
+  /** Of files that were seen before. */
+  deletions: Record<OutagePhase, PhaseCounts>;
   searches: Record<OutagePhase, PhaseCounts>;
+  /** Files that readers had seen when the fault took effect, the deleted ones included. */
+  seenBefore: number;
+  /** Searches that missed some of these although nobody had deleted them. */
+  shortSearches: number;
+  /** What the first such search said. */
+  firstShortSearch?: string;
+  /** Writes. */
   accepted: number;
-  /** Accepted uploads that were not visible in time. */
+  /** Accepted writes that were not visible in time. */
   invisible: number;
   /** From the fault's effect to the first readiness answer that said degraded (or none); null when none did. */
   detectedMs: number | null;
@@ -68,26 +82,33 @@ export interface OutageResult {
 }
 
 const newCounts = (): PhaseCounts => ({ ok: 0, fail: 0, unknown: 0, slowestMs: 0 });
+const newPhases = (): Record<OutagePhase, PhaseCounts> => ({
+  baseline: newCounts(),
+  outage: newCounts(),
+  recovery: newCounts(),
+});
 const READY_INTERVAL_MS = 100;
+const SEEN_BEFORE_FAULT = 6;
+const SEEN_TIMEOUT_MS = 10_000;
 /** During a long outage nothing becomes visible: looking for it often would be load, and outages are run side by side. */
 const READS_PER_SECOND = 20;
 const READS_PER_SECOND_HURRIED = 200;
 
 /**
- * Steady uploads and searches before, during and after a fault; every accepted upload is followed until it can be read.
+ * Steady uploads, updates, deletions and searches before, during and after a fault; every accepted write is followed
+ * until it can be read.
  * Then final reads of registry and read model, on which checkers decide. Judges nothing itself.
  * @throws InconclusiveError when what was visible in time cannot be read in the end
  */
 export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   const { pipeline, recorder, signal } = plan;
-  const uploads = { baseline: newCounts(), outage: newCounts(), recovery: newCounts() };
-  const searches = { baseline: newCounts(), outage: newCounts(), recovery: newCounts() };
+  const [uploads, updates, deletions, searches] = [newPhases(), newPhases(), newPhases(), newPhases()];
   const tracker = new VisibilityTracker({
     pipeline,
     recorder,
     timeoutMs: plan.convergeMs,
-    readsPerSecond: READS_PER_SECOND,
-    readsPerSecondHurried: READS_PER_SECOND_HURRIED,
+    readsPerSecond: plan.readsPerSecond ?? READS_PER_SECOND,
+    readsPerSecondHurried: Math.max(READS_PER_SECOND_HURRIED, 4 * (plan.readsPerSecond ?? 0)),
     signal,
   });
   let phase: OutagePhase = 'baseline';
@@ -125,21 +146,39 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     },
   });
   cleanup.defer(() => uploading.stop());
+  const changes = new OutageChanges({
+    pipeline,
+    recorder,
+    tracker,
+    phase: () => phase,
+    answered: (change, sentIn, answer, intendedAt) =>
+      count((change === 'update' ? updates : deletions)[sentIn], answer, intendedAt),
+    signal,
+  });
+  cleanup.defer(() => changes.stop());
+  let seenBefore: ReadonlySet<string> = new Set();
+  const shortSearches: string[] = [];
   const searching = startOpenLoop({
     recorder,
     ratePerSecond: plan.searchesPerSecond ?? 4,
     signal,
     act: async (_index, intendedAt) => {
       const sentIn = phase;
+      const mustFind = seenBefore;
       const answer = await pipeline.search({ query: plan.prefix, mode: 'partial', limit: 1 }, { intendedAt });
       count(searches[sentIn], answer, intendedAt);
+      const found = answer.outcome === 'ok' ? totalOf(answer.body) : undefined;
+      const expected = [...mustFind].filter((fileId) => !changes.deleted.has(fileId)).length;
+      if (found !== undefined && found < expected) shortSearches.push(`${found} found of at least ${expected}`);
     },
   });
   cleanup.defer(() => searching.stop());
 
   await sleep(plan.beforeMs, undefined, { signal });
+  await seenEnough(changes, signal);
   await using fault = await plan.fault();
   enter('outage');
+  seenBefore = changes.seen();
   const { effectiveAt } = fault;
   const detection = watchDetection(plan, fault);
   cleanup.defer(async () => {
@@ -156,7 +195,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   tracker.holdUntil(healedAt + plan.convergeMs);
   enter('recovery');
   await sleep(plan.afterMs, undefined, { signal });
-  await Promise.all([uploading.stop(), searching.stop()]);
+  await Promise.all([uploading.stop(), changes.stop(), searching.stop()]);
   const samples = await tracker.finish();
 
   const { firstAppliedAt, drainedAt, invisible } = convergenceOf(samples, healedAt);
@@ -172,7 +211,12 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     effectiveAt,
     healedAt,
     uploads,
+    updates,
+    deletions,
     searches,
+    seenBefore: seenBefore.size,
+    shortSearches: shortSearches.length,
+    ...(shortSearches[0] === undefined ? {} : { firstShortSearch: shortSearches[0] }),
     accepted: samples.length,
     invisible,
     detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
@@ -180,6 +224,20 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     backlogDrainedMs: drainedAt === undefined ? null : drainedAt - healedAt,
     backlog: heldBack(samples, { effectiveAt, healingAt }),
   };
+}
+
+/**
+ * The fault waits until some files were seen: they are what is updated and deleted while it is on. On a slow machine
+ * that takes longer than the time before the fault; when it takes too long, the case's floors say what is missing.
+ */
+async function seenEnough(changes: OutageChanges, signal: AbortSignal): Promise<void> {
+  await pollUntil(() => (changes.seen().size >= SEEN_BEFORE_FAULT ? true : undefined), {
+    what: `${SEEN_BEFORE_FAULT} files to be seen before the fault`,
+    timeoutMs: SEEN_TIMEOUT_MS,
+    signal,
+  }).catch((error: unknown) => {
+    if (!(error instanceof DeadlineError)) throw error;
+  });
 }
 
 /** @throws InconclusiveError when files were visible in time, and now registry or search do not answer for them */
@@ -241,4 +299,9 @@ function count(
 
 function fileIdOf(body: unknown): string | undefined {
   return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
+}
+
+/** -1 for an answer that tells no total: it shows nothing of what it should. */
+function totalOf(body: unknown): number {
+  return typeof body === 'object' && body !== null && 'total_count' in body ? Number(body.total_count) : -1;
 }

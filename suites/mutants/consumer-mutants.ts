@@ -114,6 +114,20 @@ export const consumerMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'search-empty-without-redis',
+    defect: 'searches answer 200 and find nothing while Redis is away',
+    services: ['query'],
+    caughtBy: ['RES-01/killed'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `async (request) =>
+      searchFiles(pool, { ...request.body, ...((await parts.eventsFlow()) ? {} : { query: 'nothing-has-this-name' }) }),`,
+      },
+    ],
+  },
+  {
     id: 'crashes-without-redis',
     defect: 'an error of the Redis connection ends the process',
     services: ['query'],

@@ -111,6 +111,21 @@ export const publisherMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'changes-lost-without-redis',
+    defect: 'updates and deletions that Redis did not take count as published',
+    services: ['admin'],
+    caughtBy: ['RES-02/killed-10s'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
+        replace: `const changes = rows.filter((row) => row.event_type !== 'file:created');
+        await session.markPublished(changes.map((row) => row.seq));
+        await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);`,
+      },
+    ],
+  },
+  {
     id: 'poll-only-every-2s',
     defect: 'the relay is not woken and polls every 2 s',
     services: ['admin'],

@@ -20,7 +20,8 @@ const STANDS_MS = 500;
 requirement('RES-03', { floor: { uploadsBefore: 30, uploadsDuring: 20, heldAtKill: 1 } }, async (t) => {
   const result = await outage(t, {
     provoke: killWhileItHoldsEntries,
-    uploadsPerSecond: 30,
+    uploadsPerSecond: 20,
+    readsPerSecond: 150,
     faultMs: 1500,
     convergeMs: CONVERGE_MS,
   });

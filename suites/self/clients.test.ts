@@ -234,6 +234,7 @@ async function startIngester(registered: Record<string, unknown>[]): Promise<Pip
         const checksum_sha256 = hash.digest('hex');
         return { storage_path: `/${name}`, storage_element_id: 'storage-1', size, checksum_sha256 };
       },
+      deletionKey: async (name) => `key of ${name}`,
       remove: async () => {},
     },
     registry: {

@@ -17,7 +17,7 @@ const CONVERGE_MS = 10_000;
 /** Enough to tell, and little enough for several outages to run side by side on two cores. */
 const UPLOADS_PER_SECOND = 4;
 const SEARCHES_PER_SECOND = 2;
-const BEFORE_MS = 1500;
+const BEFORE_MS = 2000;
 const AFTER_MS = 1500;
 
 type Provoke = (t: CaseContext) => Promise<Fault>;
@@ -32,8 +32,19 @@ export const REDIS_AWAY = {
 
 export type RedisAway = keyof typeof REDIS_AWAY;
 
+/** In an outage that is long enough for both. */
+const CHANGES_FLOOR = { updatesDuring: 1, deletionsDuring: 1 };
+const CHANGES_FROM_S = 5;
+
 /** What `serviceGoesOn` (RES-01) needs to have seen. Without a backlog at healing, the fault reached no service. */
-export const GOES_ON_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, searchesDuring: 8, backlog: 1 };
+export const GOES_ON_FLOOR = {
+  uploadsBefore: 5,
+  uploadsDuring: 16,
+  searchesDuring: 8,
+  seenBefore: 1,
+  ...CHANGES_FLOOR,
+  backlog: 1,
+};
 
 /** RES-01: uploads, searches and readiness while Redis is away, and the same processes all along. */
 export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<void> {
@@ -55,6 +66,7 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
     },
   });
   demandAllAnswered(result, ['outage']);
+  demandAllFound(result);
   const { slowestMs } = result.uploads.outage;
   demand(
     slowestMs <= UPLOAD_MS_MAX,
@@ -65,7 +77,8 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
 
 /** What `everythingArrives` (RES-02) needs to have seen. Without a backlog at healing, the fault reached no service. */
 export function arrivesFloor(seconds: number): Record<string, number> {
-  return { uploadsBefore: 5, uploadsDuring: 3 * seconds, uploadsAfter: 4, backlog: 1 };
+  const changes = seconds < CHANGES_FROM_S ? {} : CHANGES_FLOOR;
+  return { uploadsBefore: 5, uploadsDuring: 3 * seconds, uploadsAfter: 4, seenBefore: 1, ...changes, backlog: 1 };
 }
 
 /** RES-02: what was written before, during and after an outage of `seconds` is searchable in time after it. */
@@ -77,6 +90,7 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
     faultMs: seconds * 1000,
   });
   demandAllAnswered(result, ['baseline', 'outage', 'recovery']);
+  demandAllFound(result);
   demandAllVisible(result, CONVERGE_MS);
   await demandSameProcesses(t, before);
 }
@@ -84,6 +98,7 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
 interface OutageChoices {
   provoke: Provoke;
   uploadsPerSecond: number;
+  readsPerSecond?: number;
   faultMs: number;
   afterMs?: number;
   convergeMs?: number;
@@ -92,7 +107,15 @@ interface OutageChoices {
 
 /** Runs an outage under steady load and writes what was seen into the case's evidence. */
 export async function outage(t: CaseContext, choices: OutageChoices): Promise<OutageResult> {
-  const { provoke, uploadsPerSecond, faultMs, afterMs = AFTER_MS, convergeMs = CONVERGE_MS, during } = choices;
+  const {
+    provoke,
+    uploadsPerSecond,
+    readsPerSecond,
+    faultMs,
+    afterMs = AFTER_MS,
+    convergeMs = CONVERGE_MS,
+    during,
+  } = choices;
   const { pipeline, recorder, redis, signal } = t;
   const result = await runOutage({
     pipeline,
@@ -106,6 +129,7 @@ export async function outage(t: CaseContext, choices: OutageChoices): Promise<Ou
     afterMs,
     convergeMs,
     fault: () => provoke(t),
+    ...(readsPerSecond === undefined ? {} : { readsPerSecond }),
     ...(during === undefined ? {} : { during }),
     signal,
   });
@@ -119,7 +143,10 @@ export async function outage(t: CaseContext, choices: OutageChoices): Promise<Ou
     uploadsBefore: result.uploads.baseline.ok,
     uploadsDuring: result.uploads.outage.ok,
     uploadsAfter: result.uploads.recovery.ok,
+    updatesDuring: result.updates.outage.ok,
+    deletionsDuring: result.deletions.outage.ok,
     searchesDuring: result.searches.outage.ok,
+    seenBefore: result.seenBefore,
     slowestUploadDuringMs: result.uploads.outage.slowestMs,
     backlog: result.backlog,
     invisible: result.invisible,
@@ -128,11 +155,16 @@ export async function outage(t: CaseContext, choices: OutageChoices): Promise<Ou
   return result;
 }
 
-/** @throws Violation when an upload or a search of these phases was not answered well */
-function demandAllAnswered({ uploads, searches }: OutageResult, phases: readonly OutagePhase[]): void {
+/** @throws Violation when a write or a search of these phases was not answered well */
+function demandAllAnswered(
+  { uploads, updates, deletions, searches }: OutageResult,
+  phases: readonly OutagePhase[],
+): void {
   for (const phase of phases) {
     for (const [what, counts] of [
       ['uploads', uploads[phase]],
+      ['updates', updates[phase]],
+      ['deletions', deletions[phase]],
       ['searches', searches[phase]],
     ] as const) {
       const bad = counts.fail + counts.unknown;
@@ -142,9 +174,17 @@ function demandAllAnswered({ uploads, searches }: OutageResult, phases: readonly
   }
 }
 
+/** @throws Violation when a search from the fault on missed what had been found before it and was not deleted */
+function demandAllFound({ shortSearches, firstShortSearch }: OutageResult): void {
+  demand(
+    shortSearches === 0,
+    `${shortSearches} searches missed files that were found before the fault, the first: ${firstShortSearch}`,
+  );
+}
+
 /** @throws Violation unless everything accepted was visible within `ms` of healing */
 export function demandAllVisible({ accepted, invisible, backlogDrainedMs }: OutageResult, ms: number): void {
-  demand(invisible === 0, `${invisible} of ${accepted} accepted uploads are not searchable within ${ms} ms of healing`);
+  demand(invisible === 0, `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing`);
   demand(
     backlogDrainedMs !== null && backlogDrainedMs <= ms,
     `What had piled up was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
