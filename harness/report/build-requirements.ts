@@ -43,8 +43,12 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
   }
   const found = Map.groupBy(findings, (finding) => finding.case);
   const byRequirement = Map.groupBy(cases.values(), (record) => record.requirement);
-  for (const id of selected) {
-    const requirement = id.split('/')[0] ?? id;
+  // Whatever was selected and left no record, one case of several included, must show: its absence is no pass.
+  const missing = Map.groupBy(
+    selected.filter((id) => !cases.has(id) && !(byRequirement.has(id) && !id.includes('/'))),
+    (id) => id.split('/')[0] ?? id,
+  );
+  for (const requirement of missing.keys()) {
     if (!byRequirement.has(requirement)) byRequirement.set(requirement, []);
   }
 
@@ -54,10 +58,10 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
     .sort(([a], [b]) => rank(a) - rank(b))
     .map(([id, ended]) => {
       const text = texts.find((candidate) => candidate.id === id);
-      const results =
-        ended.length === 0
-          ? [neverStarted(id, input)]
-          : ended.map((record) => caseResult(record, found.get(record.case) ?? [], input));
+      const results = [
+        ...ended.map((record) => caseResult(record, found.get(record.case) ?? [], input)),
+        ...(missing.get(id) ?? []).map((key) => neverStarted(key, input)),
+      ];
       return {
         id,
         ...(text?.level === undefined ? {} : { level: text.level }),

@@ -135,6 +135,18 @@ describe('a run that did not come to its end', () => {
     expect(interrupted.requirements[1]).toMatchObject({ id: 'SYNC-01', verdict: 'inconclusive' });
   });
 
+  test('one selected case without a record makes the run no pass, though its siblings passed', () => {
+    const selected = { ...STARTED, selected: ['RES-01/killed', 'RES-01/paused', 'SYNC-01'] } as HistoryRecord;
+    const records = [selected, finished('RES-01/killed', 'pass'), finished('SYNC-01', 'pass'), FINISHED];
+    const result = buildResult(records, { complete: true });
+    expect(result.verdict).toBe('harness-error');
+    const resilience = result.requirements.find(({ id }) => id === 'RES-01');
+    expect(resilience?.cases.map(({ key, verdict }) => [key, verdict])).toEqual([
+      ['RES-01/killed', 'pass'],
+      ['RES-01/paused', 'error'],
+    ]);
+  });
+
   test('what was selected and never started is not forgotten', () => {
     const records = [
       { ...STARTED, selected: ['SYNC-01', 'RES-01/killed'] } as HistoryRecord,
