@@ -88,7 +88,8 @@ async function startAll(context: StartContext): Promise<Running> {
   const address = (part: PartName): ServerAddress => ({ host: LOOPBACK, port: ports[part] });
   const servers = { redis: address('redis'), postgres: address('postgres') };
   const links = await startLinks(resources, block, servers, access.bind);
-  const logDirectory = options.logDirectory ?? join(home.home, 'logs');
+  const logDirectory =
+    options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
   const { parts, passwords } = await planContainers({
     ...{ options, engine, images, access, home, journal, ports, links, accounts, logDirectory },

@@ -88,7 +88,7 @@ export interface EnvironmentOptions {
   deferred?: readonly PartName[];
   /** Ports of the services and servers; absent means free ones. */
   ports?: Partial<Record<PartName, number>>;
-  /** Folder for logs; a temporary one, removed at stop, when absent. */
+  /** Logs go to a folder of this one, named by the environment's id, and stay. Absent: a temporary one, removed at stop. */
   logDirectory?: string;
   signal?: AbortSignal;
 }

@@ -51,7 +51,8 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   const ports = await choosePorts(options.ports ?? {}, block, HOST);
   const address = (part: PartName): ServerAddress => ({ host: HOST, port: ports[part] });
   const links = await startLinks(resources, block, { redis: address('redis'), postgres: address('postgres') });
-  const logDirectory = options.logDirectory ?? join(home.home, 'logs');
+  const logDirectory =
+    options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
   const { parts, template } = await planParts({ options, home, journal, address, links, accounts, logDirectory });
   resources.defer(() => discardParts(parts, home));

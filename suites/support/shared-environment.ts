@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type Environment, type EnvironmentOptions, startEnvironment } from '../../harness/index.ts';
 import { currentRun } from './run.ts';
 import { inTurn } from './start-turn.ts';
@@ -43,6 +44,7 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     profile: context.profile,
     recorder: history,
     storage: 'memory',
+    logDirectory: join(context.outputDirectory, 'logs'),
     signal,
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
     ...choices,
