@@ -22,5 +22,6 @@ export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';
-export { type OutagePhase, type OutageResult, runOutage } from './scenario/outage.ts';
+export { type OutageResult, runOutage } from './scenario/outage.ts';
+export type { OutagePhase } from './scenario/outage-changes.ts';
 export { runSyncLoad, type SyncLoad } from './scenario/sync-load.ts';

@@ -2,10 +2,12 @@ import type { Answer, PipelineClient } from '../clients/pipeline.ts';
 import type { VisibilityTracker } from '../probes/visibility.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type OpenLoop, startOpenLoop } from './load.ts';
-import type { OutagePhase } from './outage.ts';
 
 /** Both kinds together. */
 const CHANGES_PER_SECOND = 2;
+
+/** Before the fault, while it is on, after it was healed. */
+export type OutagePhase = 'baseline' | 'outage' | 'recovery';
 
 export type Change = 'update' | 'deletion';
 

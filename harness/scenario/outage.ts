@@ -11,7 +11,7 @@ import type { Recorder } from '../record/writer.ts';
 import { convergenceOf, heldBack } from './convergence.ts';
 import { finalReads } from './final-reads.ts';
 import { startOpenLoop } from './load.ts';
-import { OutageChanges } from './outage-changes.ts';
+import { OutageChanges, type OutagePhase } from './outage-changes.ts';
 
 export interface OutagePlan {
   pipeline: PipelineClient;
@@ -37,8 +37,6 @@ export interface OutagePlan {
   during?: (fault: Fault) => Promise<void>;
   signal: AbortSignal;
 }
-
-export type OutagePhase = 'baseline' | 'outage' | 'recovery';
 
 export interface PhaseCounts {
   /** Accepted with 2xx. */
