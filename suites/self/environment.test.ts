@@ -1,15 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
 import type { EnvironmentOptions, ServerAddress } from '../../harness/environment/environment.ts';
 import { MARK_VARIABLE, type Marker } from '../../harness/environment/leftovers/marker.ts';
 import { processesOf, sweep } from '../../harness/environment/leftovers/remove.ts';
+import { cachePath } from '../../harness/environment/process/cache.ts';
 import { connectError } from '../../harness/environment/process/probes.ts';
 import { findProcess, markedProcesses } from '../../harness/environment/process/table.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
@@ -149,4 +153,43 @@ test('kill -9 of the watchdog and the harness: the next start clears up', async 
   // Another test's start may sweep at the same moment; the result counts, not who did it.
   await sweep();
   await gone(marker);
+});
+
+test.each([
+  ['half written', '{"id":"e0'],
+  ['of another shape', 'null'],
+  ['missing', undefined],
+])('a marker that is %s hinders no sweep, and its folder goes once it is old', async (_, text) => {
+  const name = (): string => `e${Math.random().toString(16).slice(2).padEnd(10, '0').slice(0, 10)}`;
+  const [old, fresh] = [name(), name()].map((id) => cachePath('environments', id)) as [string, string];
+  onTestFinished(() => rm(fresh, { recursive: true, force: true }));
+  for (const home of [old, fresh]) {
+    await mkdir(home, { recursive: true });
+    if (text !== undefined) await writeFile(join(home, 'environment.json'), text);
+  }
+  const past = Date.now() / 1000 - 120;
+  await utimes(old, past, past);
+  await sweep();
+  await pollUntil(() => !existsSync(old) || undefined, { what: 'the old folder to be gone', timeoutMs: 5000 });
+  expect(existsSync(fresh)).toBe(true);
+});
+
+test("a person's shell in an environment's folder is none of its processes", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'syncproof-bystander-'));
+  const bystanders = [
+    spawn('/bin/sh', ['-c', 'read -r line'], { cwd: folder }),
+    spawn(process.execPath, ['-e', 'process.stdin.resume()'], { cwd: folder }),
+  ];
+  onTestFinished(async () => {
+    for (const child of bystanders) child.kill('SIGKILL');
+    await rm(folder, { recursive: true });
+  });
+  const found = await pollUntil(
+    () => {
+      const pids = markedProcesses(`${MARK_VARIABLE}=none`, [folder]);
+      return pids.length > 0 ? pids : undefined;
+    },
+    { what: 'a program of a part to be found', timeoutMs: 5000 },
+  );
+  expect(found).toEqual([bystanders[1]?.pid]);
 });

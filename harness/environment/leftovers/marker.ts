@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { appendFile, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { cachePath } from '../process/cache.ts';
 import { findProcess, isSameProcess } from '../process/table.ts';
 
@@ -30,6 +30,7 @@ export interface ProcessIdentity {
 const MARKER_FILE = 'environment.json';
 const PROCESSES_FILE = 'processes';
 const MEMORY_FOLDER = '/dev/shm';
+const UNREADABLE_DEAD_AFTER_MS = 60_000;
 
 export const identityOf = (pid: number): ProcessIdentity => ({ pid, startedAt: findProcess(pid)?.startedAt ?? '' });
 export const isAlive = (identity: ProcessIdentity): boolean => isSameProcess(identity.pid, identity.startedAt);
@@ -64,7 +65,10 @@ export async function createMarker(
 export async function saveMarker(marker: Marker): Promise<void> {
   const { id, harness, watchdog, folders, postgresData, containers } = marker;
   const text = JSON.stringify({ id, harness, watchdog, folders, postgresData, containers });
-  await writeFile(join(folders[0] ?? '', MARKER_FILE), text, { mode: 0o600 });
+  const path = join(folders[0] ?? '', MARKER_FILE);
+  // Whole or not at all: whoever is killed in between must not leave a marker that nobody can read.
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 /** Notes a process that the environment started. */
@@ -83,10 +87,38 @@ export async function notedProcesses(marker: Marker): Promise<number[]> {
     .map(({ pid }) => pid);
 }
 
-/** Reads the marker in an environment's folder; undefined when there is none (yet, or any more). */
+/**
+ * Reads the marker in an environment's folder; undefined when there is none (yet, or any more).
+ * @throws SyntaxError when it is no marker
+ */
 export async function readMarker(home: string): Promise<Marker | undefined> {
-  const text = await readFile(join(home, MARKER_FILE), 'utf8').catch(ifAbsent(''));
-  return text === '' ? undefined : JSON.parse(text);
+  const path = join(home, MARKER_FILE);
+  const text = await readFile(path, 'utf8').catch(ifAbsent(undefined));
+  if (text === undefined) return undefined;
+  const marker: Partial<Marker> | null = JSON.parse(text);
+  const whole =
+    typeof marker?.id === 'string' &&
+    typeof marker.harness?.pid === 'number' &&
+    typeof marker.harness.startedAt === 'string' &&
+    typeof marker.postgresData === 'string' &&
+    Array.isArray(marker.folders);
+  if (!whole) throw new SyntaxError(`${path} is no marker`);
+  return marker as Marker;
+}
+
+/**
+ * Stands in for a marker that is missing or cannot be read, once its folder is too old to be one that is just being
+ * made; undefined before. Names and places follow from the folder's name; of containers it knows nothing.
+ */
+export async function presumedMarker(home: string): Promise<Marker | undefined> {
+  if (!/^e[0-9a-f]{10}$/.test(basename(home))) return undefined;
+  const made = await stat(home).catch(ifAbsent(undefined));
+  if (made === undefined || Date.now() - made.mtimeMs < UNREADABLE_DEAD_AFTER_MS) return undefined;
+  const id = basename(home);
+  const inMemory = join(MEMORY_FOLDER, `syncproof-${id}`);
+  const data = existsSync(inMemory) ? inMemory : join(home, 'data');
+  const folders = data === inMemory ? [home, data] : [home];
+  return { id, harness: { pid: 0, startedAt: '' }, folders, postgresData: join(data, 'postgres') };
 }
 
 /** The folders of all environments on this machine that use this cache. */

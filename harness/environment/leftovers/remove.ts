@@ -7,6 +7,7 @@ import {
   MARK_VARIABLE,
   type Marker,
   notedProcesses,
+  presumedMarker,
   readMarker,
   removeFolders,
 } from './marker.ts';
@@ -49,15 +50,28 @@ export async function sweep(): Promise<string[]> {
   const removed: string[] = [];
   const errors: unknown[] = [];
   for (const home of await environmentFolders()) {
-    const marker = await readMarker(home);
-    if (marker === undefined || isAlive(marker.harness)) continue;
-    if (marker.watchdog !== undefined && isAlive(marker.watchdog)) continue;
     // One that cannot be removed now (its Docker daemon is away, say) must not keep the others from it.
-    await removeLeftovers(marker).then(
-      () => removed.push(marker.id),
-      (error) => errors.push(error),
-    );
+    try {
+      const marker = await deadMarker(home);
+      if (marker === undefined) continue;
+      await removeLeftovers(marker);
+      removed.push(marker.id);
+    } catch (error) {
+      errors.push(error);
+    }
   }
   if (errors.length > 0) throw new AggregateError(errors, 'Some leftovers cannot be removed');
   return removed;
+}
+
+/** The marker of an environment that nobody looks after; undefined when somebody does, or may. */
+async function deadMarker(home: string): Promise<Marker | undefined> {
+  const marker = await readMarker(home).catch((error: unknown) => {
+    // Half of one, say after a full disk: whose it was cannot be known any more.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  });
+  if (marker === undefined) return presumedMarker(home);
+  const watched = marker.watchdog !== undefined && isAlive(marker.watchdog);
+  return watched || isAlive(marker.harness) ? undefined : marker;
 }

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** What the kernel tells of one process. */
 export interface ProcessRow {
@@ -76,9 +77,20 @@ export function isSameProcess(pid: number, startedAt: string): boolean {
   return row !== undefined && row.startedAt === startedAt;
 }
 
+/** What an environment runs inside its folders. Debian's redis-server and valkey-server are links to their check-rdb. */
+const PART_PROGRAMS = new Set([
+  'node',
+  'postgres',
+  'redis-server',
+  'redis-check-rdb',
+  'valkey-server',
+  'valkey-check-rdb',
+]);
+
 /**
- * Processes that carry `mark` (NAME=value) in their environment or work inside one of `folders`. The second catches
- * servers that overwrite their environment with a process title, as PostgreSQL does. Linux only; elsewhere empty.
+ * Processes that carry `mark` (NAME=value) in their environment, and programs of parts that work inside one of
+ * `folders`. The second catches servers that overwrite their environment with a process title, as PostgreSQL does; a
+ * person's shell in such a folder is left alone. Linux only; elsewhere empty.
  */
 export function markedProcesses(mark: string, folders: readonly string[]): number[] {
   if (!HAS_PROC) return [];
@@ -94,7 +106,11 @@ export function markedProcesses(mark: string, folders: readonly string[]): numbe
     .filter(({ pid, state }) => {
       if (pid === process.pid || state === 'Z') return false;
       const cwd = read(() => readlinkSync(`/proc/${pid}/cwd`));
-      if (cwd !== undefined && folders.some((folder) => cwd === folder || cwd.startsWith(`${folder}/`))) return true;
+      if (cwd !== undefined && folders.some((folder) => cwd === folder || cwd.startsWith(`${folder}/`))) {
+        // The kernel adds a word to the name of a program that was replaced or removed since.
+        const program = read(() => readlinkSync(`/proc/${pid}/exe`))?.replace(/ \(deleted\)$/, '');
+        if (program !== undefined && PART_PROGRAMS.has(basename(program))) return true;
+      }
       return (
         read(() => readFileSync(`/proc/${pid}/environ`, 'latin1'))
           ?.split('\0')
