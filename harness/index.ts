@@ -1,5 +1,5 @@
 /** The public door for suites: what a case needs to start a pipeline, use it, break it and judge it. */
-export { requireFinalReads, runCheckers } from './check/index.ts';
+export { requireFinalReads, runCheckers, unmetFloor } from './check/index.ts';
 export { microsecondsOf } from './check/instant.ts';
 export { quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
 export { evaluateThreshold, parseThreshold } from './check/threshold.ts';

@@ -2,6 +2,7 @@
 export { availabilityOf, tally } from './availability.ts';
 export { runCheckers } from './checkers.ts';
 export { type FaultWindow, faultWindows, isDuring } from './fault-windows.ts';
+export { unmetFloor } from './floor.ts';
 export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './latency.ts';
 export { completeOperations, isWrite, type Operation } from './operations.ts';
 export { recoveries } from './recovery.ts';

@@ -46,6 +46,10 @@ async function report(directory: string): Promise<number> {
 }
 
 async function wasInterrupted(historyPath: string): Promise<boolean> {
-  for await (const record of readHistory(historyPath)) if (record.type === 'run-finished') return record.interrupted;
+  try {
+    for await (const record of readHistory(historyPath)) if (record.type === 'run-finished') return record.interrupted;
+  } catch {
+    // The report itself says what is wrong with the history, beside what came before.
+  }
   return true;
 }

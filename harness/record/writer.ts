@@ -71,6 +71,7 @@ export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> 
     let entry: HistoryRecord;
     try {
       entry = JSON.parse(line);
+      if (typeof entry?.at !== 'number' || typeof entry.type !== 'string') throw new TypeError('no record');
     } catch (cause) {
       broken = { number, cause };
       continue;

@@ -1,4 +1,4 @@
-import { worstVerdict } from '../check/index.ts';
+import { unmetFloor, worstVerdict } from '../check/index.ts';
 import {
   type CaseFinished,
   type CaseStarted,
@@ -91,6 +91,8 @@ function caseResult(
     const more = findings.length > 3 ? `; and ${findings.length - 3} more` : '';
     return { ...base, verdict: 'fail', reason: `the checkers found ${messages.join('; ')}${more}` };
   }
+  const lacking = record.verdict === 'pass' ? unmetFloor(record) : undefined;
+  if (lacking !== undefined) return { ...base, verdict: 'inconclusive', reason: lacking };
   return { ...base, verdict: record.verdict, ...(record.reason === undefined ? {} : { reason: record.reason }) };
 }
 

@@ -4,6 +4,7 @@ import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
 import { buildOperations } from './build-operations.ts';
 import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
+import { missedFindings } from './rejudge.ts';
 import { RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
 
 export interface BuildOptions {
@@ -24,7 +25,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
   const incomplete = whyIncomplete(options, started, finished);
   const interrupted = finished?.interrupted === true || (!options.complete && options.failure === undefined);
 
-  const findings = records.filter((record) => record.type === 'finding');
+  const findings = [...records.filter((record) => record.type === 'finding'), ...missedFindings(records)];
   const requirements = buildRequirements({
     records,
     findings,
@@ -56,7 +57,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
     ...judgeRun({
       verdicts: cases.map(({ verdict }) => verdict),
       unexpectedFindings,
-      failure: options.failure,
+      failure: options.failure ?? brokenRunner(finished),
       interrupted,
     }),
     counts: {
@@ -85,6 +86,12 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
         case: key ?? null,
       })),
   };
+}
+
+/** A run that gives a reason for its end, and was not interrupted, was ended by the harness's own failure. */
+function brokenRunner(finished: RunFinished | undefined): RunFailure | undefined {
+  if (finished?.reason === undefined || finished.interrupted) return undefined;
+  return { kind: 'harness-error', reason: finished.reason };
 }
 
 function whyIncomplete(

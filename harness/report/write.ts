@@ -64,10 +64,7 @@ export async function writeReports(options: ReportOptions): Promise<RunResult> {
 async function salvageHistory(path: string): Promise<{ records: HistoryRecord[]; problem?: string }> {
   const records: HistoryRecord[] = [];
   try {
-    for await (const record of readHistory(path)) {
-      // A line may be JSON and still no record, e.g. the `1` that is left of a torn number.
-      if (typeof record?.at === 'number' && typeof record.type === 'string') records.push(record);
-    }
+    for await (const record of readHistory(path)) records.push(record);
   } catch (error) {
     return { records, problem: `the history could not be read to its end: ${describeError(error)}` };
   }

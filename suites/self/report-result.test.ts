@@ -135,6 +135,34 @@ describe('a run that did not come to its end', () => {
     expect(interrupted.requirements[1]).toMatchObject({ id: 'SYNC-01', verdict: 'inconclusive' });
   });
 
+  test('a pass without its evidence is none, whatever the history says', () => {
+    const bare = { ...finished('RES-01/a', 'pass'), evidence: { acknowledged: 1 } } as HistoryRecord;
+    const [requirement] = judge([bare]).requirements;
+    expect(requirement?.cases[0]).toMatchObject({ verdict: 'inconclusive' });
+    expect(requirement?.cases[0]?.reason).toContain('acknowledged is 1, needs 2');
+  });
+
+  test('the checkers judge again: a recorded pass over a lost file is a violation', () => {
+    const key = 'RES-02/killed-1s';
+    const op = (records: object[]): HistoryRecord[] =>
+      records.map((record, index) => ({ at: 11 + index, case: key, ...record }) as HistoryRecord);
+    const lossy = op([
+      { type: 'invoke', op: '1', kind: 'upload', intendedAt: 11, input: { filename: 'a' } },
+      { type: 'ok', op: '1', kind: 'upload', fileId: 'f1', status: 201 },
+      { type: 'invoke', op: '2', kind: 'read', intendedAt: 13, fileId: 'f1', final: true },
+      { type: 'ok', op: '2', kind: 'read', fileId: 'f1', status: 404, found: false },
+    ]);
+    const result = judge([started(key), ...lossy, finished(key, 'pass')]);
+    expect(result.verdict).toBe('violation');
+    expect(result.findings.map(({ checker, fileId }) => [checker, fileId])).toEqual([['lost', 'f1']]);
+  });
+
+  test('a reason for the end of a run that was not interrupted is a failure of the harness', () => {
+    const broken: HistoryRecord = { at: 9100, type: 'run-finished', interrupted: false, reason: 'the runner broke' };
+    const result = buildResult([STARTED, finished('RES-01', 'pass'), FINISHED, broken], { complete: true });
+    expect(result).toMatchObject({ verdict: 'harness-error', exitCode: 5, run: { reason: 'the runner broke' } });
+  });
+
   test('one selected case without a record makes the run no pass, though its siblings passed', () => {
     const selected = { ...STARTED, selected: ['RES-01/killed', 'RES-01/paused', 'SYNC-01'] } as HistoryRecord;
     const records = [selected, finished('RES-01/killed', 'pass'), finished('SYNC-01', 'pass'), FINISHED];

@@ -1,4 +1,4 @@
-import { describeError, InconclusiveError, type Verdict } from '../../harness/index.ts';
+import { describeError, InconclusiveError, unmetFloor, type Verdict } from '../../harness/index.ts';
 
 export interface Judgement {
   verdict: Verdict;
@@ -25,11 +25,8 @@ export function judge({ error, findings, evidence, floor }: Judged): Judgement {
   if (findings.length > 0) return { verdict: 'fail', reason: findingsText(findings) };
   if (error instanceof InconclusiveError) return { verdict: 'inconclusive', reason: oneLine(describeError(error)) };
   if (error !== undefined) return { verdict: 'error', reason: oneLine(describeError(error)) };
-  const unmet = Object.entries(floor).flatMap(([name, least]) => {
-    const seen = evidence[name];
-    return typeof seen === 'number' && seen >= least ? [] : [`${name} is ${seen ?? 'missing'}, needs ${least}`];
-  });
-  if (unmet.length > 0) return { verdict: 'inconclusive', reason: `Too little evidence: ${unmet.join(', ')}` };
+  const lacking = unmetFloor({ evidence, floor });
+  if (lacking !== undefined) return { verdict: 'inconclusive', reason: lacking };
   return { verdict: 'pass' };
 }
 
