@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { UsageError } from '../core/errors.ts';
 
 /** Where a run writes to: `<report directory>/<run id>/`. */
 export interface RunFolder {
@@ -17,7 +18,9 @@ export async function createRunFolder(reportDirectory: string, now = new Date())
   const runId = `${time}-${randomBytes(2).toString('hex')}`;
   const directory = resolve(reportDirectory, runId);
   const logDirectory = join(directory, 'logs');
-  await mkdir(logDirectory, { recursive: true });
+  await mkdir(logDirectory, { recursive: true }).catch((cause) => {
+    throw new UsageError(`Expected --report to be a folder that can be written to, got ${reportDirectory}`, { cause });
+  });
   return {
     runId,
     directory,

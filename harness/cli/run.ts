@@ -7,8 +7,9 @@ import type { RunContext } from '../config/run-context.ts';
 import type { ProfileName } from '../contract/names.ts';
 import { monotonicMs } from '../core/clock.ts';
 import { describeError } from '../core/errors.ts';
+import { prepareServers } from '../environment/servers/prepare.ts';
 import { chooseEnvironmentKind } from '../environment/start.ts';
-import { openHistory } from '../record/writer.ts';
+import { openHistory, type Recorder } from '../record/writer.ts';
 import type { RunResult } from '../report/result.ts';
 import { writeReports } from '../report/write.ts';
 import { selectCases } from './cases.ts';
@@ -75,6 +76,8 @@ async function run(options: RunOptions): Promise<number> {
   const seed = options.seed ?? randomInt(SEED_MAX);
   using screen = openScreen(options.json ? process.stderr : process.stdout);
   const { kind, reason } = await chooseEnvironmentKind(options.env);
+  // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
+  if (kind === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
   const folder = await createRunFolder(options.report);
   screen.line(`Environment: ${kind} (${reason})   profile: ${options.profile}   seed: ${seed}`);
 
@@ -110,7 +113,13 @@ async function run(options: RunOptions): Promise<number> {
     ...(interrupted === undefined ? {} : { reason: interrupted }),
   });
   await rm(folder.contextPath, { force: true });
-  return finishRun(folder, { end, interrupted: interrupted !== undefined, json: options.json ?? false, screen });
+  return finishRun(folder, {
+    history,
+    end,
+    interrupted: interrupted !== undefined,
+    json: options.json ?? false,
+    screen,
+  });
 }
 
 /** Starts the suite and shows what it does, until it ends by itself or is interrupted. */
@@ -151,21 +160,29 @@ async function superviseSuite(
   return { end, interrupted };
 }
 
-async function finishRun(
-  folder: RunFolder,
-  { end, interrupted, json, screen }: { end: SuiteEnd; interrupted: boolean; json: boolean; screen: Screen },
-): Promise<number> {
-  const write = (failure?: { kind: 'harness-error'; reason: string }): Promise<RunResult> =>
+interface RunEnd {
+  history: Recorder;
+  end: SuiteEnd;
+  interrupted: boolean;
+  json: boolean;
+  screen: Screen;
+}
+
+async function finishRun(folder: RunFolder, { history, end, interrupted, json, screen }: RunEnd): Promise<number> {
+  const write = (): Promise<RunResult> =>
     writeReports({
       historyPath: folder.historyPath,
       outputDirectory: folder.directory,
       complete: !interrupted,
       requirements: REQUIREMENTS,
-      ...(failure === undefined ? {} : { failure }),
     });
   let result = await write();
   const reason = interrupted ? undefined : whyCrashed(end, result);
-  if (reason !== undefined) result = await write({ kind: 'harness-error', reason });
+  if (reason !== undefined) {
+    // Into the history too: whoever judges it again must come to the same end. The last such record counts.
+    history.record({ type: 'run-finished', interrupted: false, reason });
+    result = await write();
+  }
   const latest = await pointLatestAt(folder);
   const report = shownPath(join(latest, 'index.html'));
   for (const line of summaryLines(result, { report }, screen.paint)) screen.line(line);

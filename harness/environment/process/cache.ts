@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
@@ -15,8 +15,9 @@ export function cacheDirectory(): string {
   const { cacheDirectory: path } = machineSettings();
   try {
     mkdirSync(path, { recursive: true, mode: 0o755 });
+    accessSync(path, constants.W_OK | constants.X_OK);
   } catch (cause) {
-    throw new UsageError(`Expected SYNCPROOF_CACHE to be a folder that can be created, got ${path}`, { cause });
+    throw new UsageError(`Expected SYNCPROOF_CACHE to be a folder that can be written to, got ${path}`, { cause });
   }
   return path;
 }
