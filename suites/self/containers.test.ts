@@ -8,6 +8,7 @@ import { createPipelineClient, type PipelineClient } from '../../harness/clients
 import { uploadAnswerSchema } from '../../harness/contract/http.ts';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
+import { bridgeGateway } from '../../harness/environment/containers/engine.ts';
 import { containersOf } from '../../harness/environment/containers/leftovers.ts';
 import { containersAvailable, startContainers } from '../../harness/environment/containers.ts';
 import type { EnvironmentOptions } from '../../harness/environment/environment.ts';
@@ -66,6 +67,15 @@ const gone = (marker: Marker): Promise<true> =>
     },
     { what: 'containers and folders to be gone', timeoutMs: 20_000 },
   );
+
+describe("the bridge's own address", () => {
+  test.each([
+    ['is what the daemon tells', [{ Subnet: '172.17.0.0/16', Gateway: '172.17.0.9' }], '172.17.0.9'],
+    ['is the first of its subnet where the daemon does not tell', [{ Subnet: '10.1.2.128/25' }], '10.1.2.129'],
+    ['is never of version 6', [{ Subnet: 'fd00::/64', Gateway: 'fd00::1' }, { Subnet: '172.17.0.0/16' }], '172.17.0.1'],
+    ['is unknown without a subnet', [{}], undefined],
+  ])('%s', (_what, pools, address) => expect(bridgeGateway(pools)).toBe(address));
+});
 
 describe.skipIf(!available)(`containers${available ? '' : ` (skipped: ${reason})`}`, { timeout: TIMEOUT_MS }, () => {
   test('a file becomes searchable, also one uploaded while Redis is killed, and services come back where they were', async () => {

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net';
 import { type ContainerRuntimeClient, getContainerRuntimeClient } from 'testcontainers';
 import { describeError, UnreachableError } from '../../core/errors.ts';
 import { isPortFree } from '../../net/ports.ts';
@@ -46,11 +47,9 @@ const HOST_NAME = 'host.docker.internal';
  */
 export async function findHostAccess(engine: Engine): Promise<HostAccess> {
   const bridge = await engine.container.dockerode.getNetwork('bridge').inspect();
-  const gateway: unknown = bridge.IPAM?.Config?.find(
-    ({ Gateway }: { Gateway?: string }) => Gateway?.includes('.') ?? false,
-  )?.Gateway;
+  const gateway = bridgeGateway(bridge.IPAM?.Config ?? []);
   // Tried rather than looked up: the list of interfaces leaves out a bridge to which no container is attached yet.
-  return typeof gateway === 'string' && (await isPortFree(0, gateway))
+  return gateway !== undefined && (await isPortFree(0, gateway))
     ? { fromContainers: gateway, bind: gateway, publishOn: [LOOPBACK, gateway], extraHosts: [] }
     : {
         fromContainers: HOST_NAME,
@@ -58,4 +57,15 @@ export async function findHostAccess(engine: Engine): Promise<HostAccess> {
         publishOn: [LOOPBACK],
         extraHosts: [{ host: HOST_NAME, ipAddress: 'host-gateway' }],
       };
+}
+
+/**
+ * The bridge's own IPv4 address. A daemon that has just made the bridge does not tell it until its next start (seen with
+ * Docker 20.10); it is then the first address of the subnet.
+ */
+export function bridgeGateway(pools: readonly { Gateway?: string; Subnet?: string }[]): string | undefined {
+  const told = pools.find(({ Gateway }) => Gateway !== undefined && isIPv4(Gateway))?.Gateway;
+  if (told !== undefined) return told;
+  const subnet = pools.map(({ Subnet }) => Subnet?.split('/')[0] ?? '').find((address) => isIPv4(address));
+  return subnet?.replace(/\d+$/, (last) => String(Number(last) + 1));
 }
