@@ -10,7 +10,7 @@ import type { LeaderSession } from './outbox-store.ts';
  * following: another instance holds the lock; asks for it every `FOLLOW_MS`.
  *   → leading: got the lock.
  * leading: looks for unpublished rows when woken or when the poll interval is over; sends a batch to Redis as one
- *   transaction, then marks it published.
+ *   transaction, then marks it published while it looks again.
  *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the same rows are sent again.
  *   → following, after a short pause: the database session failed; the lock went with it, and a batch in hand is
  *     dropped unsent.
@@ -81,9 +81,11 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
 
   async function lead(session: LeaderSession): Promise<void> {
     let purgeAtMs = performance.now() + PURGE_EVERY_MS;
+    let published: readonly string[] = [];
     while (!stopping.signal.aborted && session.alive) {
       let ledAtMs = performance.now();
-      const rows = await session.unpublished();
+      const rows = await session.next(published);
+      published = [];
       databaseTrouble.end();
       if (rows.length === 0) {
         if (performance.now() >= purgeAtMs) {
@@ -100,11 +102,12 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
       }
       if (!session.alive) return;
       if (await publish(rows)) {
-        await session.markPublished(rows.map((row) => row.seq));
+        published = rows.map((row) => row.seq);
       } else {
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);
       }
     }
+    if (published.length > 0 && session.alive) await session.markPublished(published);
   }
 
   async function run(): Promise<void> {

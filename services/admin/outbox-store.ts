@@ -31,8 +31,11 @@ const UNPUBLISHED = `
 export interface LeaderSession extends AsyncDisposable {
   /** False once the connection is gone, and the lock with it. */
   readonly alive: boolean;
-  /** The oldest unpublished rows in the order of their numbers: per file that is the order of its commits. */
-  unpublished(): Promise<OutboxRow[]>;
+  /**
+   * Marks rows as published and gives the oldest unpublished ones, in one round trip. In the order of their numbers: per
+   * file that is the order of its commits.
+   */
+  next(published: readonly string[]): Promise<OutboxRow[]>;
   /** Resolves when the session, and so the lock, was there all the time until now. @throws when it ended */
   confirm(): Promise<void>;
   markPublished(seqs: readonly string[]): Promise<void>;
@@ -42,7 +45,7 @@ export interface LeaderSession extends AsyncDisposable {
 
 /** @returns undefined while another instance leads */
 export async function openLeaderSession(options: PoolOptions): Promise<LeaderSession | undefined> {
-  const client = new pg.Client(connectionOptions(options));
+  const client = new pg.Client(connectionOptions({ ...options, pipeline: true }));
   let alive = true;
   client.on('error', (error) => {
     alive = false;
@@ -73,24 +76,30 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
     await close();
     throw error;
   }
+  const markPublished = async (seqs: readonly string[]): Promise<void> => {
+    await client.query({
+      name: 'mark-published',
+      text: 'UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[])',
+      values: [seqs],
+    });
+  };
   return {
     get alive() {
       return alive;
     },
-    async unpublished() {
-      const { rows } = await client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED });
+    async next(published) {
+      // Sent together, and carried out in this order: what was marked is not given again.
+      const marked = published.length === 0 ? undefined : markPublished(published);
+      const [{ rows }] = await Promise.all([
+        client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED }),
+        marked,
+      ]);
       return rows;
     },
     async confirm() {
       await client.query('SELECT 1');
     },
-    async markPublished(seqs) {
-      await client.query({
-        name: 'mark-published',
-        text: 'UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[])',
-        values: [seqs],
-      });
-    },
+    markPublished,
     async purge(retentionHours) {
       const { rowCount } = await client.query(
         `DELETE FROM outbox WHERE seq IN (

@@ -15,6 +15,8 @@ export interface PoolOptions {
   connectionsMax?: number;
   /** A statement without an answer for this long fails and its connection is closed. Works against a stopped backend, too. */
   queryTimeoutMs?: number;
+  /** Statements are sent without waiting for the answers to those before them. */
+  pipeline?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
@@ -26,6 +28,7 @@ export function connectionOptions(options: PoolOptions): pg.ClientConfig {
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: options.queryTimeoutMs ?? 5000,
+    pipeline: options.pipeline ?? false,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
   };

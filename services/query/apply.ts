@@ -37,12 +37,17 @@ export async function applyChanges(pool: Pool, changes: readonly Change[], optio
   const deletes = last.filter((change): change is DeleteChange => change.kind === 'delete');
   const client = await pool.connect();
   try {
-    await client.query(beginStatement(last, options.lockTimeoutMs));
-    const deleted = deletes.length === 0 ? 0 : (await client.query(deleteStatement(deletes))).rowCount;
-    const upserted = upserts.length === 0 ? 0 : (await client.query(upsertStatement(upserts))).rowCount;
-    await client.query('COMMIT');
+    // All at once: on a pipelined connection (see main.ts) that is one round trip. Where one fails, PostgreSQL refuses
+    // those behind it and turns the COMMIT into a rollback.
+    const [, deleted, upserted, end] = await Promise.all([
+      client.query(beginStatement(last, options.lockTimeoutMs)),
+      deletes.length === 0 ? undefined : client.query(deleteStatement(deletes)),
+      upserts.length === 0 ? undefined : client.query(upsertStatement(upserts)),
+      client.query('COMMIT'),
+    ]);
+    if (end.command !== 'COMMIT') throw new Error(`The transaction ended with ${end.command}`);
     client.release();
-    return { upserted: upserted ?? 0, deleted: deleted ?? 0 };
+    return { upserted: upserted?.rowCount ?? 0, deleted: deleted?.rowCount ?? 0 };
   } catch (error) {
     // Closing the connection rolls back, also when the server no longer answers.
     client.release(true);

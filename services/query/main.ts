@@ -20,6 +20,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
     log,
     applicationName: 'syncproof-query-consumer',
     connectionsMax: 1,
+    pipeline: true,
   });
   resources.defer(() => closePool(consumerPool, 300));
   const agent = createAgent();

@@ -61,7 +61,7 @@ async function queue(type: 'created' | 'deleted', fileId: string, metadataBytes:
 }
 
 async function nextBatch(): Promise<string[]> {
-  const rows = await session.unpublished();
+  const rows = await session.next([]);
   await session.markPublished(rows.map((row) => row.seq));
   return rows.map((row) => `${row.event_type} ${row.file_id}`);
 }
@@ -112,8 +112,8 @@ describe('a leader that was paused with a batch in hand', () => {
             // What a process that just woke believes.
             return true;
           },
-          unpublished: async () => {
-            const rows = await opened.unpublished();
+          next: async (published) => {
+            const rows = await opened.next(published);
             if (rows.length > 0) {
               await meanwhile();
               await pause(2100, new AbortController().signal);
