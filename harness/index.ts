@@ -12,6 +12,7 @@ export { DeadlineError, describeError, InconclusiveError, UnreachableError, Usag
 export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
 export type { Environment, EnvironmentOptions } from './environment/environment.ts';
+export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export type { Fault } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';

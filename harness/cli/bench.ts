@@ -3,6 +3,7 @@ import { createPipelineClient } from '../clients/pipeline.ts';
 import type { ProfileName } from '../contract/names.ts';
 import { monotonicMs } from '../core/clock.ts';
 import { UnreachableError } from '../core/errors.ts';
+import { table } from '../core/table.ts';
 import type { Environment } from '../environment/environment.ts';
 import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
@@ -12,7 +13,7 @@ import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
 import { openScreen } from './screen.ts';
 import { screenRecorder } from './screen-recorder.ts';
-import { milliseconds, table } from './text.ts';
+import { milliseconds } from './text.ts';
 
 interface BenchOptions {
   env: EnvironmentChoice;

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { CASE_KEYS, requirementOf } from '../../suites/spec/cases.ts';
 import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
+import { table } from '../core/table.ts';
 import { EXIT } from './exit-codes.ts';
 import { openScreen } from './screen.ts';
-import { table } from './text.ts';
 
 export function addCasesCommand(program: Command, finish: (exitCode: number) => void): void {
   program

@@ -1,6 +1,6 @@
 import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
 import { refuseUnknownSettings } from '../config/settings.ts';
-import { table } from './text.ts';
+import { table } from '../core/table.ts';
 
 /** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
 const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [

@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
-import type { EnvironmentKind, EnvironmentOptions } from '../environment/environment.ts';
-import { redisCliCommand } from '../environment/servers/redis-binary.ts';
+import type { EnvironmentOptions } from '../environment/environment.ts';
+import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
 import { openScreen } from './screen.ts';
 import { screenRecorder } from './screen-recorder.ts';
-import { stackHelp } from './stack-help.ts';
 
 interface StartOptions {
   env: EnvironmentChoice;
@@ -59,7 +58,7 @@ async function start(options: StartOptions): Promise<number> {
       signal: interrupt.signal,
     }).catch(explainTakenPort);
     screen.clear();
-    screen.line(stackHelp(environment, await redisCli(kind)));
+    screen.line(await stackHelp(environment));
     await aborted(interrupt.signal);
     screen.line('\nStopping …');
     await environment.stop();
@@ -68,11 +67,6 @@ async function start(options: StartOptions): Promise<number> {
     if (!interrupt.signal.aborted) throw error;
   }
   return EXIT.conformant;
-}
-
-/** Containers bring no client to this machine: there the name is all that can be said. */
-async function redisCli(kind: EnvironmentKind): Promise<string> {
-  return kind === 'processes' ? redisCliCommand() : 'redis-cli';
 }
 
 function portsOf(options: StartOptions): NonNullable<EnvironmentOptions['ports']> {

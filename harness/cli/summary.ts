@@ -1,5 +1,6 @@
+import { table } from '../core/table.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
-import { milliseconds, type Paint, paintVerdict, shellWord, table } from './text.ts';
+import { milliseconds, type Paint, paintVerdict, shellWord } from './text.ts';
 
 /** What a person wants to know when a run is over, as lines. */
 export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {

@@ -1,5 +1,6 @@
 import { relative, resolve } from 'node:path';
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { visibleWidth } from '../core/table.ts';
 import type { Verdict } from '../record/history.ts';
 
 type Style = 'red' | 'green' | 'yellow' | 'magenta' | 'cyan' | 'dim' | 'bold';
@@ -34,23 +35,6 @@ export function milliseconds(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
-}
-
-/** Rows as columns of equal width; colours do not count as width. */
-export function table(rows: readonly (readonly string[])[], gap = '  '): string[] {
-  const widths: number[] = [];
-  for (const row of rows)
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visibleWidth(cell));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visibleWidth(cell))))
-      .join(gap)
-      .trimEnd(),
-  );
-}
-
-function visibleWidth(text: string): number {
-  return stripVTControlCharacters(text).length;
 }
 
 /** A line cut to `width` visible characters; a cut line loses its colours. */

@@ -107,6 +107,7 @@ async function startAll(context: StartContext): Promise<Running> {
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
   return {
     ...{ id: home.id, kind: 'containers', readyMs, urls, accounts, parts, links, versions, logDirectory },
+    folder: home.home,
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

@@ -68,6 +68,8 @@ export interface Environment extends AsyncDisposable {
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
   /** Versions of the parts: `{ redis, postgres, node }`. */
   readonly versions: Readonly<Record<string, string>>;
+  /** A folder of its own for small files; goes with the environment. */
+  readonly folder: string;
   /** Folder with one log file per part. */
   readonly logDirectory: string;
   /** Stops everything and removes every process, container, port and folder. Safe to call twice. */

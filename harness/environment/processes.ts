@@ -69,6 +69,7 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, versions);
   return {
     ...{ id: home.id, kind: 'processes', readyMs, urls, accounts, parts, links, versions, logDirectory },
+    folder: home.home,
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

@@ -16,6 +16,19 @@ export const consumerMutants: readonly Mutant[] = [
     ],
   },
   {
+    id: 'group-made-only-at-boot',
+    defect: 'the consumer makes its group when it connects, and never again',
+    services: ['query'],
+    caughtBy: ['SYNC-09/before-stream'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: '        this.#preparedEpoch = -1;\n        if (signal.aborted) return;',
+        replace: '        if (signal.aborted) return;',
+      },
+    ],
+  },
+  {
     id: 'batch-drops-one',
     defect: 'the first event of a batch of more than three is acknowledged without being applied',
     services: ['query'],

@@ -6,10 +6,11 @@ import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { onInterrupt } from '../../harness/cli/interrupt.ts';
-import { milliseconds, paintFor, table } from '../../harness/cli/text.ts';
+import { milliseconds, paintFor } from '../../harness/cli/text.ts';
 import { packageFacts } from '../../harness/config/settings.ts';
 import { monotonicMs } from '../../harness/core/clock.ts';
 import { describeError } from '../../harness/core/errors.ts';
+import { table } from '../../harness/core/table.ts';
 import { type Check, type Counts, QUICK_CHECKS, slowChecks } from './gate/checks.ts';
 import { runChild } from './gate/child.ts';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Environment, type EnvironmentOptions, startEnvironment } from '../../harness/index.ts';
+import { type Environment, type EnvironmentOptions, startEnvironment, writeStackHelp } from '../../harness/index.ts';
 import { currentRun } from './run.ts';
 import { inTurn } from './start-turn.ts';
 
@@ -55,14 +55,13 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
 /** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */
 async function keepUntilInterrupted(environment: Environment): Promise<void> {
   const { history, signal } = currentRun();
-  const { host, port } = environment.redisAddress();
-  const addresses = [...Object.entries(environment.urls), ['redis', `redis://${host}:${port}`]];
+  const help = await writeStackHelp(environment);
   history.record({
     type: 'environment',
     environmentId: environment.id,
     kind: environment.kind,
     status: 'kept',
-    detail: `${addresses.map(([name, url]) => `${name} ${url}`).join(', ')}; Ctrl-C ends it`,
+    detail: `addresses, accounts and lines to paste: ${help}; Ctrl-C ends it`,
   });
   if (signal.aborted) return;
   // A timer keeps the process alive: a listener alone would not.

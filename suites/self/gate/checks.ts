@@ -119,6 +119,7 @@ export function slowChecks(folder: string): readonly Check[] {
         ...['--reporter', 'default', '--reporter', 'json', '--outputFile.json', join(folder, 'unit.json')],
       ],
       count: countUnitTests,
+      loud: true,
     },
     {
       name: 'suite',

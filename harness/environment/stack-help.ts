@@ -1,9 +1,12 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../contract/names.ts';
-import type { Environment } from '../environment/environment.ts';
-import { table } from './text.ts';
+import { table } from '../core/table.ts';
+import type { Environment } from './environment.ts';
+import { redisCliCommand } from './servers/redis-binary.ts';
 
 /** Addresses of a running pipeline and lines to paste: a token, an upload, a search, and a look at the stream. */
-export function stackHelp(environment: Environment, redisCli: string): string {
+export async function stackHelp(environment: Environment): Promise<string> {
   const { urls, accounts } = environment;
   const redis = environment.redisAddress();
   const databases = (['admin', 'query'] as const).map((service) => {
@@ -16,6 +19,8 @@ export function stackHelp(environment: Environment, redisCli: string): string {
     ...databases,
     ['logs', environment.logDirectory],
   ]);
+  // Containers bring no client to this machine: there the name is all that can be said.
+  const redisCli = environment.kind === 'processes' ? await redisCliCommand() : 'redis-cli';
   const cli = `${redisCli} -h ${redis.host} -p ${redis.port}`;
   return `
 ${addresses.join('\n')}
@@ -38,4 +43,11 @@ ${addresses.join('\n')}
   ${cli} XPENDING ${EVENT_STREAM_NAME} ${CONSUMER_GROUP}
 
 Ctrl-C stops everything and removes its data.`;
+}
+
+/** Writes the help where only this user can read it and it goes with the environment: it has secrets. @returns its path */
+export async function writeStackHelp(environment: Environment): Promise<string> {
+  const path = join(environment.folder, 'how-to-use.txt');
+  await writeFile(path, `${await stackHelp(environment)}\n`, { mode: 0o600 });
+  return path;
 }
