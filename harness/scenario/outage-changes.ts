@@ -5,6 +5,8 @@ import { type OpenLoop, startOpenLoop } from './load.ts';
 
 /** Both kinds together. */
 const CHANGES_PER_SECOND = 2;
+/** Files that no deletion before the fault takes: nothing new is seen while it is on, and then they are what can be deleted. */
+const KEPT_FOR_FAULT = 3;
 
 /** Before the fault, while it is on, after it was healed. */
 export type OutagePhase = 'baseline' | 'outage' | 'recovery';
@@ -42,6 +44,12 @@ export class OutageChanges {
       signal,
       act: (index, dueAt) => (index % 2 === 0 ? this.#update(index, dueAt) : this.#delete(dueAt)),
     });
+  }
+
+  /** There are files to update and to delete while nothing new can be seen. */
+  get ready(): boolean {
+    this.#readSamples();
+    return this.#deletable.length >= KEPT_FOR_FAULT && this.#seen.size >= 2 * KEPT_FOR_FAULT;
   }
 
   /** Files that readers have seen so far, the deleted ones included. */
@@ -89,6 +97,7 @@ export class OutageChanges {
 
   async #delete(intendedAt: number): Promise<void> {
     this.#readSamples();
+    if (this.#options.phase() === 'baseline' && this.#deletable.length <= KEPT_FOR_FAULT) return;
     const fileId = this.#deletable.shift();
     if (fileId === undefined) return;
     const { pipeline, tracker, phase, answered } = this.#options;

@@ -86,7 +86,6 @@ const newPhases = (): Record<OutagePhase, PhaseCounts> => ({
   recovery: newCounts(),
 });
 const READY_INTERVAL_MS = 100;
-const SEEN_BEFORE_FAULT = 6;
 const SEEN_TIMEOUT_MS = 10_000;
 /** During a long outage nothing becomes visible: looking for it often would be load, and outages are run side by side. */
 const READS_PER_SECOND = 20;
@@ -225,12 +224,12 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
 }
 
 /**
- * The fault waits until some files were seen: they are what is updated and deleted while it is on. On a slow machine
- * that takes longer than the time before the fault; when it takes too long, the case's floors say what is missing.
+ * The fault waits until there is something to update and to delete while it is on. On a slow machine that takes longer
+ * than the time before the fault; when it takes too long, the case's floors say what is missing.
  */
 async function seenEnough(changes: OutageChanges, signal: AbortSignal): Promise<void> {
-  await pollUntil(() => (changes.seen().size >= SEEN_BEFORE_FAULT ? true : undefined), {
-    what: `${SEEN_BEFORE_FAULT} files to be seen before the fault`,
+  await pollUntil(() => (changes.ready ? true : undefined), {
+    what: 'files to be seen that can be changed during the fault',
     timeoutMs: SEEN_TIMEOUT_MS,
     signal,
   }).catch((error: unknown) => {
