@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { loadRunContext, RUN_CONTEXT_VARIABLE, UsageError } from '../harness/index.ts';
-import { selectedFiles } from './spec/cases.ts';
+import { ALONE, selectedFiles } from './spec/cases.ts';
 import { CompletenessReporter } from './support/completeness.ts';
 import { createManualRun } from './support/manual-run.ts';
 import { LongestFirst } from './support/sequencer.ts';
@@ -23,7 +23,7 @@ const project = (name: string, groupOrder: number, alone: boolean): TestProjectI
   extends: true,
   test: {
     name,
-    include: files.filter((entry) => (entry.alone ?? false) === alone).map(({ file }) => file),
+    include: files.map(({ file }) => file).filter((file) => ALONE.includes(file) === alone),
     maxWorkers: WORKERS,
     sequence: { groupOrder },
   },

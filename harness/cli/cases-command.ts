@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { CASE_KEYS, requirementOf } from '../../suites/spec/cases.ts';
-import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
+import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
 import { table } from '../core/table.ts';
 import { EXIT } from './exit-codes.ts';
 import { openScreen } from './screen.ts';

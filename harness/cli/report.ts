@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
+import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
 import { UsageError } from '../core/errors.ts';
 import { readHistory } from '../record/writer.ts';
 import { writeReports } from '../report/write.ts';

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { REQUIREMENTS } from '../../suites/spec/requirements.ts';
+import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
 import type { RunContext } from '../config/run-context.ts';
 import type { ProfileName } from '../contract/names.ts';
 import { monotonicMs } from '../core/clock.ts';

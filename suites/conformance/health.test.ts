@@ -6,7 +6,7 @@ import type { CaseContext } from '../support/case.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
 
-const requirement = suite();
+const verify = suite();
 
 const ANSWER_MS_MAX = 1000;
 /** How long a change may take to show in readiness. */
@@ -14,40 +14,35 @@ const DETECT_TIMEOUT_MS = 10_000;
 /** A state is watched for about 3 s: long enough for timeouts, caches and back-offs of it to come round. */
 const ROUNDS = 12;
 const ROUND_EVERY_MS = 250;
-const CALLS = ROUNDS * SERVICE_NAMES.length * 2;
 
 interface State {
   variant: string;
-  title: string;
   /** Brings the state about; absent for the state that is there anyway. */
   provoke?: (t: CaseContext) => Promise<Fault>;
   ready: { status: 200 | 503; cache?: 'degraded' };
 }
 
 const STATES: readonly State[] = [
-  { variant: 'healthy', title: 'With everything up, live and ready answer 200 within 1 s.', ready: { status: 200 } },
+  { variant: 'healthy', ready: { status: 200 } },
   {
     variant: 'redis-killed',
-    title: 'With Redis killed, live answers 200 and ready 200 with cache degraded, within 1 s.',
     provoke: ({ faults }) => faults.redis.kill(),
     ready: { status: 200, cache: 'degraded' },
   },
   {
     variant: 'redis-paused',
-    title: 'With Redis connectable but silent, live answers 200 and ready 200 with cache degraded, within 1 s.',
     provoke: ({ faults }) => faults.redis.pause(),
     ready: { status: 200, cache: 'degraded' },
   },
   {
     variant: 'postgres-stopped',
-    title: 'With PostgreSQL away, live answers 200 and ready of query 503, within 1 s.',
     provoke: ({ faults }) => faults.postgres.stop(),
     ready: { status: 503 },
   },
 ];
 
-for (const { variant, title, provoke, ready } of STATES) {
-  requirement('HLTH-01', { variant, title, floor: { answers: CALLS } }, async (t) => {
+for (const { variant, provoke, ready } of STATES) {
+  verify(`HLTH-01/${variant}`, async (t) => {
     if (provoke === undefined) return observe(t, ready);
     await using fault = await provoke(t);
     await observe(t, ready);

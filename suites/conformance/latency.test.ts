@@ -19,7 +19,7 @@ import { suite } from '../support/suite.ts';
 import { demand } from '../support/violation.ts';
 
 // What is measured is measured on a real disk, with fsync.
-const requirement = suite({ storage: 'disk' });
+const verify = suite({ storage: 'disk' });
 
 const UPLOADS_PER_SECOND = 100;
 const WARM_UP_UPLOADS = 150;
@@ -38,47 +38,40 @@ const SEARCH_P95_MS_MAX = 500;
 /** The original's limit for every single search. */
 const SEARCH_MS_MAX = 1000;
 
-requirement(
-  'LAT-01',
-  {
-    title: `Sync latency at ${UPLOADS_PER_SECOND} uploads/s, upload time and search time stay within their thresholds.`,
-    floor: { samples: 300, searches: 80 },
-  },
-  async (t) => {
-    const { pipeline, recorder, evidence, unique, signal } = t;
-    const redis = connectRedis(t.env.redisAddress());
-    const readModel = connectPostgres(t.env.databaseAccess('query'));
-    try {
-      await recordFirstUpload(t);
-      const load: Omit<SyncLoad, 'phase' | 'prefix' | 'count'> = {
-        pipeline,
-        recorder,
-        ratePerSecond: UPLOADS_PER_SECOND,
-        timeoutMs: VISIBLE_TIMEOUT_MS,
-        hops: hopSource({ redis: t.redis, readModel, recorder }),
-        signal,
-      };
-      // Recorded under its own phase: a reader sees it, no threshold counts it.
-      await runSyncLoad({ ...load, phase: 'warm-up', prefix: `${unique}-warm`, count: WARM_UP_UPLOADS });
+verify('LAT-01', async (t) => {
+  const { pipeline, recorder, evidence, unique, signal } = t;
+  const redis = connectRedis(t.env.redisAddress());
+  const readModel = connectPostgres(t.env.databaseAccess('query'));
+  try {
+    await recordFirstUpload(t);
+    const load: Omit<SyncLoad, 'phase' | 'prefix' | 'count'> = {
+      pipeline,
+      recorder,
+      ratePerSecond: UPLOADS_PER_SECOND,
+      timeoutMs: VISIBLE_TIMEOUT_MS,
+      hops: hopSource({ redis: t.redis, readModel, recorder }),
+      signal,
+    };
+    // Recorded under its own phase: a reader sees it, no threshold counts it.
+    await runSyncLoad({ ...load, phase: 'warm-up', prefix: `${unique}-warm`, count: WARM_UP_UPLOADS });
 
-      const searches = startSearches(t);
-      const baseline = await runSyncLoad({ ...load, phase: 'baseline', prefix: unique, count: BASELINE_UPLOADS });
-      const searchMs = await searches.stop();
-      demand(baseline.refused === 0, `${baseline.refused} uploads were refused, the first: ${baseline.firstError}`);
+    const searches = startSearches(t);
+    const baseline = await runSyncLoad({ ...load, phase: 'baseline', prefix: unique, count: BASELINE_UPLOADS });
+    const searchMs = await searches.stop();
+    demand(baseline.refused === 0, `${baseline.refused} uploads were refused, the first: ${baseline.firstError}`);
 
-      recorder.record({ type: 'phase', phase: 'floor' });
-      const floor = { publisher: t.redis, reader: redis, readModel, recorder, signal };
-      const floorMs = await measureFloor({ ...floor, ratePerSecond: UPLOADS_PER_SECOND, count: FLOOR_EVENTS });
-      evidence.samples = baseline.samples.length;
-      evidence.searches = searchMs.length;
-      report(t, { uploadMs: baseline.uploadMs, searchMs, floorMs });
-      judgeThresholds(t, baseline.uploadMs, searchMs);
-    } finally {
-      redis.disconnect();
-      await readModel.end();
-    }
-  },
-);
+    recorder.record({ type: 'phase', phase: 'floor' });
+    const floor = { publisher: t.redis, reader: redis, readModel, recorder, signal };
+    const floorMs = await measureFloor({ ...floor, ratePerSecond: UPLOADS_PER_SECOND, count: FLOOR_EVENTS });
+    evidence.samples = baseline.samples.length;
+    evidence.searches = searchMs.length;
+    report(t, { uploadMs: baseline.uploadMs, searchMs, floorMs });
+    judgeThresholds(t, baseline.uploadMs, searchMs);
+  } finally {
+    redis.disconnect();
+    await readModel.end();
+  }
+});
 
 /** How soon after its start was asked for a fresh pipeline takes an upload: its start, a token, the upload. */
 async function recordFirstUpload({ env, pipeline, recorder, evidence, unique }: CaseContext): Promise<void> {

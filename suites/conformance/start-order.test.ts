@@ -5,35 +5,24 @@ import { awaitSearchable, upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demand, promised } from '../support/violation.ts';
 
-const requirement = suite();
+const verify = suite();
 
 const FILES = 5;
 const SYNC_AFTER_START_MS = 15_000;
 /** In an order in which each finds what it needs. */
 const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
 
-requirement(
-  'SYNC-09',
-  {
-    variant: 'consumer-first',
-    title: 'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
-    floor: { files: FILES },
-    environment: { deferred: PRODUCERS },
-  },
+verify(
+  'SYNC-09/consumer-first',
   async (t) => {
     for (const part of PRODUCERS) await startPart(t, part);
     await uploadAndFind(t);
   },
+  { environment: { deferred: PRODUCERS } },
 );
 
-requirement(
-  'SYNC-09',
-  {
-    variant: 'producer-first',
-    title: 'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
-    floor: { files: 2 * FILES },
-    environment: { deferred: ['query'] },
-  },
+verify(
+  'SYNC-09/producer-first',
   async (t) => {
     const early = await uploadSome(t, 'early');
     await promised(
@@ -48,17 +37,11 @@ requirement(
     const late = await uploadSome(t, 'late');
     await findAll(t, [...early, ...late]);
   },
+  { environment: { deferred: ['query'] } },
 );
 
-requirement(
-  'SYNC-09',
-  {
-    variant: 'before-stream',
-    title:
-      'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
-    floor: { files: FILES },
-    environment: { deferred: PRODUCERS },
-  },
+verify(
+  'SYNC-09/before-stream',
   async (t) => {
     // A consumer may have made an empty stream for its group. Losing it leaves a Redis that nobody has written to; a
     // consumer that notices may make it again at once.
@@ -66,16 +49,11 @@ requirement(
     for (const part of PRODUCERS) await startPart(t, part);
     await uploadAndFind(t);
   },
+  { environment: { deferred: PRODUCERS } },
 );
 
-requirement(
-  'SYNC-09',
-  {
-    variant: 'before-redis',
-    title: 'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
-    floor: { files: 2 * FILES },
-    environment: { deferred: ['redis'] },
-  },
+verify(
+  'SYNC-09/before-redis',
   async (t) => {
     const early = await uploadSome(t, 'early');
     await startPart(t, 'redis');
@@ -84,6 +62,7 @@ requirement(
     const groups = await t.redis.call('xinfo', 'GROUPS', EVENT_STREAM_NAME);
     demand(JSON.stringify(groups).includes(CONSUMER_GROUP), `The group ${CONSUMER_GROUP} does not exist`);
   },
+  { environment: { deferred: ['redis'] } },
 );
 
 /** Starts a part that needs nothing that comes later, and waits until it can do its work. */

@@ -20,12 +20,12 @@ import {
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
 
-const requirement = suite();
+const verify = suite();
 
 /** Bytes; around the sizes at which streams cut their chunks. */
 const SIZES = [1, 1024, 65_535, 65_536, 65_537, 300_000];
 
-requirement('UP-01', { floor: { uploads: SIZES.length, downloads: SIZES.length } }, async (t) => {
+verify('UP-01', async (t) => {
   const { pipeline, evidence, random, unique, signal } = t;
   const ids = new Set<string>();
   evidence.downloads = 0;
@@ -71,7 +71,7 @@ requirement('UP-01', { floor: { uploads: SIZES.length, downloads: SIZES.length }
   evidence.uploads = ids.size;
 });
 
-requirement('UP-02', { floor: { events: 3 } }, async ({ pipeline, redis, evidence, unique, signal }) => {
+verify('UP-02', async ({ pipeline, redis, evidence, unique, signal }) => {
   const before = await lastEventId(redis);
   const { file_id } = await upload(pipeline, {
     filename: `${unique}.txt`,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CASE_KEYS } from '../spec/cases.ts';
-import { REQUIREMENTS } from '../spec/requirements.ts';
+import { REQUIREMENTS } from '../spec/ledger.ts';
 import { applyEdit, mutatedSources } from './edits.ts';
 import { judgeMutant } from './matrix.ts';
 import { MUTANTS, mutantById } from './mutants.ts';

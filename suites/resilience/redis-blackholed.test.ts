@@ -1,27 +1,7 @@
-import { arrivesFloor, everythingArrives, GOES_ON_FLOOR, serviceGoesOn } from '../support/redis-outage.ts';
+import { everythingArrives, serviceGoesOn } from '../support/redis-outage.ts';
 import { suite } from '../support/suite.ts';
 
-const requirement = suite();
+const verify = suite();
 
-requirement(
-  'RES-01',
-  {
-    variant: 'blackholed',
-    title:
-      'Redis unreachable, bytes swallowed in silence: uploads answer 2xx within 2 s, search answers, readiness says degraded, nothing crashes.',
-    floor: GOES_ON_FLOOR,
-  },
-  (t) => serviceGoesOn(t, 'blackholed'),
-);
-
-for (const seconds of [10]) {
-  requirement(
-    'RES-02',
-    {
-      variant: `blackholed-${seconds}s`,
-      title: `Redis unreachable, bytes swallowed in silence, for ${seconds} s: no upload fails, and all are searchable within 10 s of its return.`,
-      floor: arrivesFloor(seconds),
-    },
-    (t) => everythingArrives(t, 'blackholed', seconds),
-  );
-}
+verify('RES-01/blackholed', (t) => serviceGoesOn(t, 'blackholed'));
+verify('RES-02/blackholed-10s', (t) => everythingArrives(t, 'blackholed', 10));

@@ -55,7 +55,8 @@ export const LAW: ImportLaw = {
     'services/ingester': ['services/common', 'harness/contract'],
     'services/storage': ['services/common'],
     'services/query': ['services/common', 'harness/contract'],
-    'suites/spec': [],
+    // The ledger says what a case needs in the words in which an environment says what it offers.
+    'suites/spec': ['harness/contract'],
     // Finding a browser is about the machine, not about a pipeline, so it is not behind the public door.
     'suites/support': ['harness/index.ts', 'harness/contract', 'harness/config', 'harness/core', 'suites/spec'],
     'suites/conformance': ['harness/index.ts', 'harness/contract', 'suites/support'],

@@ -1,7 +1,7 @@
 import { attachment, description, feature, label, severity, story, tag } from 'allure-js-commons';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
 import { connectRedis, describeError, type Environment, type HistoryRecord } from '../../harness/index.ts';
-import type { Requirement } from '../spec/requirements.ts';
+import type { Requirement } from '../spec/requirement.ts';
 
 const LOG_LINES = 100;
 

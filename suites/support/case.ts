@@ -1,3 +1,4 @@
+import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
 import {
   connectRedis,
   createFaults,
@@ -15,8 +16,7 @@ import {
   runCheckers,
   seededRandom,
 } from '../../harness/index.ts';
-import type { CaseKey } from '../spec/cases.ts';
-import { CAPABILITIES, type Capability, type Requirement } from '../spec/requirements.ts';
+import type { KeyedCase } from '../spec/cases.ts';
 import { attachFailure, describeCase } from './allure.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge } from './verdict.ts';
@@ -42,17 +42,13 @@ export interface CaseContext {
   signal: AbortSignal;
 }
 
-export interface CasePlan {
-  key: CaseKey;
-  title: string;
-  requirement: Requirement;
-  floor: Readonly<Record<string, number>>;
+export interface CasePlan extends KeyedCase {
   timeoutMs: number;
   body: (context: CaseContext) => Promise<void>;
 }
 
 /** Every kind of environment that this suite starts by itself gives all of them. */
-const AVAILABLE: readonly Capability[] = CAPABILITIES;
+const AVAILABLE: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
 const SETTLE_MS = 15_000;
 
 /** Runs one case to its verdict and records it. Throws nothing: what went wrong is the verdict's reason. */
@@ -70,7 +66,7 @@ export async function runCase(plan: CasePlan, getEnvironment: () => Promise<Envi
     return judgement;
   };
 
-  const missing = requirement.needs.filter((need) => !AVAILABLE.includes(need));
+  const missing = plan.needs.filter((need) => !AVAILABLE.has(need));
   if (missing.length > 0) return finish({ verdict: 'skip', reason: `The target lacks: ${missing.join(', ')}` });
   let env: Environment;
   try {

@@ -1,7 +1,6 @@
 import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 import { describeError, openHistory, type RunContext, readHistory } from '../../harness/index.ts';
-import { type CaseKey, isSelected, requirementOf, selectedFiles } from '../spec/cases.ts';
-import { requirementById } from '../spec/requirements.ts';
+import { type CaseKey, selectedFiles } from '../spec/cases.ts';
 
 /**
  * The last check of a run: every selected case must have a verdict in the history. One that has none, because its
@@ -30,11 +29,10 @@ export class CompletenessReporter implements Reporter {
     using history = openHistory(this.#context.historyPath, this.#context.originMs);
     for (const { file, cases } of selectedFiles(this.#context.cases)) {
       const module = modules.find(({ moduleId }) => moduleId.endsWith(`/suites/${file}`));
-      for (const key of cases) {
-        if (finished.has(key) || !isSelected(key, this.#context.cases)) continue;
+      for (const { key, title, requirement } of cases) {
+        if (finished.has(key)) continue;
         const at = history.now();
-        const requirement = requirementOf(key);
-        const base = { at, case: key, requirement, title: requirementById(requirement).text } as const;
+        const base = { at, case: key, requirement: requirement.id, title } as const;
         const startedAt = started.get(key);
         if (startedAt === undefined) history.write({ type: 'case-started', ...base });
         history.write({

@@ -13,14 +13,6 @@ const PATIENCE_MS = STANDSTILL_MS + 15_000;
 
 type Part = 'redis' | 'query' | 'admin';
 
-/**
- * Writes are accepted all along and pile up, except while the one who registers them stands still itself. Without that
- * backlog, the part that stood still was not the one that is in use.
- */
-export function standsStillFloor(part: Part): Record<string, number> {
-  return { uploadsBefore: 4, uploadsAfter: 3, ...(part === 'admin' ? {} : { uploadsDuring: 80, backlog: 1 }) };
-}
-
 /** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
 export async function standsStill(t: CaseContext, part: Part): Promise<void> {
   const before = await births(t);

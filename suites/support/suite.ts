@@ -1,26 +1,17 @@
 import { relative, resolve } from 'node:path';
 import { afterAll, test } from 'vitest';
 import { describeError, type Verdict } from '../../harness/index.ts';
-import { CASE_FILES, type CaseKey, isSelected } from '../spec/cases.ts';
-import { type RequirementId, requirementById } from '../spec/requirements.ts';
+import { type CaseKey, caseByKey, isSelected, type KeyedCase } from '../spec/cases.ts';
 import { type CaseContext, type CasePlan, runCase } from './case.ts';
 import { currentRun } from './run.ts';
 import { type EnvironmentChoices, SharedEnvironment } from './shared-environment.ts';
 
 export interface CaseOptions {
-  /** Tells the cases of one requirement apart: `killed` gives the case `RES-01/killed`. */
-  variant?: string;
-  /** One line for people; the requirement's text when absent. */
-  title?: string;
-  /** The least evidence that allows a pass, by the names used in `evidence`. */
-  floor: Readonly<Record<string, number>>;
-  /** How long the case itself may take; the start of its environment comes on top. */
-  timeoutMs?: number;
   /** The case gets an environment of its own, made like this, instead of the file's. */
   environment?: EnvironmentChoices;
 }
 
-type Declare = (id: RequirementId, options: CaseOptions, body: (context: CaseContext) => Promise<void>) => void;
+type Verify = (key: CaseKey, body: (context: CaseContext) => Promise<void>, options?: CaseOptions) => void;
 
 const CASE_TIMEOUT_MS = 60_000;
 /** First use of an environment may fetch and prepare servers. */
@@ -31,26 +22,24 @@ const STOP_TIMEOUT_MS = 60_000;
 const A_DAY_MS = 86_400_000;
 
 /**
- * Opens a suite file: gives `requirement(id, options, body)`, which declares a case. The cases of a file share one
+ * Opens a suite file: gives `verify(key, body)`, which declares a case of the ledger. The cases of a file share one
  * environment, started when the first selected one runs and stopped after the last; after a case that did not pass,
  * the next one gets a fresh environment.
  */
-export function suite(choices: EnvironmentChoices = {}): Declare {
+export function suite(choices: EnvironmentChoices = {}): Verify {
   const { context } = currentRun();
   let shared = new SharedEnvironment(choices);
   const opened = [shared];
   afterAll(() => stopAll(opened), context.keep ? A_DAY_MS : STOP_TIMEOUT_MS);
 
-  return (id, options, body) => {
-    const key = caseKey(id, options.variant);
+  return (key, body, options = {}) => {
     if (!isSelected(key, context.cases)) return;
-    const requirement = requirementById(id);
-    const timeoutMs = options.timeoutMs ?? CASE_TIMEOUT_MS;
-    const title = options.title ?? requirement.text;
-    const plan: CasePlan = { key, requirement, title, floor: options.floor, timeoutMs, body };
+    const entry = caseByKey(key);
+    const timeoutMs = entry.timeoutMs ?? CASE_TIMEOUT_MS;
+    const plan: CasePlan = { ...entry, timeoutMs, body };
 
     test(key, { timeout: timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS }, async ({ task, skip }) => {
-      demandRegistered(key, task.file.filepath);
+      demandInItsFile(entry, task.file.filepath);
       const own = options.environment && new SharedEnvironment({ ...choices, ...options.environment });
       if (own !== undefined) opened.push(own);
       const environment = own ?? shared;
@@ -68,16 +57,10 @@ export function suite(choices: EnvironmentChoices = {}): Declare {
   };
 }
 
-function caseKey(id: RequirementId, variant: string | undefined): CaseKey {
-  return variant === undefined ? id : `${id}/${variant}`;
-}
-
-/** The registry decides which files a selection needs; a case it does not know would never be run by its id. */
-function demandRegistered(key: CaseKey, path: string): void {
-  const file = relative(resolve(import.meta.dirname, '..'), path);
-  const registered = CASE_FILES.find(({ cases }) => cases.includes(key));
-  if (registered?.file === file) return;
-  throw new Error(`Expected suites/spec/cases.ts to name ${key} in ${file}, got ${registered?.file ?? 'nothing'}`);
+/** The ledger decides which files a selection needs: a case in another file would not be found. */
+function demandInItsFile({ key, file }: KeyedCase, path: string): void {
+  const actual = relative(resolve(import.meta.dirname, '..'), path);
+  if (actual !== file) throw new Error(`Expected ${key} to be declared in ${file}, as the ledger says, got ${actual}`);
 }
 
 /** Reports tell a failed expectation from a test that broke by the error's name. */

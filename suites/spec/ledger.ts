@@ -1,0 +1,24 @@
+import { AUTH } from './auth.ts';
+import { HEALTH } from './health.ts';
+import { LATENCY } from './latency.ts';
+import type { Requirement } from './requirement.ts';
+import { RESILIENCE } from './resilience.ts';
+import { SYNC } from './sync.ts';
+import { UPLOAD } from './upload.ts';
+
+const ENTRIES = [...AUTH, ...UPLOAD, ...SYNC, ...HEALTH, ...LATENCY, ...RESILIENCE] as const;
+
+export type RequirementId = (typeof ENTRIES)[number]['id'];
+
+/** The requirements ledger, in the order in which reports show it. */
+export const REQUIREMENTS: readonly (Requirement & { id: RequirementId })[] = ENTRIES;
+
+/** @throws when the ledger has no such entry */
+export function requirementById(id: string): Requirement {
+  const found = REQUIREMENTS.find((entry) => entry.id === id);
+  if (found === undefined) throw new Error(`The ledger has no requirement ${id}`);
+  return found;
+}
+
+/** Ids of requirements that were given up; none of them may come back with another meaning. */
+export const RETIRED_IDS: readonly string[] = [];

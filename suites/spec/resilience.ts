@@ -1,0 +1,161 @@
+import type { Case, Requirement } from './requirement.ts';
+import { ORIGINAL, STREAMS } from './sources.ts';
+
+/** In an outage that is long enough, files that were seen before it are updated and deleted. */
+const CHANGES = { updatesDuring: 1, deletionsDuring: 1 };
+
+/** Without a backlog at healing, the fault reached no service. */
+const GOES_ON_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, searchesDuring: 8, seenBefore: 1, ...CHANGES, backlog: 1 };
+
+function arrivesFloor(seconds: number): Case['floor'] {
+  const changes = seconds < 5 ? {} : CHANGES;
+  return { uploadsBefore: 5, uploadsDuring: 3 * seconds, uploadsAfter: 4, seenBefore: 1, ...changes, backlog: 1 };
+}
+
+const goesOn = (way: string): string =>
+  `${way}: uploads answer 2xx within 2 s, search answers, readiness says degraded, nothing crashes.`;
+const arrives = (way: string, seconds: number): string =>
+  `${way}, for ${seconds} s: no upload fails, and all are searchable within 10 s of its return.`;
+
+const KILLED = 'Redis killed';
+const PAUSED = 'Redis stopped (SIGSTOP): it takes connections and answers nothing';
+const REFUSED = 'Redis unreachable, connections refused';
+const BLACKHOLED = 'Redis unreachable, bytes swallowed in silence';
+
+const killed = { file: 'resilience/redis-killed.test.ts', needs: ['redis', 'stop redis', 'metrics'] } as const;
+const paused = { file: 'resilience/redis-paused.test.ts', needs: ['redis', 'pause redis', 'metrics'] } as const;
+const refused = { file: 'resilience/redis-refused.test.ts', needs: ['redis', 'network redis', 'metrics'] } as const;
+const blackholed = {
+  file: 'resilience/redis-blackholed.test.ts',
+  needs: ['redis', 'network redis', 'metrics'],
+} as const;
+
+/**
+ * Writes are accepted all along and pile up, except while the one who registers them stands still itself. Without that
+ * backlog, the part that stood still was not the one that is in use.
+ */
+const STANDS_STILL = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38, timeoutMs: 90_000 } as const;
+const STANDS_STILL_PILING_UP = {
+  ...STANDS_STILL,
+  floor: { ...STANDS_STILL.floor, uploadsDuring: 80, backlog: 1 },
+} as const;
+
+export const RESILIENCE = [
+  {
+    id: 'RES-01',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'While Redis is away uploads answer 2xx within 2 s, search answers, readiness says degraded, and nothing crashes.',
+    allowed: ['Every upload 2xx within 2 s, every search 200, degraded within 10 s, every process still the same one.'],
+    why: 'Redis carries news of writes, not the writes: losing it must cost freshness, not service.',
+    provoked:
+      'Redis killed, stopped (SIGSTOP), refused and blackholed, each under steady uploads, changes and searches.',
+    look: 'Whether the write path waits for Redis anywhere, and the options of its client: retries per command, offline queue, timeouts.',
+    since: '0.1.0',
+    source: ORIGINAL,
+    cases: [
+      { ...killed, variant: 'killed', title: goesOn(KILLED), floor: GOES_ON_FLOOR, seconds: 9 },
+      { ...paused, variant: 'paused', title: goesOn(PAUSED), floor: GOES_ON_FLOOR, seconds: 9 },
+      { ...refused, variant: 'refused', title: goesOn(REFUSED), floor: GOES_ON_FLOOR, seconds: 9 },
+      { ...blackholed, variant: 'blackholed', title: goesOn(BLACKHOLED), floor: GOES_ON_FLOOR, seconds: 9 },
+    ],
+  },
+  {
+    id: 'RES-02',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'Once Redis is back, everything written before, during and after its outage becomes searchable within 10 s, without a restart.',
+    allowed: [
+      'No upload fails; all are searchable at most 10 s after Redis answered again; every process still the same one.',
+    ],
+    why: 'An outage that ends must be over: what was written meanwhile may not wait for somebody to restart or repair.',
+    provoked:
+      'Outages of Redis of all four kinds, of 1 s, 10 s and 60 s, with uploads, updates and deletions all along.',
+    look: 'An outbox that is read again after a failure; a consumer that connects again, makes its group and drains what it held.',
+    since: '0.1.0',
+    source: ORIGINAL,
+    cases: [
+      { ...killed, variant: 'killed-1s', title: arrives(KILLED, 1), floor: arrivesFloor(1), seconds: 5 },
+      { ...killed, variant: 'killed-10s', title: arrives(KILLED, 10), floor: arrivesFloor(10), seconds: 14 },
+      {
+        ...killed,
+        file: 'resilience/redis-killed-60s.test.ts',
+        variant: 'killed-60s',
+        title: arrives(KILLED, 60),
+        floor: arrivesFloor(60),
+        seconds: 66,
+        timeoutMs: 120_000,
+      },
+      { ...paused, variant: 'paused-10s', title: arrives(PAUSED, 10), floor: arrivesFloor(10), seconds: 14 },
+      { ...refused, variant: 'refused-10s', title: arrives(REFUSED, 10), floor: arrivesFloor(10), seconds: 14 },
+      {
+        ...blackholed,
+        variant: 'blackholed-10s',
+        title: arrives(BLACKHOLED, 10),
+        floor: arrivesFloor(10),
+        seconds: 14,
+      },
+    ],
+  },
+  {
+    id: 'RES-03',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'A consumer killed in the middle of a burst and started again resumes where it was; nothing is lost.',
+    allowed: [
+      'Everything accepted is searchable within 6 s after the restart, before a takeover could help, and the pending entries list is empty.',
+    ],
+    why: 'Deployments and crashes hit a consumer in the middle of a batch, every day.',
+    provoked:
+      'SIGKILL at the moment when the consumer holds entries that it cannot have committed: the table is locked.',
+    look: 'When it acknowledges, and whether it reads its own pending entries (id 0) when it starts.',
+    since: '0.1.0',
+    source: STREAMS,
+    cases: [
+      {
+        file: 'resilience/consumer-killed.test.ts',
+        needs: ['redis', 'postgres', 'stop query'],
+        floor: { uploadsBefore: 30, uploadsDuring: 20, heldAtKill: 1 },
+        seconds: 10,
+      },
+    ],
+  },
+  {
+    id: 'RES-05',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'A part that stands still for 30 s (SIGSTOP) while writes go on costs nothing: all is applied at most 5 s after it continues.',
+    allowed: ['Everything accepted, by then or while the part stood still, is searchable at most 5 s after SIGCONT.'],
+    why: 'Paused virtual machines, full disks and long garbage collections look like this: connected, and silent.',
+    provoked: 'SIGSTOP of Redis, of the consumer and of admin for 30 s under steady uploads.',
+    look: 'Blocking reads without a watchdog of their own; a connection that is "ready" and never answers.',
+    since: '0.1.0',
+    source: 'POSIX signals: a stopped process keeps its sockets open and answers nothing',
+    cases: [
+      {
+        ...STANDS_STILL_PILING_UP,
+        file: 'resilience/redis-stopped-30s.test.ts',
+        variant: 'redis',
+        title:
+          'Redis stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+        needs: ['redis', 'pause redis', 'metrics'],
+      },
+      {
+        ...STANDS_STILL_PILING_UP,
+        file: 'resilience/consumer-stopped-30s.test.ts',
+        variant: 'query',
+        title:
+          'The consumer stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+        needs: ['redis', 'pause query', 'metrics'],
+      },
+      {
+        ...STANDS_STILL,
+        file: 'resilience/admin-stopped-30s.test.ts',
+        variant: 'admin',
+        title:
+          'The producer (admin) stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+        needs: ['redis', 'pause admin', 'metrics'],
+      },
+    ],
+  },
+] as const satisfies readonly Requirement[];

@@ -1,0 +1,127 @@
+import type { Requirement } from './requirement.ts';
+import { CONTRACT, ORIGINAL } from './sources.ts';
+
+const file = 'conformance/sync.test.ts';
+const orders = { file: 'conformance/start-order.test.ts', seconds: 4 } as const;
+
+export const SYNC = [
+  {
+    id: 'SYNC-01',
+    level: 'MUST',
+    tier: 'core',
+    text: 'An uploaded file becomes searchable by name and by id, under the same id.',
+    allowed: ['Found by name and by id within the sync budget (5 s) after the answer to the upload, with one id.'],
+    why: 'This is what the pipeline is for.',
+    provoked: 'Uploads, each looked for by id and by name.',
+    look: 'XINFO STREAM and XINFO GROUPS: is there an event, is there a group, is something pending? Do publisher and consumer name the same stream?',
+    since: '0.1.0',
+    source: ORIGINAL,
+    cases: [{ file, needs: [], floor: { files: 3, reads: 9 }, seconds: 2 }],
+  },
+  {
+    id: 'SYNC-02',
+    level: 'MUST',
+    tier: 'core',
+    text: 'An update becomes visible, and every metadata field arrives byte-exact: names, descriptions, tags, JSON metadata, timestamps.',
+    allowed: [
+      'Search and event show what the registry shows; timestamps are the same instant to the microsecond, in any notation.',
+    ],
+    why: 'A name that is not found as it was written, and a timestamp that moved, are wrong answers.',
+    provoked:
+      'Names, descriptions, tags and JSON that lose or gain bytes wherever a layer escapes, normalises or truncates.',
+    look: 'Whether updates are published; then the encodings on the way: form, SQL, JSON in the event, SQL again.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: ['redis'], floor: { updates: 7, events: 7 }, seconds: 3 }],
+  },
+  {
+    id: 'SYNC-03',
+    level: 'MUST',
+    tier: 'core',
+    text: 'A deleted file disappears from search and by id, and stays away.',
+    allowed: [
+      'Gone by name and by id within the sync budget (5 s), and never seen again while later changes are applied.',
+    ],
+    why: 'Deleted files that can still be found are a breach of whatever made somebody delete them.',
+    provoked: 'Deletions and repeated deletions, with reads that go on while later files arrive.',
+    look: 'Whether deletions are published, and whether the consumer knows the event type.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: [], floor: { deleted: 3, observations: 30 }, seconds: 2 }],
+  },
+  {
+    id: 'SYNC-05',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Of N concurrent uploads all N are found: none lost, none twice, and the count exact.',
+    allowed: ['All N answer 201; search then shows each exactly once, and total_count is N.'],
+    why: 'What is lost under load is lost when it matters.',
+    provoked: 'N uploads at once, then every page of the search that finds them.',
+    look: 'Batches: whether one bad row takes others with it, and whether entries are acknowledged only after the commit.',
+    since: '0.1.0',
+    source: ORIGINAL,
+    cases: [
+      {
+        file,
+        variant: '10',
+        title: 'Of 10 concurrent uploads all are found: none lost, none twice, and the count exact.',
+        needs: [],
+        floor: { uploads: 10, found: 10 },
+        seconds: 1,
+      },
+      {
+        file,
+        variant: '200',
+        title: 'Of 200 concurrent uploads all are found: none lost, none twice, and the count exact.',
+        needs: [],
+        floor: { uploads: 200, found: 200 },
+        seconds: 3,
+      },
+    ],
+  },
+  {
+    id: 'SYNC-09',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Whatever order the parts start in, the pipeline ends in sync without a restart.',
+    allowed: [
+      'Everything accepted is searchable within 15 s after the last part started; no process was started twice.',
+    ],
+    why: 'Nothing orders the start of machines after a power cut, and a group made at the wrong moment loses what came before.',
+    provoked: 'Parts held back and started one after the other; Redis last; the stream removed before its first event.',
+    look: 'How the consumer makes its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        ...orders,
+        variant: 'consumer-first',
+        title: 'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
+        needs: ['arrange'],
+        floor: { files: 5 },
+      },
+      {
+        ...orders,
+        variant: 'producer-first',
+        title: 'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
+        needs: ['redis', 'arrange'],
+        floor: { files: 10 },
+      },
+      {
+        ...orders,
+        variant: 'before-stream',
+        title:
+          'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
+        needs: ['redis', 'arrange'],
+        floor: { files: 5 },
+      },
+      {
+        ...orders,
+        variant: 'before-redis',
+        title: 'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+        needs: ['redis', 'arrange'],
+        floor: { files: 10 },
+      },
+    ],
+  },
+] as const satisfies readonly Requirement[];
