@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { pollUntil } from '../core/poll.ts';
 import { claimPorts } from './ports.ts';
-import { Wire } from './wire.ts';
+import { type ReplyLoss, Wire } from './wire.ts';
 import type { WireCounters, WireMode } from './wire-mode.ts';
 
 export type { WireCounters, WireMode } from './wire-mode.ts';
@@ -12,6 +12,13 @@ export interface FaultProxy extends AsyncDisposable {
   readonly port: number;
   readonly mode: WireMode;
   setMode(mode: WireMode): Promise<void>;
+  /** How long each byte is under way from now on, in each direction, in ms; 0 ends the delay. */
+  setDelay(ms: number): void;
+  /**
+   * Loses the answers to the next requests that match: the request reaches the server, its answer only resets the
+   * client's connection. Replaces an earlier wish; a count of 0 ends it.
+   */
+  loseReplies(count: number, matches?: (request: Buffer) => boolean): void;
   /** Where new connections go from now on. */
   setUpstream(address: { host: string; port: number }): void;
   counters(): WireCounters;
@@ -49,7 +56,10 @@ class TcpFaultProxy {
     bytesToServer: 0,
     bytesToClient: 0,
     bytesSwallowed: 0,
+    repliesLost: 0,
   };
+  #delayMs = 0;
+  #replyLoss: ReplyLoss | undefined;
   #upstream: { host: string; port: number };
   #mode: WireMode = 'pass';
   #listener: Server | undefined;
@@ -68,6 +78,14 @@ class TcpFaultProxy {
 
   setUpstream(address: { host: string; port: number }): void {
     this.#upstream = { ...address };
+  }
+
+  setDelay(ms: number): void {
+    this.#delayMs = ms;
+  }
+
+  loseReplies(count: number, matches: (request: Buffer) => boolean = () => true): void {
+    this.#replyLoss = count > 0 ? { left: count, matches } : undefined;
   }
 
   counters(): WireCounters {
@@ -92,19 +110,17 @@ class TcpFaultProxy {
     }
     if (this.#listener === undefined) await this.listen();
     this.#mode = mode;
-    for (const wire of this.#wires) {
-      if (mode === 'blackhole') wire.hold();
-      else wire.pass();
-    }
+    for (const wire of this.#wires) wire.follow(mode);
   }
 
   async listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       this.#counters.accepted++;
-      const wire: Wire = new Wire(client, {
-        mode: this.#mode,
+      const wire: Wire = new Wire(client, this.#mode, {
         counters: this.#counters,
         upstream: () => this.#upstream,
+        delayMs: () => this.#delayMs,
+        replyLoss: () => this.#replyLoss,
         onClosed: () => this.#wires.delete(wire),
       });
       this.#wires.add(wire);

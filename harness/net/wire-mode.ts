@@ -5,7 +5,19 @@ export type WireMode =
   /** Open connections are reset, new ones refused (ECONNREFUSED). */
   | 'refuse'
   /** Connections stay open and new ones are accepted, but no byte passes in either direction. */
-  | 'blackhole';
+  | 'blackhole'
+  /** As `blackhole`, in one direction only: what clients send gets lost. */
+  | 'blackhole-requests'
+  /** As `blackhole`, in one direction only: what the server answers gets lost. */
+  | 'blackhole-replies';
+
+/** The directions in which a mode lets no byte pass. */
+export function heldDirections(mode: WireMode): { requests: boolean; replies: boolean } {
+  return {
+    requests: mode === 'blackhole' || mode === 'blackhole-requests',
+    replies: mode === 'blackhole' || mode === 'blackhole-replies',
+  };
+}
 
 export interface WireCounters {
   /** Connections accepted since the start. */
@@ -17,4 +29,6 @@ export interface WireCounters {
   bytesToClient: number;
   /** Bytes that arrived while the wire was a blackhole: the witness that somebody felt it. */
   bytesSwallowed: number;
+  /** Answers that `loseReplies` kept from a client, each with a reset of its connection. */
+  repliesLost: number;
 }

@@ -1,13 +1,36 @@
 import { connect, type Socket } from 'node:net';
-import type { WireCounters, WireMode } from './wire-mode.ts';
+import { monotonicMs } from '../core/clock.ts';
+import { heldDirections, type WireCounters, type WireMode } from './wire-mode.ts';
 
-/** What one direction keeps while the wire is a blackhole; beyond it the sender feels TCP backpressure. */
+/** What one direction keeps while nothing passes; beyond it the sender feels TCP backpressure. */
 const HELD_BYTES_MAX = 64 * 1024;
+/** The same for what is under way: a delayed wire is a long one, not an endless one. */
+const UNDER_WAY_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Which answers get lost: those to the next `left` requests that `matches` picks. Shared by the wires of a proxy. */
+export interface ReplyLoss {
+  left: number;
+  matches(request: Buffer): boolean;
+}
+
+/** What a wire asks of its proxy, which may change it at any time. */
+export interface WireSurroundings {
+  readonly counters: WireCounters;
+  upstream(): { host: string; port: number };
+  /** How long each byte is under way, in each direction, in ms. */
+  delayMs(): number;
+  replyLoss(): ReplyLoss | undefined;
+  onClosed(): void;
+}
 
 interface Direction {
+  name: 'requests' | 'replies';
   source: Socket;
   sink: Socket;
-  count: 'bytesToServer' | 'bytesToClient';
+  /** What is under way: it arrives in this order, at its time. The source's end is under way, too. */
+  underWay: { chunk: Buffer | 'end'; arrivesAt: number }[];
+  underWayBytes: number;
+  arrival: NodeJS.Timeout | undefined;
   held: Buffer[];
   heldBytes: number;
   /** The source half-closed while nothing passed. */
@@ -16,147 +39,200 @@ interface Direction {
 
 /**
  * One proxied connection: the client's socket and, from its first moment in mode `pass` on, one to the server.
- * passing ⇄ holding → closed. While holding, bytes, half-closes and resets are kept back, as a partitioned network
- * would; they go on when the wire passes again, as retransmissions would.
+ * passing ⇄ holding (one direction or both) → closed. While holding, bytes, half-closes and resets are kept back, as a
+ * partitioned network would; they go on when the wire passes again, as retransmissions would.
  */
 export class Wire {
   readonly #client: Socket;
-  readonly #counters: WireCounters;
-  readonly #upstream: () => { host: string; port: number };
-  readonly #closed: () => void;
+  readonly #surroundings: WireSurroundings;
   #directions: readonly Direction[] = [];
   #server: Socket | undefined;
-  #holding: boolean;
+  #holding: { requests: boolean; replies: boolean };
   #brokenWhileHolding = false;
+  #losesReply = false;
   #done = false;
 
-  constructor(
-    client: Socket,
-    options: {
-      mode: WireMode;
-      counters: WireCounters;
-      upstream: () => { host: string; port: number };
-      onClosed: () => void;
-    },
-  ) {
+  constructor(client: Socket, mode: WireMode, surroundings: WireSurroundings) {
     this.#client = client;
-    this.#counters = options.counters;
-    this.#upstream = options.upstream;
-    this.#closed = options.onClosed;
-    this.#holding = options.mode === 'blackhole';
+    this.#surroundings = surroundings;
+    this.#holding = heldDirections(mode);
     client.on('error', () => this.#broken());
     client.on('close', () => this.#onClose());
-    if (this.#holding) this.#holdWithoutServer();
+    if (this.#holding.requests) this.#holdWithoutServer();
     else this.#open();
   }
 
-  hold(): void {
-    this.#holding = true;
-  }
-
-  /** Lets everything flow that was kept back. */
-  pass(): void {
-    if (!this.#holding || this.#done) return;
-    this.#holding = false;
+  /** Keeps back what the mode keeps back, and lets everything else flow that was kept back so far. */
+  follow(mode: WireMode): void {
+    if (this.#done) return;
+    this.#holding = heldDirections(mode);
+    if (this.#holding.requests && this.#holding.replies) return;
     if (this.#brokenWhileHolding) {
       this.reset();
       return;
     }
-    if (this.#server === undefined) this.#open();
-    for (const direction of this.#directions) {
-      for (const chunk of direction.held.splice(0)) this.#forward(direction, chunk);
-      direction.heldBytes = 0;
-      if (direction.endHeld) direction.sink.end();
-      else if (!direction.sink.writableNeedDrain) direction.source.resume();
-    }
+    if (!this.#holding.requests && this.#server === undefined) this.#open();
+    for (const direction of this.#directions) if (!this.#holding[direction.name]) this.#release(direction);
   }
 
   /** Ends both sides with RST. */
   reset(): void {
     if (this.#done) return;
     this.#done = true;
+    for (const direction of this.#directions) clearTimeout(direction.arrival);
     this.#client.resetAndDestroy();
     // A socket that is still connecting cannot be reset, only dropped.
     if (this.#server?.connecting) this.#server.destroy();
     else this.#server?.resetAndDestroy();
-    this.#closed();
+    this.#surroundings.onClosed();
   }
 
   /** A client that came while nothing passes: its bytes wait, and the server has not heard of it. */
   #holdWithoutServer(): void {
-    const direction: Direction = {
-      source: this.#client,
-      // Replaced by the server's socket before anything is forwarded.
-      sink: this.#client,
-      count: 'bytesToServer',
-      held: [],
-      heldBytes: 0,
-      endHeld: false,
-    };
+    // The sink is replaced by the server's socket before anything is forwarded.
+    const direction = newDirection('requests', this.#client, this.#client);
     this.#directions = [direction];
     this.#read(direction);
   }
 
   #open(): void {
-    const server = connect({ ...this.#upstream(), allowHalfOpen: true, noDelay: true });
+    const { counters, upstream } = this.#surroundings;
+    const server = connect({ ...upstream(), allowHalfOpen: true, noDelay: true });
     this.#server = server;
     server.on('error', () => {
-      if (server.pending) this.#counters.refused++;
+      if (server.pending) counters.refused++;
       this.#broken();
     });
     server.on('close', () => this.#onClose());
     const waiting = this.#directions[0];
     if (waiting !== undefined) waiting.sink = server;
-    const toServer = waiting ?? this.#direction(this.#client, server, 'bytesToServer');
-    const toClient = this.#direction(server, this.#client, 'bytesToClient');
-    this.#directions = [toServer, toClient];
-    if (waiting === undefined) this.#read(toServer);
-    this.#read(toClient);
-  }
-
-  #direction(source: Socket, sink: Socket, count: Direction['count']): Direction {
-    return { source, sink, count, held: [], heldBytes: 0, endHeld: false };
+    const requests = waiting ?? newDirection('requests', this.#client, server);
+    const replies = newDirection('replies', server, this.#client);
+    this.#directions = [requests, replies];
+    if (waiting === undefined) this.#read(requests);
+    this.#read(replies);
   }
 
   #read(direction: Direction): void {
-    direction.source.on('data', (chunk: Buffer) => {
-      if (!this.#holding) return this.#forward(direction, chunk);
-      direction.held.push(chunk);
-      direction.heldBytes += chunk.length;
-      this.#counters.bytesSwallowed += chunk.length;
-      if (direction.heldBytes >= HELD_BYTES_MAX) direction.source.pause();
-    });
-    direction.source.on('end', () => {
-      if (this.#holding) direction.endHeld = true;
+    direction.source.on('data', (chunk: Buffer) => this.#send(direction, chunk));
+    direction.source.on('end', () => this.#send(direction, 'end'));
+  }
+
+  /** Puts a chunk on its way. Without a delay, and with nothing before it, it arrives at once. */
+  #send(direction: Direction, chunk: Buffer | 'end'): void {
+    const delayMs = this.#surroundings.delayMs();
+    if (delayMs <= 0 && direction.underWay.length === 0) {
+      this.#arrive(direction, chunk);
+      return;
+    }
+    direction.underWay.push({ chunk, arrivesAt: monotonicMs() + delayMs });
+    direction.underWayBytes += chunk.length;
+    if (direction.underWayBytes >= UNDER_WAY_BYTES_MAX) direction.source.pause();
+    this.#awaitArrival(direction);
+  }
+
+  #awaitArrival(direction: Direction): void {
+    const [next] = direction.underWay;
+    if (next === undefined || direction.arrival !== undefined || this.#done) return;
+    direction.arrival = setTimeout(
+      () => {
+        direction.arrival = undefined;
+        direction.underWay.shift();
+        direction.underWayBytes -= next.chunk.length;
+        this.#arrive(direction, next.chunk);
+        if (this.#mayRead(direction)) direction.source.resume();
+        this.#awaitArrival(direction);
+      },
+      Math.max(0, next.arrivesAt - monotonicMs()),
+    );
+  }
+
+  #arrive(direction: Direction, chunk: Buffer | 'end'): void {
+    if (this.#done) return;
+    if (chunk === 'end') {
+      if (this.#holding[direction.name]) direction.endHeld = true;
       else direction.sink.end();
-    });
+      return;
+    }
+    if (!this.#holding[direction.name]) {
+      this.#forward(direction, chunk);
+      return;
+    }
+    direction.held.push(chunk);
+    direction.heldBytes += chunk.length;
+    this.#surroundings.counters.bytesSwallowed += chunk.length;
+    if (direction.heldBytes >= HELD_BYTES_MAX) direction.source.pause();
+  }
+
+  #release(direction: Direction): void {
+    for (const chunk of direction.held.splice(0)) this.#forward(direction, chunk);
+    direction.heldBytes = 0;
+    if (direction.endHeld) direction.sink.end();
+    else if (this.#mayRead(direction)) direction.source.resume();
   }
 
   #forward(direction: Direction, chunk: Buffer): void {
     if (direction.sink.destroyed) return;
-    this.#counters[direction.count] += chunk.length;
+    const { counters } = this.#surroundings;
+    if (direction.name === 'requests') {
+      counters.bytesToServer += chunk.length;
+      this.#markForLoss(chunk);
+    } else if (this.#losesReply) {
+      // The request was carried out; its client will never know.
+      counters.repliesLost++;
+      this.reset();
+      return;
+    } else {
+      counters.bytesToClient += chunk.length;
+    }
     if (direction.sink.write(chunk) || direction.source.isPaused()) return;
     direction.source.pause();
     direction.sink.once('drain', () => {
-      if (direction.heldBytes < HELD_BYTES_MAX) direction.source.resume();
+      if (this.#mayRead(direction)) direction.source.resume();
     });
   }
 
+  #mayRead({ heldBytes, underWayBytes, sink }: Direction): boolean {
+    return heldBytes < HELD_BYTES_MAX && underWayBytes < UNDER_WAY_BYTES_MAX && !sink.writableNeedDrain;
+  }
+
+  #markForLoss(request: Buffer): void {
+    const loss = this.#surroundings.replyLoss();
+    if (loss === undefined || loss.left <= 0 || this.#losesReply || !loss.matches(request)) return;
+    loss.left--;
+    this.#losesReply = true;
+  }
+
   #broken(): void {
-    if (this.#holding) this.#brokenWhileHolding = true;
+    if (this.#holding.requests || this.#holding.replies) this.#brokenWhileHolding = true;
     else this.reset();
   }
 
   #onClose(): void {
     if (this.#done) return;
-    if (this.#holding && !this.#client.destroyed) return;
-    if (this.#holding) {
+    const holding = this.#holding.requests || this.#holding.replies;
+    if (holding && !this.#client.destroyed) return;
+    if (holding) {
       // The client has gone, so nobody waits for held bytes; the server may only learn of it when the wire passes.
       this.#brokenWhileHolding = true;
       if (this.#server !== undefined) return;
     }
     if (!this.#client.destroyed || (this.#server !== undefined && !this.#server.destroyed)) return;
     this.#done = true;
-    this.#closed();
+    this.#surroundings.onClosed();
   }
+}
+
+function newDirection(name: Direction['name'], source: Socket, sink: Socket): Direction {
+  return {
+    name,
+    source,
+    sink,
+    underWay: [],
+    underWayBytes: 0,
+    arrival: undefined,
+    held: [],
+    heldBytes: 0,
+    endHeld: false,
+  };
 }

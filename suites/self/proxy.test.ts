@@ -141,6 +141,59 @@ test('a client that leaves during a blackhole is news to the server only after h
   await until('no wire to remain', () => proxy.counters().open === 0);
 });
 
+test('a blackhole of requests lets answers through, and the other way round', async () => {
+  const server = await echoServer();
+  const proxy = await proxyTo(server.port);
+  const { socket, received } = await client(proxy);
+  socket.write('1');
+  await until('the echo', () => received() === '1');
+  await proxy.setMode('blackhole-requests');
+  socket.write('2');
+  for (const accepted of server.sockets) accepted.write('unasked');
+  await until('what the server says by itself', () => received() === '1unasked');
+  await until('the swallowed request', () => proxy.counters().bytesSwallowed === 1);
+  await proxy.setMode('blackhole-replies');
+  // The held request flows now, and its answer is kept back.
+  await until('the swallowed answer', () => proxy.counters().bytesSwallowed === 2);
+  expect(received()).toBe('1unasked');
+  await proxy.setMode('pass');
+  await until('the held answer', () => received() === '1unasked2');
+});
+
+test('a delay holds each byte for that long in each direction, in order, and loses none', async () => {
+  const proxy = await proxyTo((await echoServer()).port);
+  const { socket, received } = await client(proxy);
+  proxy.setDelay(60);
+  const startedAt = performance.now();
+  socket.write('a');
+  socket.write('b'.repeat(100_000));
+  await pollUntil(() => received().length === 100_001 || undefined, {
+    what: 'the echo',
+    timeoutMs: 5000,
+    intervalMs: 2,
+  });
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(119);
+  proxy.setDelay(0);
+  socket.end('c');
+  await until('the rest, after what was still under way', () => received() === `a${'b'.repeat(100_000)}cbye`);
+});
+
+test('a lost reply: the server has carried out the request, the client is cut off, the next one is answered', async () => {
+  const server = await echoServer();
+  const proxy = await proxyTo(server.port);
+  proxy.loseReplies(1, (request) => request.includes('lose'));
+  const [kept, lost] = [await client(proxy), await client(proxy)];
+  kept.socket.write('keep');
+  lost.socket.write('lose me');
+  await until('the reset', () => lost.error() === 'ECONNRESET');
+  await until('the other answer', () => kept.received() === 'keep');
+  expect(lost.received()).toBe('');
+  expect(proxy.counters()).toMatchObject({ repliesLost: 1, bytesToServer: 11 });
+  const again = await client(proxy);
+  again.socket.write('lose me not');
+  await until('an answer', () => again.received() === 'lose me not');
+});
+
 test('a dead upstream resets the client; setUpstream moves new connections', async () => {
   const first = await echoServer('A:');
   const second = await echoServer('B:');
