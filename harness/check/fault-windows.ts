@@ -1,11 +1,11 @@
-import type { FaultChanged, HistoryRecord, PartName } from '../record/history.ts';
+import type { FaultChanged, HistoryRecord, PartLabel } from '../record/history.ts';
 import type { Operation } from './operations.ts';
 
 /** The time in which a fault was on. */
 export interface FaultWindow {
   id: string;
   kind: string;
-  target: PartName | 'unknown';
+  target: PartLabel | 'unknown';
   case: string | undefined;
   /** When a witness saw it; when it was asked for, where none did. */
   fromAt: number;

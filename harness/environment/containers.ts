@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_ROLES } from '../config/containers.ts';
+import { CAPABILITIES } from '../contract/capabilities.ts';
 import type { ServiceName } from '../contract/names.ts';
 import { describeError, UnreachableError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
@@ -10,12 +12,14 @@ import { removeContainers } from './containers/leftovers.ts';
 import type { ContainerPart } from './containers/part.ts';
 import { planContainers } from './containers/plan.ts';
 import type { Environment, EnvironmentOptions, ServerAddress } from './environment.ts';
+import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/probes.ts';
-import { createAccounts } from './servers/credentials.ts';
+import { createAccounts, signingKeyFile } from './servers/credentials.ts';
+import { promisesOf } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
 
@@ -91,7 +95,7 @@ async function startAll(context: StartContext): Promise<Running> {
   const logDirectory =
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
-  const { parts, passwords } = await planContainers({
+  const { parts, passwords, instance } = await planContainers({
     ...{ options, engine, images, access, home, journal, ports, links, accounts, logDirectory },
   });
   resources.defer(() => discardParts(parts, home));
@@ -108,6 +112,15 @@ async function startAll(context: StartContext): Promise<Running> {
   return {
     ...{ id: home.id, kind: 'containers', readyMs, urls, accounts, parts, links, versions, logDirectory },
     folder: home.home,
+    capabilities: new Set(CAPABILITIES.keys()),
+    promises: promisesOf(options),
+    signingKey: async () => readFile(await signingKeyFile(), 'utf8'),
+    startInstance: instanceStarter({
+      build: instance,
+      nextPort: () => block.next(),
+      host: LOOPBACK,
+      signal: options.signal,
+    }),
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

@@ -1,7 +1,8 @@
+import type { Capability } from '../contract/capabilities.ts';
 import type { Role } from '../contract/http.ts';
 import type { ProfileName, ServiceName } from '../contract/names.ts';
 import type { FaultProxy } from '../net/proxy.ts';
-import type { PartName } from '../record/history.ts';
+import type { PartLabel, PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 
 export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;
@@ -26,7 +27,7 @@ export interface DatabaseAccess extends ServerAddress {
 
 /** Power over one part. Every promise resolves only once the effect can be seen from outside. */
 export interface PartControl {
-  readonly name: PartName;
+  readonly name: PartLabel;
   /** True while the part's process exists, paused or not. */
   running(): Promise<boolean>;
   /** SIGKILL; resolves when the process is gone. */
@@ -43,6 +44,29 @@ export interface PartControl {
   wipe(): Promise<void>;
   /** What it printed so far, secrets never among it. */
   logs(): Promise<string>;
+}
+
+/** A further instance of a service, beside the one that every environment has. Disposing ends it. */
+export interface Instance extends AsyncDisposable {
+  readonly name: `${ServiceName}-${number}`;
+  readonly service: ServiceName;
+  readonly url: string;
+  readonly part: PartControl;
+}
+
+/** Services of which there may be several. */
+export type ScalableService = 'admin' | 'query';
+
+/** What a pipeline promises of itself: how long cases wait, and what they may ask for. */
+export interface Promises {
+  /** A committed change shows within this time while nothing is broken, in ms. */
+  syncMs: number;
+  /** Entries that a consumer held for longer are taken over by another, in ms. */
+  pendingRetryMs: number;
+  /** About how many entries the stream keeps. */
+  streamEntriesMax: number;
+  /** Larger uploads are refused, in bytes. */
+  uploadBytesMax: number;
 }
 
 /** One wire between a service and a server, through the harness's proxy. */
@@ -66,6 +90,13 @@ export interface Environment extends AsyncDisposable {
   readonly links: readonly Link[];
   redisAddress(): ServerAddress;
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
+  /** What it offers to cases. */
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly promises: Promises;
+  /** The private key that signs tokens (PEM), where that is known. */
+  signingKey?(): Promise<string>;
+  /** Starts another instance of a service; resolves when it is ready. It ends with the environment at the latest. */
+  startInstance(service: ScalableService): Promise<Instance>;
   /** Versions of the parts: `{ redis, postgres, node }`. */
   readonly versions: Readonly<Record<string, string>>;
   /** A folder of its own for small files; goes with the environment. */

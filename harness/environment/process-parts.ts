@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../contract/http.ts';
+import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
-import type { PartName } from '../record/history.ts';
+import type { PartLabel, PartName } from '../record/history.ts';
 import type { EnvironmentOptions, Link, ServerAddress, ServiceAccount } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
@@ -31,6 +32,9 @@ export interface ProcessPartsOptions {
 export interface ProcessParts {
   parts: Readonly<Record<PartName, ProcessPart>>;
   template: PostgresTemplate;
+  /** Plans a further instance of a service. */
+  instance(name: PartLabel, service: ServiceName, address: ServerAddress): ProcessPart;
+  signingKeyFile: string;
 }
 
 /** Finds the servers' programs and plans every part; nothing runs yet. */
@@ -49,7 +53,7 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     mkdir(context.logDirectory, { recursive: true }),
   ]);
   const { passwords } = postgres.template;
-  const services = planServices({
+  const { services, instance } = planServices({
     address,
     options,
     objectDirectory: join(home.data, 'objects'),
@@ -69,7 +73,12 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     ingester: build('ingester', services.ingester),
     query: build('query', services.query),
   };
-  return { parts, template: postgres.template };
+  return {
+    parts,
+    template: postgres.template,
+    instance: (name, service, at) => build(name, instance(service, at)),
+    signingKeyFile: keyFile,
+  };
 }
 
 type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets'>;
@@ -78,7 +87,7 @@ type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets
 function partBuilder(
   { home, journal, accounts, logDirectory }: ProcessPartsOptions,
   passwords: Readonly<Record<string, string>>,
-): (name: PartName, plan: Plan) => ProcessPart {
+): (name: PartLabel, plan: Plan) => ProcessPart {
   const secrets = [...Object.values(accounts).map(({ clientSecret }) => clientSecret), ...Object.values(passwords)];
   return (name, plan) =>
     new ProcessPart({

@@ -1,9 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CAPABILITIES } from '../contract/capabilities.ts';
 import type { ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
 import type { Environment, EnvironmentOptions, ServerAddress } from './environment.ts';
+import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
@@ -11,6 +14,7 @@ import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/probes.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts } from './servers/credentials.ts';
+import { promisesOf } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
 
@@ -54,7 +58,15 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   const logDirectory =
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
-  const { parts, template } = await planParts({ options, home, journal, address, links, accounts, logDirectory });
+  const { parts, template, instance, signingKeyFile } = await planParts({
+    options,
+    home,
+    journal,
+    address,
+    links,
+    accounts,
+    logDirectory,
+  });
   resources.defer(() => discardParts(parts, home));
   const url = (name: ServiceName): string => `http://${HOST}:${ports[name]}`;
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
@@ -70,6 +82,15 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   return {
     ...{ id: home.id, kind: 'processes', readyMs, urls, accounts, parts, links, versions, logDirectory },
     folder: home.home,
+    capabilities: new Set(CAPABILITIES.keys()),
+    promises: promisesOf(options),
+    signingKey: () => readFile(signingKeyFile, 'utf8'),
+    startInstance: instanceStarter({
+      build: (name, service, port) => instance(name, service, { host: HOST, port }),
+      nextPort: () => block.next(),
+      host: HOST,
+      signal: options.signal,
+    }),
     redisAddress: () => address('redis'),
     databaseAccess: (service) => ({
       ...address('postgres'),

@@ -1,4 +1,4 @@
-import type { PartName } from '../record/history.ts';
+import type { PartLabel } from '../record/history.ts';
 
 /**
  * A fault that is on. It owns what it broke: disposing heals. Its life is recorded as `fault` records:
@@ -7,7 +7,7 @@ import type { PartName } from '../record/history.ts';
 export interface Fault extends AsyncDisposable {
   readonly id: string;
   readonly kind: string;
-  readonly target: PartName;
+  readonly target: PartLabel;
   /** Milliseconds since the run started. */
   readonly requestedAt: number;
   readonly effectiveAt: number;

@@ -1,11 +1,21 @@
 import { SERVER_NAMES, SERVICE_NAMES, type ServerName, type ServiceName } from '../contract/names.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import type { Fault } from './fault.ts';
 import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
-import { blackholePlan, refusePlan, type WireChoice } from './network-faults.ts';
+import {
+  type BlackholeChoice,
+  blackholePlan,
+  type DelayChoice,
+  delayPlan,
+  type ReplyLossChoice,
+  refusePlan,
+  replyLossPlan,
+  type WireChoice,
+} from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
+import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
 
 export interface PartFaults {
   /** SIGKILL. */
@@ -26,11 +36,18 @@ export interface ServerFaults extends PartFaults {
 
 export interface NetworkFaults {
   refuse(choice: WireChoice): Promise<Fault>;
-  blackhole(choice: WireChoice): Promise<Fault>;
+  blackhole(choice: BlackholeChoice): Promise<Fault>;
+  delay(choice: DelayChoice): Promise<Fault>;
+  /** Resolves when the first answer was lost: something must cause requests meanwhile. */
+  loseReplies(choice: ReplyLossChoice): Promise<Fault>;
 }
 
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
-  Readonly<Record<ServiceName, PartFaults>> & { readonly network: NetworkFaults };
+  Readonly<Record<ServiceName, PartFaults>> & {
+    readonly network: NetworkFaults;
+    /** The faults of a further instance. */
+    of(instance: Instance): PartFaults;
+  };
 
 /**
  * The faults of an environment as plain verbs: `await using outage = await faults.redis.kill()`. Each resolves when the
@@ -38,21 +55,23 @@ export type Faults = Readonly<Record<ServerName, ServerFaults>> &
  */
 export function createFaults(environment: Environment, recorder: Recorder, limits: Partial<FaultLimits> = {}): Faults {
   const start = (plan: FaultPlan): Promise<Fault> => startFault(plan, recorder, { ...DEFAULT_LIMITS, ...limits });
-  const ofPart = (part: PartName): ServerFaults => ({
-    kill: (options) => start(killPlan({ environment, part }, options?.data ?? 'keep')),
-    stop: () => start(stopPlan({ environment, part })),
-    pause: () => start(pausePlan({ environment, part })),
-    restart: (options) => start(restartPlan({ environment, part }, options?.data ?? 'keep')),
+  const ofTarget = (target: () => FaultTarget): ServerFaults => ({
+    kill: (options) => start(killPlan(target(), options?.data ?? 'keep')),
+    stop: () => start(stopPlan(target())),
+    pause: () => start(pausePlan(target())),
+    restart: (options) => start(restartPlan(target(), options?.data ?? 'keep')),
   });
-  const all = Object.fromEntries([...SERVER_NAMES, ...SERVICE_NAMES].map((part) => [part, ofPart(part)])) as Record<
-    PartName,
-    ServerFaults
-  >;
+  const all = Object.fromEntries(
+    [...SERVER_NAMES, ...SERVICE_NAMES].map((part) => [part, ofTarget(() => targetOf(environment, part))]),
+  ) as Record<PartName, ServerFaults>;
   return {
     ...all,
+    of: (instance) => ofTarget(() => targetOfInstance(instance)),
     network: {
       refuse: (choice) => start(refusePlan(environment, choice)),
       blackhole: (choice) => start(blackholePlan(environment, choice)),
+      delay: (choice) => start(delayPlan(environment, choice)),
+      loseReplies: (choice) => start(replyLossPlan(environment, choice)),
     },
   };
 }

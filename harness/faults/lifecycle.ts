@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { describeError, InconclusiveError } from '../core/errors.ts';
 import { pollUntil } from '../core/poll.ts';
-import type { PartName } from '../record/history.ts';
+import type { PartLabel } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import type { Fault } from './fault.ts';
 
 export interface FaultPlan {
   /** E.g. `redis-killed`. */
   kind: string;
-  target: PartName;
+  target: PartLabel;
   /** Throws when the fault makes no sense now, e.g. on a part that is down; nothing is undone then. */
   check(): Promise<void>;
   apply(): Promise<void>;

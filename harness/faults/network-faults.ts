@@ -2,7 +2,8 @@ import type { ServerName, ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { Environment, Link } from '../environment/environment.ts';
 import type { FaultPlan } from './lifecycle.ts';
-import { witnessPasses, witnessRefused, witnessSilent } from './witness.ts';
+import { targetOf } from './target.ts';
+import { type Listener, witnessPasses, witnessRefused, witnessSilent } from './witness.ts';
 
 export interface WireChoice {
   /** Absent: every client of the server. */
@@ -12,44 +13,147 @@ export interface WireChoice {
 
 /** Open connections are reset and new ones refused, while the server itself lives on. */
 export function refusePlan(environment: Environment, choice: WireChoice): FaultPlan {
-  return wirePlan(environment, choice, 'refuse', ({ proxy }) => witnessRefused(proxy));
+  return modePlan(environment, choice, { mode: 'refuse', kind: 'refused' }, ({ proxy }) => witnessRefused(proxy));
 }
 
-/** Nothing passes, nothing is closed: what a lost route looks like from both ends. */
-export function blackholePlan(environment: Environment, choice: WireChoice): FaultPlan {
-  return wirePlan(environment, choice, 'blackhole', async ({ proxy, server }) => {
+export interface BlackholeChoice extends WireChoice {
+  /** What gets lost: what clients send, what the server answers, or (absent) both. */
+  only?: 'requests' | 'replies';
+}
+
+/** Nothing passes, nothing is closed: what a lost route looks like from both ends, or from one. */
+export function blackholePlan(environment: Environment, choice: BlackholeChoice): FaultPlan {
+  const { only } = choice;
+  const change =
+    only === undefined
+      ? ({ mode: 'blackhole', kind: 'blackholed' } as const)
+      : ({ mode: `blackhole-${only}`, kind: `${only}-blackholed` } as const);
+  return modePlan(environment, choice, change, async (link) => {
+    const { proxy } = link;
     const before = proxy.counters().bytesSwallowed;
-    const silence = await witnessSilent(server, proxy);
+    const silence = await witnessSilent(listenerOf(link));
     const swallowed = proxy.counters().bytesSwallowed - before;
     if (swallowed === 0) throw new SyncproofError(`the proxy on ${proxy.host}:${proxy.port} swallowed nothing`);
     return `${silence}, ${swallowed} bytes swallowed`;
   });
 }
 
-function wirePlan(
+export interface DelayChoice extends WireChoice {
+  /** How long each byte is under way, in each direction, in ms. */
+  ms: number;
+}
+
+/** A long way to the server. The witness is a question whose answer takes as long as both directions together. */
+export function delayPlan(environment: Environment, choice: DelayChoice): FaultPlan {
+  const links = linksOf(environment, choice);
+  return {
+    ...common(environment, choice, 'delayed', links),
+    async apply() {
+      for (const { proxy } of links) proxy.setDelay(choice.ms);
+    },
+    witness: () =>
+      forEach(links, async (link) => {
+        const startedAt = performance.now();
+        await witnessPasses(targetOf(environment, link.server), listenerOf(link));
+        const tookMs = performance.now() - startedAt;
+        if (tookMs < 2 * choice.ms) throw new SyncproofError(`an answer took only ${tookMs.toFixed(1)} ms`);
+        return `answers after ${tookMs.toFixed(1)} ms`;
+      }),
+    async undo() {
+      for (const { proxy } of links) proxy.setDelay(0);
+    },
+  };
+}
+
+export interface ReplyLossChoice {
+  client: ServiceName;
+  server: ServerName;
+  /** How many answers get lost. */
+  count: number;
+  /** A command of Redis, e.g. `XADD`; absent: the answers to any request. */
+  command?: string;
+}
+
+/**
+ * The answers to the client's next requests get lost: the server carries them out, the client's connection is reset.
+ * Takes effect with the first loss, so somebody else has to cause requests meanwhile.
+ */
+export function replyLossPlan(environment: Environment, choice: ReplyLossChoice): FaultPlan {
+  const { count, command } = choice;
+  const links = linksOf(environment, choice);
+  const before = links.map(({ proxy }) => proxy.counters().repliesLost);
+  const lost = (): number =>
+    links.reduce((sum, { proxy }, i) => sum + proxy.counters().repliesLost - (before[i] ?? 0), 0);
+  return {
+    ...common(environment, choice, 'replies-lost', links),
+    async apply() {
+      const matches = command === undefined ? undefined : carries(command);
+      for (const { proxy } of links) proxy.loseReplies(count, matches);
+    },
+    async witness() {
+      if (lost() === 0) throw new SyncproofError('no answer was lost yet');
+      return `the proxy lost ${lost()} of ${count} answers so far`;
+    },
+    async undo() {
+      for (const { proxy } of links) proxy.loseReplies(0);
+    },
+    async witnessHealed() {
+      return `${lost()} answers were lost; ${await common(environment, choice, '', links).witnessHealed()}`;
+    },
+  };
+}
+
+/** Command names are bulk strings in either case (RESP, "Sending commands to a Redis server"). */
+function carries(command: string): (request: Buffer) => boolean {
+  const name = new RegExp(`\\r\\n${command}\\r\\n`, 'i');
+  return (request) => name.test(request.toString('latin1'));
+}
+
+function modePlan(
   environment: Environment,
-  { client, server }: WireChoice,
-  mode: 'refuse' | 'blackhole',
+  choice: WireChoice,
+  { mode, kind }: { mode: Link['proxy']['mode']; kind: string },
   witness: (link: Link) => Promise<string>,
 ): FaultPlan {
-  const links = environment.links.filter((link) => link.server === server && (client ?? link.client) === link.client);
-  const each = async (probe: (link: Link) => Promise<string>): Promise<string> =>
-    (await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`))).join('; ');
+  const links = linksOf(environment, choice);
   return {
-    kind: mode === 'refuse' ? `${server}-refused` : `${server}-blackholed`,
+    ...common(environment, choice, kind, links),
+    async apply() {
+      await Promise.all(links.map(({ proxy }) => proxy.setMode(mode)));
+    },
+    witness: () => forEach(links, witness),
+    async undo() {
+      await Promise.all(links.map(({ proxy }) => proxy.setMode('pass')));
+    },
+  };
+}
+
+function linksOf({ links }: Environment, { client, server }: WireChoice): Link[] {
+  return links.filter((link) => link.server === server && (client ?? link.client) === link.client);
+}
+
+function common(
+  environment: Environment,
+  { client, server }: WireChoice,
+  kind: string,
+  links: readonly Link[],
+): Pick<FaultPlan, 'kind' | 'target' | 'check' | 'witnessHealed'> {
+  return {
+    kind: `${server}-${kind}`,
     target: server,
     async check() {
       if (links.length === 0) throw new SyncproofError(`${client ?? 'Nobody'} has no link to ${server}`);
       const taken = links.find(({ proxy }) => proxy.mode !== 'pass');
       if (taken) throw new SyncproofError(`${taken.client}→${taken.server} is already in mode ${taken.proxy.mode}`);
     },
-    async apply() {
-      await Promise.all(links.map(({ proxy }) => proxy.setMode(mode)));
-    },
-    witness: () => each(witness),
-    async undo() {
-      await Promise.all(links.map(({ proxy }) => proxy.setMode('pass')));
-    },
-    witnessHealed: () => each((link) => witnessPasses(environment, link.server, link.proxy)),
+    witnessHealed: () => forEach(links, (link) => witnessPasses(targetOf(environment, link.server), listenerOf(link))),
   };
+}
+
+const listenerOf = ({ server, proxy }: Link): Listener => ({ protocol: server, host: proxy.host, port: proxy.port });
+
+async function forEach(links: readonly Link[], probe: (link: Link) => Promise<string>): Promise<string> {
+  return (await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`))).join(
+    '; ',
+  );
 }

@@ -1,26 +1,23 @@
 import { SyncproofError } from '../core/errors.ts';
-import type { Environment, ServerAddress } from '../environment/environment.ts';
+import type { ServerAddress } from '../environment/environment.ts';
 import { connectError, expectStatus, NoAnswerError, pingPostgres, pingRedis } from '../environment/process/probes.ts';
-import type { PartName } from '../record/history.ts';
+import type { FaultTarget } from './target.ts';
 
 /** Silence for this long, on a connection that came about, counts as silence. */
 const SILENCE_MS = 300;
 
-/** Where a part itself listens, past any proxy. Read anew each time: a container may move when it restarts. */
-export function addressOf(environment: Environment, part: PartName): ServerAddress {
-  if (part === 'redis') return environment.redisAddress();
-  if (part === 'postgres') return environment.databaseAccess('admin');
-  const { hostname, port } = new URL(environment.urls[part]);
-  return { host: hostname, port: Number(port) };
-}
+/** What listens at an address, a part itself or a proxy in front of it. */
+export type Listener = Pick<FaultTarget, 'protocol'> & ServerAddress;
 
-/** Asks a part (or a proxy in front of it) a question of its own protocol: PING, a startup message, GET /health/live. */
-async function ask(part: PartName, { host, port }: ServerAddress, timeoutMs?: number): Promise<string> {
-  if (part === 'redis') {
+export const listenerOf = ({ protocol, address }: FaultTarget): Listener => ({ protocol, ...address() });
+
+/** Asks a question of the listener's own protocol: PING, a startup message, GET /health/live. */
+async function ask({ protocol, host, port }: Listener, timeoutMs?: number): Promise<string> {
+  if (protocol === 'redis') {
     await pingRedis({ host, port }, timeoutMs);
     return 'PONG';
   }
-  if (part === 'postgres') {
+  if (protocol === 'postgres') {
     await pingPostgres({ host, port }, timeoutMs);
     return 'takes connections';
   }
@@ -30,14 +27,14 @@ async function ask(part: PartName, { host, port }: ServerAddress, timeoutMs?: nu
 
 const at = ({ host, port }: ServerAddress): string => `${host}:${port}`;
 
-export async function witnessAnswers(environment: Environment, part: PartName): Promise<string> {
-  return `${part}: ${await ask(part, addressOf(environment, part))}`;
+export async function witnessAnswers(target: FaultTarget): Promise<string> {
+  return `${target.label}: ${await ask(listenerOf(target))}`;
 }
 
 /** The part's process is gone and its address refuses connections. */
-export async function witnessGone(environment: Environment, part: PartName, address: ServerAddress): Promise<string> {
-  if (await environment.parts[part].running()) throw new SyncproofError(`${part} is still running`);
-  return `${part}: process gone, ${await witnessRefused(address)}`;
+export async function witnessGone({ label, control }: FaultTarget, address: ServerAddress): Promise<string> {
+  if (await control.running()) throw new SyncproofError(`${label} is still running`);
+  return `${label}: process gone, ${await witnessRefused(address)}`;
 }
 
 export async function witnessRefused(address: ServerAddress): Promise<string> {
@@ -47,22 +44,22 @@ export async function witnessRefused(address: ServerAddress): Promise<string> {
 }
 
 /** Connections come about, but what is asked over them is not answered. */
-export async function witnessSilent(part: PartName, address: ServerAddress): Promise<string> {
-  const code = await connectError(address);
-  if (code !== undefined) throw new SyncproofError(`${at(address)}: ${code}`);
+export async function witnessSilent(listener: Listener): Promise<string> {
+  const code = await connectError(listener);
+  if (code !== undefined) throw new SyncproofError(`${at(listener)}: ${code}`);
   try {
-    await ask(part, address, SILENCE_MS);
+    await ask(listener, SILENCE_MS);
   } catch (error) {
-    if (error instanceof NoAnswerError) return `${at(address)} accepts, then is silent for ${SILENCE_MS} ms`;
+    if (error instanceof NoAnswerError) return `${at(listener)} accepts, then is silent for ${SILENCE_MS} ms`;
     throw error;
   }
-  throw new SyncproofError(`${at(address)} answers`);
+  throw new SyncproofError(`${at(listener)} answers`);
 }
 
 /** The server is reached through the proxy; while it is down itself, the proxy at least takes connections. */
-export async function witnessPasses(environment: Environment, part: PartName, address: ServerAddress): Promise<string> {
-  if (await environment.parts[part].running()) return `${at(address)}: ${await ask(part, address)}`;
-  const code = await connectError(address);
-  if (code !== undefined) throw new SyncproofError(`${at(address)}: ${code}`);
-  return `${at(address)} accepts (${part} itself is down)`;
+export async function witnessPasses({ label, control }: FaultTarget, proxy: Listener): Promise<string> {
+  if (await control.running()) return `${at(proxy)}: ${await ask(proxy)}`;
+  const code = await connectError(proxy);
+  if (code !== undefined) throw new SyncproofError(`${at(proxy)}: ${code}`);
+  return `${at(proxy)} accepts (${label} itself is down)`;
 }

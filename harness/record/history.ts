@@ -12,6 +12,8 @@ export const VERDICTS = ['pass', 'fail', 'inconclusive', 'error', 'skip', 'xfail
 export type Verdict = (typeof VERDICTS)[number];
 
 export type PartName = ServiceName | ServerName;
+/** A part, or a further instance of a service: `query-2`. */
+export type PartLabel = PartName | `${ServiceName}-${number}`;
 
 /** What an operation does to the pipeline. Reads of the registry (admin) and of the read model (query) are told apart. */
 export type OperationKind =
@@ -73,7 +75,7 @@ export interface EnvironmentChanged extends Base {
   environmentId: string;
   kind: string;
   status: 'starting' | 'part-ready' | 'ready' | 'stopping' | 'stopped' | 'failed' | 'kept';
-  part?: PartName;
+  part?: PartLabel;
   /** Duration of what has just ended, in ms. */
   ms?: number;
   detail?: string;
@@ -163,7 +165,7 @@ export interface FaultChanged extends Base {
   fault: string;
   /** E.g. `redis-killed`, `redis-paused`, `redis-refused`, `redis-blackholed`, `query-killed`. */
   kind: string;
-  target: PartName;
+  target: PartLabel;
   event: 'requested' | 'effective' | 'healing' | 'healed' | 'unwitnessed';
   /** What proved it from outside: "PING refused", "pid 4711 gone", "run_id changed". */
   witness?: string;

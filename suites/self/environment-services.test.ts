@@ -86,3 +86,26 @@ test('the whole pipeline starts side by side and gives a token', async () => {
   const logs = await Promise.all(Object.values(environment.parts).map((part) => part.logs()));
   for (const secret of secrets) expect(logs.join('')).not.toContain(secret);
 });
+
+test('a second instance of query and of admin answers like the first, and ends with the environment at the latest', async () => {
+  const recorder = memoryRecorder();
+  let url: string;
+  {
+    await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder });
+    const faults = createFaults(environment, recorder);
+    await using query = await environment.startInstance('query');
+    expect(query.name).toBe('query-2');
+    expect((await httpProbe(`${query.url}/health/ready`)).body).toContain('"cache":"ok"');
+    {
+      await using killed = await faults.of(query).kill();
+      expect(killed.target).toBe('query-2');
+      expect(await query.part.running()).toBe(false);
+    }
+    expect(await query.part.running()).toBe(true);
+    const admin = await environment.startInstance('admin');
+    url = admin.url;
+    expect((await httpProbe(`${url}/health/ready`)).status).toBe(200);
+    expect((await environment.startInstance('query')).name).toBe('query-3');
+  }
+  await expect(httpProbe(`${url}/health/live`)).rejects.toThrow();
+});

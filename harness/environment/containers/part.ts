@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises';
 import { monotonicMs } from '../../core/clock.ts';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { pollUntil } from '../../core/poll.ts';
-import type { PartName } from '../../record/history.ts';
+import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
 import { connectError } from '../process/probes.ts';
 import type { Container, Engine } from './engine.ts';
@@ -18,7 +18,7 @@ const STOP_GRACE_MS = 10_000;
 const KILL_TIMEOUT_MS = 10_000;
 
 export interface ContainerPartOptions {
-  name: PartName;
+  name: PartLabel;
   engine: Engine;
   recipe: PartRecipe;
   /** Output of all its containers is appended to this file. */
@@ -44,7 +44,7 @@ interface Life {
 
 /** A part that is a container: absent → starting → running ⇄ paused → exited → starting …; a wipe makes it absent again. */
 export class ContainerPart implements PartControl {
-  readonly name: PartName;
+  readonly name: PartLabel;
   readonly #options: ContainerPartOptions;
   #container: Container | undefined;
   #life: Life | undefined;

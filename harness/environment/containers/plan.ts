@@ -4,13 +4,14 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../contract/http.ts';
 import { type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
-import type { PartName } from '../../record/history.ts';
+import type { PartLabel, PartName } from '../../record/history.ts';
 import type { EnvironmentOptions, Link, ServiceAccount } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import type { Home } from '../leftovers/home.ts';
 import { linkAddress } from '../links.ts';
 import { expectStatus, pingPostgres, pingRedis } from '../process/probes.ts';
 import { signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
+import { REDIS_SETTINGS } from '../servers/redis-part.ts';
 import { serviceSettings } from '../servers/service-settings.ts';
 import type { Engine, HostAccess } from './engine.ts';
 import { type Images, PROJECT_FOLDER } from './images.ts';
@@ -50,9 +51,12 @@ type Special = Pick<PartRecipe, 'image' | 'command' | 'environment' | 'container
   Pick<ContainerPartOptions, 'probe'> & { stopSignal?: NodeJS.Signals; hasData?: boolean };
 
 /** Plans every part; no container exists yet. */
-export async function planContainers(
-  context: ContainerPartsOptions,
-): Promise<{ parts: Readonly<Record<PartName, ContainerPart>>; passwords: Passwords }> {
+export async function planContainers(context: ContainerPartsOptions): Promise<{
+  parts: Readonly<Record<PartName, ContainerPart>>;
+  passwords: Passwords;
+  /** Plans a further instance of a service, published at `port`. */
+  instance: (name: PartLabel, service: ServiceName, port: number) => ContainerPart;
+}> {
   const passwords = { admin: secret(), query: secret() };
   const superuser = secret();
   const secrets = [
@@ -61,30 +65,30 @@ export async function planContainers(
     superuser,
   ];
   await mkdir(context.logDirectory, { recursive: true });
-  const build = (name: PartName, special: Special): ContainerPart => buildPart(name, special, secrets, context);
+  const build = (name: PartLabel, port: number, special: Special): ContainerPart =>
+    buildPart(name, port, special, secrets, context);
+  const { ports } = context;
   const services = await planServices(context, passwords);
   const parts = {
-    redis: build('redis', planRedis(context)),
-    postgres: build('postgres', await planPostgres(context, passwords, superuser)),
-    admin: build('admin', services.admin),
-    storage: build('storage', services.storage),
-    ingester: build('ingester', services.ingester),
-    query: build('query', services.query),
+    redis: build('redis', ports.redis, planRedis(context)),
+    postgres: build('postgres', ports.postgres, await planPostgres(context, passwords, superuser)),
+    admin: build('admin', ports.admin, services('admin', ports.admin)),
+    storage: build('storage', ports.storage, services('storage', ports.storage)),
+    ingester: build('ingester', ports.ingester, services('ingester', ports.ingester)),
+    query: build('query', ports.query, services('query', ports.query)),
   };
-  return { parts, passwords };
+  return { parts, passwords, instance: (name, service, port) => build(name, port, services(service, port)) };
 }
 
 const secret = (): string => randomBytes(18).toString('base64url');
 
 function planRedis({ images, ports }: ContainerPartsOptions): Special {
   const settings = {
+    ...REDIS_SETTINGS,
     bind: '* -::*',
     // Nobody but this machine's own addresses can reach the published port.
     'protected-mode': 'no',
     dir: '/data',
-    appendonly: 'yes',
-    appendfsync: 'everysec',
-    save: '',
   };
   return {
     image: images.redis,
@@ -131,7 +135,7 @@ async function planPostgres(
 async function planServices(
   context: ContainerPartsOptions,
   passwords: Passwords,
-): Promise<Record<ServiceName, Special>> {
+): Promise<(name: ServiceName, port: number) => Special> {
   const { options, images, access, home, links, ports } = context;
   const settings = serviceSettings({
     options,
@@ -147,7 +151,7 @@ async function planServices(
     { content: await readFile(await signingKeyFile(options.signal), 'utf8'), target: KEY_FILE },
     { content: await readFile(await writeClientsFile(home.home, context.accounts), 'utf8'), target: CLIENTS_FILE },
   ];
-  const plan = (name: ServiceName): Special => {
+  return (name, port) => {
     const nodeArguments = options.nodeArguments?.[name] ?? [];
     const mutants = { source: join(PROJECT_FOLDER, MUTANTS), target: `${APP}/${MUTANTS}` };
     return {
@@ -157,15 +161,11 @@ async function planServices(
       containerPort: STANDARD_PORTS[name],
       folders: nodeArguments.length > 0 && existsSync(mutants.source) ? [mutants] : [],
       probe: async () => {
-        await expectStatus(`http://${LOOPBACK}:${ports[name]}/health/live`);
+        await expectStatus(`http://${LOOPBACK}:${port}/health/live`);
       },
+      ...(name === 'admin' ? { files } : {}),
+      ...(name === 'storage' ? { hasData: true } : {}),
     };
-  };
-  return {
-    storage: { ...plan('storage'), hasData: true },
-    admin: { ...plan('admin'), files },
-    ingester: plan('ingester'),
-    query: plan('query'),
   };
 }
 
@@ -177,10 +177,11 @@ const fromContainers = (address: string, access: HostAccess): string =>
 const insideContainer = (argument: string): string => argument.replaceAll(PROJECT_FOLDER, `${APP}/`);
 
 function buildPart(
-  name: PartName,
+  name: PartLabel,
+  hostPort: number,
   special: Special,
   secrets: readonly string[],
-  { engine, access, home, journal, ports, logDirectory }: ContainerPartsOptions,
+  { engine, access, home, journal, logDirectory }: ContainerPartsOptions,
 ): ContainerPart {
   const { probe, stopSignal = 'SIGTERM', hasData = false, ...recipe } = special;
   return new ContainerPart({
@@ -193,7 +194,7 @@ function buildPart(
       extraHosts: access.extraHosts,
       ...recipe,
       environmentId: home.id,
-      hostPort: ports[name],
+      hostPort,
     },
     logPath: join(logDirectory, `${name}.log`),
     probe,

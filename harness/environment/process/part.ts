@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SyncproofError } from '../../core/errors.ts';
-import type { PartName } from '../../record/history.ts';
+import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
 import { Child, type ChildOptions } from './child.ts';
 
@@ -9,7 +9,7 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 10_000;
 
 export interface PartPlan {
-  name: PartName;
+  name: PartLabel;
   logPath: string;
   /** What to run; called at every start, so it may prepare data first. */
   launch(signal?: AbortSignal): Promise<Omit<ChildOptions, 'name' | 'logPath'>>;
@@ -32,7 +32,7 @@ export interface PartPlan {
 
 /** A part that is a child process: absent → starting → running ⇄ paused → absent. */
 export class ProcessPart implements PartControl {
-  readonly name: PartName;
+  readonly name: PartLabel;
   readonly #plan: PartPlan;
   #child: Child | undefined;
   #expectExit = false;

@@ -16,6 +16,20 @@ export interface RedisBinary {
 
 const NAMES = ['redis-server', 'valkey-server'] as const;
 
+/** Debug and protected settings, which fault cases need, can be allowed from this version on. */
+const MAJOR_VERSION_MIN = 7;
+
+/** @throws UnreachableError when the program does not tell its version like a Redis */
+async function majorVersion(path: string): Promise<number> {
+  const text = await run(path, ['--version'], { timeoutMs: 10_000 }).catch((cause: unknown) => {
+    throw new UnreachableError(`Expected ${path} to be a Redis server, but it does not run`, { cause });
+  });
+  const version = /\bv=(\d+)\./.exec(text)?.[1];
+  if (version === undefined)
+    throw new UnreachableError(`Expected ${path} to be a Redis server, it says: ${text.trim()}`);
+  return Number(version);
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
@@ -35,12 +49,20 @@ export async function findRedis(
 ): Promise<RedisBinary> {
   const { redisServer, searchPath } = machineSettings();
   if (redisServer !== undefined) {
-    if (isExecutable(redisServer)) return { path: redisServer, env: {}, origin: 'REDIS_SERVER' };
-    throw new UsageError(`Expected REDIS_SERVER to be the path of a redis-server or valkey-server, got ${redisServer}`);
+    if (!isExecutable(redisServer)) {
+      throw new UsageError(
+        `Expected REDIS_SERVER to be the path of a redis-server or valkey-server, got ${redisServer}`,
+      );
+    }
+    const major = await majorVersion(redisServer);
+    if (major >= MAJOR_VERSION_MIN) return { path: redisServer, env: {}, origin: 'REDIS_SERVER' };
+    throw new UsageError(
+      `Expected REDIS_SERVER to be Redis ${MAJOR_VERSION_MIN} or newer, or Valkey, got version ${major} (${redisServer})`,
+    );
   }
   for (const name of NAMES) {
     const path = searchPath.map((folder) => join(folder, name)).find(isExecutable);
-    if (path !== undefined) return { path, env: {}, origin: 'PATH' };
+    if (path !== undefined && (await majorVersion(path)) >= MAJOR_VERSION_MIN) return { path, env: {}, origin: 'PATH' };
   }
   return unpacked(options);
 }

@@ -14,6 +14,15 @@ export interface RedisSetup {
   plan: Pick<PartPlan, 'launch' | 'probe' | 'discardSignal' | 'discardGraceMs' | 'wipe'>;
 }
 
+/** An append-only file that is written out every second; and what fault cases need to make a server answer with errors. */
+export const REDIS_SETTINGS: Readonly<Record<string, string>> = {
+  appendonly: 'yes',
+  appendfsync: 'everysec',
+  save: '',
+  'enable-debug-command': 'yes',
+  'enable-protected-configs': 'yes',
+};
+
 /** Finds a Redis and gives the plan of a server that keeps its data in an append-only file, written out every second. */
 export async function setupRedis(
   options: RedisOptions,
@@ -22,12 +31,10 @@ export async function setupRedis(
   const binary = await findRedis(prepare);
   const { dataDirectory, host, port } = options;
   const settings: Record<string, string> = {
+    ...REDIS_SETTINGS,
     bind: host,
     port: String(port),
     dir: dataDirectory,
-    appendonly: 'yes',
-    appendfsync: 'everysec',
-    save: '',
     daemonize: 'no',
     // Its command line and environment stay readable, so that leftovers can be told from strangers.
     'set-proc-title': 'no',

@@ -17,22 +17,34 @@ export interface ServicesOptions extends Omit<Wiring, 'url'> {
   compileCache: string;
 }
 
-/** The plans of the reference implementation's services, started by the path of their main files. */
-export function planServices(context: ServicesOptions): Record<ServiceName, ServicePlan> {
+/** Plans of the reference implementation's services, started by the path of their main files. */
+export interface ServicePlanner {
+  services: Record<ServiceName, ServicePlan>;
+  /** A further instance, at another address and otherwise the same. */
+  instance(service: ServiceName, address: ServerAddress): ServicePlan;
+}
+
+export function planServices(context: ServicesOptions): ServicePlanner {
   const url = (name: ServiceName): string => `http://${context.address(name).host}:${context.address(name).port}`;
   const settings = serviceSettings({ ...context, url });
-  const plan = (name: ServiceName): ServicePlan => planService(name, settings[name], context);
+  const plan = (name: ServiceName): ServicePlan => planService(name, context.address(name), settings[name], context);
   return {
-    storage: { ...plan('storage'), wipe: () => rm(context.objectDirectory, { recursive: true, force: true }) },
-    admin: plan('admin'),
-    ingester: plan('ingester'),
-    query: plan('query'),
+    services: {
+      storage: { ...plan('storage'), wipe: () => rm(context.objectDirectory, { recursive: true, force: true }) },
+      admin: plan('admin'),
+      ingester: plan('ingester'),
+      query: plan('query'),
+    },
+    instance: (service, address) => planService(service, address, settings[service], context),
   };
 }
 
-function planService(name: ServiceName, settings: Record<string, string>, context: ServicesOptions): ServicePlan {
-  const { options, compileCache } = context;
-  const { host, port } = context.address(name);
+function planService(
+  name: ServiceName,
+  { host, port }: ServerAddress,
+  settings: Record<string, string>,
+  { options, compileCache }: ServicesOptions,
+): ServicePlan {
   return {
     // In order, so that node writes its compile cache; short, since nobody waits for what it drains.
     discardSignal: 'SIGTERM',

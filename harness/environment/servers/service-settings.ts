@@ -1,5 +1,5 @@
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../contract/names.ts';
-import type { EnvironmentOptions } from '../environment.ts';
+import type { EnvironmentOptions, Promises } from '../environment.ts';
 
 /** What the services need to know of their surroundings, whatever they run in; addresses are as they see them. */
 export interface Wiring {
@@ -37,5 +37,24 @@ export function serviceSettings(wiring: Wiring): Record<ServiceName, Record<stri
     }),
     ingester: all('ingester', urls),
     query: all('query', { ...urls, ...servers('query') }),
+  };
+}
+
+/** The reference's own defaults, where neither profile nor run says otherwise. */
+const DEFAULTS = {
+  REDIS_PENDING_RETRY_MS: 10_000,
+  EVENT_STREAM_MAXLEN: 10_000,
+  UPLOAD_MAX_BYTES: 2 ** 30,
+} as const;
+
+/** The sync budget is that of the contract; the rest follows from the settings. */
+export function promisesOf({ profile, settings }: EnvironmentOptions): Promises {
+  const value = (service: ServiceName, name: keyof typeof DEFAULTS): number =>
+    Number(settings?.[service]?.[name] ?? PROFILES[profile][name] ?? DEFAULTS[name]);
+  return {
+    syncMs: 5000,
+    pendingRetryMs: value('query', 'REDIS_PENDING_RETRY_MS'),
+    streamEntriesMax: value('admin', 'EVENT_STREAM_MAXLEN'),
+    uploadBytesMax: value('ingester', 'UPLOAD_MAX_BYTES'),
   };
 }

@@ -1,0 +1,30 @@
+import type { Environment, Instance, PartControl, ServerAddress } from '../environment/environment.ts';
+import type { PartLabel, PartName } from '../record/history.ts';
+
+/** What a fault breaks: a part of the environment, or a further instance of a service. */
+export interface FaultTarget {
+  label: PartLabel;
+  control: PartControl;
+  /** What it speaks to whoever asks whether it lives. */
+  protocol: 'redis' | 'postgres' | 'http';
+  /** Where it listens itself, past any proxy. Read anew each time: a container may move when it restarts. */
+  address(): ServerAddress;
+}
+
+export function targetOf(environment: Environment, part: PartName): FaultTarget {
+  const control = environment.parts[part];
+  if (part === 'redis') return { label: part, control, protocol: 'redis', address: () => environment.redisAddress() };
+  if (part === 'postgres') {
+    return { label: part, control, protocol: 'postgres', address: () => environment.databaseAccess('admin') };
+  }
+  return { label: part, control, protocol: 'http', address: () => addressIn(environment.urls[part]) };
+}
+
+export function targetOfInstance({ name, part, url }: Instance): FaultTarget {
+  return { label: name, control: part, protocol: 'http', address: () => addressIn(url) };
+}
+
+function addressIn(url: string): ServerAddress {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
+}
