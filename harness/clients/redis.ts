@@ -4,13 +4,16 @@ import { Redis } from 'ioredis';
  * An observer's client, past the fault proxy. Its commands fail soon while Redis is away and are never sent twice; it
  * reconnects with a short, constant pause. Close it with `disconnect()`.
  */
-export function connectRedis(address: { host: string; port: number }): Redis {
+export function connectRedis(
+  address: { host: string; port: number },
+  { answerTimeoutMs = 2000 }: { answerTimeoutMs?: number } = {},
+): Redis {
   const client = new Redis({
     host: address.host,
     port: address.port,
     connectionName: 'syncproof-observer',
     connectTimeout: 2000,
-    socketTimeout: 2000,
+    socketTimeout: answerTimeoutMs,
     disconnectTimeout: 500,
     maxRetriesPerRequest: 0,
     // The first commands of a case may come before the connection is ready; they fail with it when it cannot be had.

@@ -19,7 +19,7 @@ import { startLinks } from './links.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/probes.ts';
 import { createAccounts, signingKeyFile } from './servers/credentials.ts';
-import { promisesOf } from './servers/service-settings.ts';
+import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
 
@@ -114,6 +114,7 @@ async function startAll(context: StartContext): Promise<Running> {
     folder: home.home,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
+    registry: REGISTRY,
     signingKey: async () => readFile(await signingKeyFile(), 'utf8'),
     startInstance: instanceStarter({
       build: instance,

@@ -40,10 +40,18 @@ export interface PartControl {
   resume(): Promise<void>;
   /** Starts a part that is not running, at its old address and with its old data; resolves when it answers (PONG, a query, /health/live 200). */
   start(): Promise<void>;
+  /** Sends a signal to a process of its tree, e.g. one backend of PostgreSQL, by the pid that the part itself gives. */
+  signalChild(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void>;
   /** Removes the data of a stopped server; a part without data throws. */
   wipe(): Promise<void>;
   /** What it printed so far, secrets never among it. */
   logs(): Promise<string>;
+}
+
+export interface RegistryTable {
+  table: string;
+  /** The column with the file's name. */
+  nameColumn: string;
 }
 
 /** A further instance of a service, beside the one that every environment has. Disposing ends it. */
@@ -95,6 +103,8 @@ export interface Environment extends AsyncDisposable {
   readonly promises: Promises;
   /** The private key that signs tokens (PEM), where that is known. */
   signingKey?(): Promise<string>;
+  /** Where the registry keeps files in admin's database. */
+  readonly registry: RegistryTable;
   /** Starts another instance of a service; resolves when it is ready. It ends with the environment at the latest. */
   startInstance(service: ScalableService): Promise<Instance>;
   /** Versions of the parts: `{ redis, postgres, node }`. */

@@ -14,7 +14,7 @@ import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/probes.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts } from './servers/credentials.ts';
-import { promisesOf } from './servers/service-settings.ts';
+import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
 
@@ -84,6 +84,7 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
     folder: home.home,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
+    registry: REGISTRY,
     signingKey: () => readFile(signingKeyFile, 'utf8'),
     startInstance: instanceStarter({
       build: (name, service, port) => instance(name, service, { host: HOST, port }),

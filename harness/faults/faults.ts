@@ -2,6 +2,7 @@ import { SERVER_NAMES, SERVICE_NAMES, type ServerName, type ServiceName } from '
 import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
+import { type DatabaseUser, stopBackendsPlan, terminateBackendsPlan } from './backend-faults.ts';
 import type { Fault } from './fault.ts';
 import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
 import {
@@ -15,6 +16,8 @@ import {
   type WireChoice,
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
+import { type RedisError, redisErrorPlan } from './redis-errors.ts';
+import { type CommitChoice, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
 import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
 
 export interface PartFaults {
@@ -42,9 +45,27 @@ export interface NetworkFaults {
   loseReplies(choice: ReplyLossChoice): Promise<Fault>;
 }
 
+export interface BackendFaults {
+  /** Ends every connection of a service. */
+  terminate(user: DatabaseUser): Promise<Fault>;
+  /** SIGSTOP of the backends behind every connection of a service. */
+  stop(user: DatabaseUser): Promise<Fault>;
+}
+
+export interface RegistryFaults {
+  /** Transactions that change some files hang at their COMMIT. */
+  holdCommits(choice: CommitChoice): Promise<Fault>;
+  /** Transactions that change some files are rolled back at their COMMIT. */
+  failCommits(choice: CommitChoice): Promise<Fault>;
+}
+
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
   Readonly<Record<ServiceName, PartFaults>> & {
     readonly network: NetworkFaults;
+    readonly backends: BackendFaults;
+    readonly registry: RegistryFaults;
+    /** Redis answers writes with an error. */
+    redisAnswers(error: RedisError): Promise<Fault>;
     /** The faults of a further instance. */
     of(instance: Instance): PartFaults;
   };
@@ -67,6 +88,15 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
   return {
     ...all,
     of: (instance) => ofTarget(() => targetOfInstance(instance)),
+    redisAnswers: (error) => start(redisErrorPlan(environment, error)),
+    backends: {
+      terminate: (user) => start(terminateBackendsPlan(environment, user)),
+      stop: (user) => start(stopBackendsPlan(environment, user)),
+    },
+    registry: {
+      holdCommits: (choice) => start(holdCommitsPlan(environment, choice)),
+      failCommits: (choice) => start(failCommitsPlan(environment, choice)),
+    },
     network: {
       refuse: (choice) => start(refusePlan(environment, choice)),
       blackhole: (choice) => start(blackholePlan(environment, choice)),

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Pool } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectPostgres } from '../../harness/clients/postgres.ts';
+import { connectRedis } from '../../harness/clients/redis.ts';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { InconclusiveError } from '../../harness/core/errors.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
@@ -6,6 +9,7 @@ import { pingRedis } from '../../harness/environment/process/probes.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
 import type { Fault } from '../../harness/faults/fault.ts';
 import { createFaults, type Faults } from '../../harness/faults/faults.ts';
+import { REDIS_ERRORS } from '../../harness/faults/redis-errors.ts';
 import type { FaultChanged } from '../../harness/record/history.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 
@@ -18,6 +22,9 @@ beforeAll(async () => {
   faults = createFaults(environment, recorder);
 });
 afterAll(() => environment.stop());
+
+const pairs = (flat: readonly string[]): [string, string][] =>
+  flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ''] satisfies [string, string]] : []));
 
 const recordsOf = (id: string): FaultChanged[] =>
   recorder.records.filter((record): record is FaultChanged => record.type === 'fault' && record.fault === id);
@@ -37,6 +44,21 @@ const CASES: { kind: string; start: () => Promise<Fault>; witness: RegExp }[] = 
     start: () => faults.network.blackhole({ client: 'query', server: 'redis' }),
     witness: /^query→redis .* 6 bytes swallowed$/,
   },
+  {
+    kind: 'redis-replies-blackholed',
+    start: () => faults.network.blackhole({ client: 'admin', server: 'redis', only: 'replies' }),
+    witness: /^admin→redis .* 7 bytes swallowed$/,
+  },
+  {
+    kind: 'redis-delayed',
+    start: () => faults.network.delay({ client: 'admin', server: 'redis', ms: 40 }),
+    witness: /answers after (8|9|1\d\d)/,
+  },
+  ...REDIS_ERRORS.map((error) => ({
+    kind: `redis-${error.toLowerCase()}`,
+    start: () => faults.redisAnswers(error),
+    witness: new RegExp(`^XADD is answered with ${error}`),
+  })),
   { kind: 'postgres-killed', start: () => faults.postgres.kill(), witness: /process gone/ },
   { kind: 'postgres-paused', start: () => faults.postgres.pause(), witness: /silent/ },
   { kind: 'postgres-blackholed', start: () => faults.network.blackhole({ server: 'postgres' }), witness: /swallowed/ },
@@ -56,6 +78,91 @@ for (const { kind, start, witness } of CASES) {
     await pingRedis(environment.redisAddress());
   });
 }
+
+test('a Redis that answered with errors keeps nothing of what made it do so', async () => {
+  const redis = connectRedis(environment.redisAddress());
+  const state = async (): Promise<unknown> => [
+    Object.fromEntries(pairs((await redis.config('GET', '*')) as string[]).sort()),
+    await redis.acl('LIST'),
+    await redis.keys('syncproof:*'),
+    await redis.role().then(([role]) => role),
+  ];
+  const before = await state();
+  for (const error of REDIS_ERRORS) await (await faults.redisAnswers(error)).heal();
+  expect(await state()).toEqual(before);
+  redis.disconnect();
+});
+
+test('backends of one service are stopped and ended, those of the other are not', async () => {
+  const query = connectPostgres({ ...environment.databaseAccess('query'), applicationName: 'a-service' });
+  const admin = connectPostgres({ ...environment.databaseAccess('admin'), applicationName: 'a-service' });
+  await Promise.all([query.query('SELECT 1'), admin.query('SELECT 1')]);
+  {
+    await using stopped = await faults.backends.stop('query');
+    expect(stopped).toMatchObject({
+      kind: 'postgres-query-backends-stopped',
+      witness: '1 backends of query are stopped',
+    });
+    const answer = query.query('SELECT 2');
+    const first = await Promise.race([answer.then(() => 'stopped'), admin.query('SELECT 2').then(() => 'running')]);
+    expect(first).toBe('running');
+    await stopped.heal();
+    expect((await answer).rowCount).toBe(1);
+  }
+  const { rows } = await query.query('SELECT pg_backend_pid() AS pid');
+  await using ended = await faults.backends.terminate('query');
+  expect(ended.witness).toBe('1 backends of query are gone');
+  await expect
+    .poll(async () => (await query.query('SELECT pg_backend_pid() AS pid').catch(() => undefined))?.rows[0]?.pid)
+    .not.toBe(rows[0].pid);
+  await Promise.all([query.end(), admin.end()]);
+});
+
+describe('gates at the registry', () => {
+  const insert = (database: Pool, name: string): Promise<unknown> =>
+    database.query('INSERT INTO files (original_filename) VALUES ($1)', [name]);
+  const names = async (database: Pool): Promise<string[]> =>
+    (await database.query('SELECT original_filename AS name FROM files ORDER BY 1')).rows.map(({ name }) => name);
+
+  async function withRegistry(act: (database: Pool) => Promise<void>): Promise<void> {
+    const database = connectPostgres(environment.databaseAccess('admin'));
+    await database.query('CREATE TABLE files (original_filename text)');
+    try {
+      await act(database);
+    } finally {
+      await database.query('DROP TABLE files');
+      await database.end();
+    }
+  }
+
+  test('hold the commits of the files that are meant, until healed', () =>
+    withRegistry(async (database) => {
+      let held: Promise<unknown> = Promise.resolve();
+      await using gate = await faults.registry.holdCommits({
+        filenamePrefix: "it's held",
+        cause: () => (held = insert(database, "it's held 1")),
+      });
+      expect(gate.witness).toBe('1 transaction waits at its COMMIT');
+      await insert(database, 'free');
+      expect(await names(database)).toEqual(['free']);
+      await gate.heal();
+      await held;
+      expect(await names(database)).toEqual(['free', "it's held 1"]);
+    }));
+
+  test('roll back what is meant, and nothing once healed', () =>
+    withRegistry(async (database) => {
+      let refused: Promise<unknown> = Promise.resolve();
+      await using gate = await faults.registry.failCommits({
+        filenamePrefix: 'no',
+        cause: () => (refused = insert(database, 'no 1')),
+      });
+      await expect(refused).rejects.toThrow('syncproof refuses this commit');
+      await gate.heal();
+      await insert(database, 'no 2');
+      expect(await names(database)).toEqual(['no 2']);
+    }));
+});
 
 test('a restart that loses the data is seen by a new run id', async () => {
   await using fault = await faults.redis.restart({ data: 'lose' });

@@ -27,7 +27,8 @@ export const LAW: ImportLaw = {
     'harness/probes': ['harness/core', 'harness/contract', 'harness/record', 'harness/clients'],
     'harness/report': ['harness/core', 'harness/record', 'harness/check'],
     'harness/environment': ['harness/core', 'harness/contract', 'harness/config', 'harness/net', 'harness/record'],
-    'harness/faults': ['harness/core', 'harness/contract', 'harness/record', 'harness/environment'],
+    // Servers are made to misbehave by what they themselves take: settings, access rules, triggers, signals.
+    'harness/faults': ['harness/core', 'harness/contract', 'harness/record', 'harness/clients', 'harness/environment'],
     'harness/scenario': [
       'harness/core',
       'harness/contract',
@@ -70,8 +71,8 @@ export const LAW: ImportLaw = {
   },
   libraries: {
     // Servers. Probes and scenarios take clients as arguments and name only their types.
-    ioredis: ['harness/clients', 'harness/probes', 'harness/scenario', 'services/common'],
-    pg: ['harness/clients', 'harness/scenario', 'services/common', 'services/admin', 'suites/self'],
+    ioredis: ['harness/clients', 'harness/probes', 'harness/faults', 'harness/scenario', 'services/common'],
+    pg: ['harness/clients', 'harness/faults', 'harness/scenario', 'services/common', 'services/admin', 'suites/self'],
     undici: ['harness/clients', 'services/common', 'services/ingester', 'services/query'],
     testcontainers: ['harness/environment/containers'],
     // Schemas.

@@ -116,6 +116,22 @@ export class ContainerPart implements PartControl {
     if ((await container.inspect()).State.Paused) await container.unpause();
   }
 
+  async signalChild(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    const { engine } = this.#options;
+    const container = await this.#required('signal');
+    // By a shell's own kill: images have few programs. The third word of /proc/PID/stat is the state, T for stopped.
+    const script = `kill -s ${signal.slice(3)} ${pid} && cat /proc/${pid}/stat`;
+    await pollUntil(
+      async () => {
+        const { output, exitCode } = await engine.container.exec(container, ['sh', '-c', script]);
+        if (exitCode !== 0) throw new SyncproofError(`Cannot signal process ${pid} of ${this.name}: ${output.trim()}`);
+        const stopped = /\) [Tt] /.test(output);
+        return stopped === (signal === 'SIGSTOP') ? true : undefined;
+      },
+      { what: `process ${pid} of ${this.name} to follow ${signal}`, timeoutMs: KILL_TIMEOUT_MS, intervalMs: 5 },
+    );
+  }
+
   async wipe(): Promise<void> {
     if (!this.#options.hasData) throw new SyncproofError(`Cannot wipe ${this.name}: it has no data`);
     if (await this.running()) throw new SyncproofError(`Cannot wipe ${this.name}: it is running`);

@@ -140,6 +140,20 @@ export class Child {
     });
   }
 
+  /** Stops or continues one process of the tree; resolves when the kernel shows the new state. */
+  async signalChild(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    this.#assertRunning('signal');
+    if (!processTree(this.pid).includes(pid)) throw new SyncproofError(`${this.name} has no process ${pid}`);
+    signalProcess(pid, signal);
+    await pollUntil(
+      () => {
+        const stopped = /^[Tt]/.test(findProcess(pid)?.state ?? '');
+        return stopped === (signal === 'SIGSTOP') ? true : undefined;
+      },
+      { what: `process ${pid} of ${this.name} to follow ${signal}`, timeoutMs: KILL_TIMEOUT_MS, intervalMs: 2 },
+    );
+  }
+
   /**
    * Waits until `probe` answers; gives up at once when the process has exited.
    * @throws UnreachableError with the last lines of what `logs` gives

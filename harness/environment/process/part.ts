@@ -86,6 +86,10 @@ export class ProcessPart implements PartControl {
     await this.#required('resume').resume();
   }
 
+  async signalChild(pid: number, signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    await this.#required('signal').signalChild(pid, signal);
+  }
+
   async wipe(): Promise<void> {
     if (this.#plan.wipe === undefined) throw new SyncproofError(`Cannot wipe ${this.name}: it has no data`);
     if (this.#child?.running) throw new SyncproofError(`Cannot wipe ${this.name}: it is running`);

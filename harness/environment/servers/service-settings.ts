@@ -1,5 +1,5 @@
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../contract/names.ts';
-import type { EnvironmentOptions, Promises } from '../environment.ts';
+import type { EnvironmentOptions, Promises, RegistryTable } from '../environment.ts';
 
 /** What the services need to know of their surroundings, whatever they run in; addresses are as they see them. */
 export interface Wiring {
@@ -58,3 +58,6 @@ export function promisesOf({ profile, settings }: EnvironmentOptions): Promises 
     uploadBytesMax: value('ingester', 'UPLOAD_MAX_BYTES'),
   };
 }
+
+/** Of the reference's admin service. */
+export const REGISTRY: RegistryTable = { table: 'files', nameColumn: 'original_filename' };

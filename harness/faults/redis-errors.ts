@@ -1,0 +1,201 @@
+import type { Redis } from 'ioredis';
+import { connectRedis } from '../clients/redis.ts';
+import { describeError, SyncproofError } from '../core/errors.ts';
+import { pollUntil } from '../core/poll.ts';
+import type { Environment } from '../environment/environment.ts';
+import type { FaultPlan } from './lifecycle.ts';
+
+/** Errors with which a Redis that is up answers. */
+export const REDIS_ERRORS = ['OOM', 'MISCONF', 'LOADING', 'READONLY', 'NOPERM', 'BUSY'] as const;
+export type RedisError = (typeof REDIS_ERRORS)[number];
+
+interface Provocation {
+  provoke(redis: Redis): Promise<void>;
+  /** Also undoes a half-done provocation. */
+  undo(redis: Redis): Promise<void>;
+}
+
+/** Longer than any of these faults is on. */
+const HAND_TIMEOUT_MS = 300_000;
+/** What the witness writes to; gone when the fault is over. */
+const PROBE_KEY = 'syncproof:probe';
+/** Keys that make a reload take time. */
+const PADDING = { prefix: 'syncproof:padding:', keys: 1000, bytes: 2048, loadMs: 20 } as const;
+
+/**
+ * Redis answers writes with an error, for real: by its own settings, access rules and scripts. The witness is a write of
+ * the harness that gets this error.
+ */
+export function redisErrorPlan(environment: Environment, error: RedisError): FaultPlan {
+  const provocation = PROVOCATIONS[error]();
+  // Opened while all is well: a Redis that is busy or loads lets nobody get ready.
+  let redis: Redis | undefined;
+  // What provokes may wait for an answer all along; Redis stands still for good when such a client leaves while it loads.
+  let hand: Redis | undefined;
+  const open = (): Redis => (redis ??= connectRedis(environment.redisAddress()));
+  const write = async (): Promise<string> => {
+    try {
+      await open().xadd(PROBE_KEY, 'MAXLEN', 1, '*', 'syncproof', 'probe');
+      return 'OK';
+    } catch (cause) {
+      return describeError(cause);
+    }
+  };
+  return {
+    kind: `redis-${error.toLowerCase()}`,
+    target: 'redis',
+    async check() {
+      const answer = await write();
+      if (answer === 'OK') return;
+      redis?.disconnect();
+      throw new SyncproofError(`Redis answers a write with: ${answer}`);
+    },
+    async apply() {
+      hand = connectRedis(environment.redisAddress(), { answerTimeoutMs: HAND_TIMEOUT_MS });
+      await provocation.provoke(hand);
+    },
+    async witness() {
+      const answer = await write();
+      if (answer.startsWith(error)) return `XADD is answered with ${answer.slice(0, 60)}`;
+      throw new SyncproofError(`XADD is answered with ${answer}`);
+    },
+    undo: () => provocation.undo(open()),
+    async witnessHealed() {
+      const answer = await write();
+      if (answer !== 'OK') throw new SyncproofError(`XADD is answered with ${answer}`);
+      await open().del(PROBE_KEY);
+      redis?.disconnect();
+      hand?.disconnect();
+      return 'XADD is answered with an id';
+    },
+  };
+}
+
+/** Changes settings and puts back what they were. */
+function settings(changes: Readonly<Record<string, string>>, then?: (redis: Redis) => Promise<void>): Provocation {
+  const before = new Map<string, string>();
+  return {
+    async provoke(redis) {
+      for (const [name, value] of Object.entries(changes)) {
+        const [, old] = (await redis.config('GET', name)) as string[];
+        if (old === undefined) throw new SyncproofError(`Redis has no setting ${name}`);
+        before.set(name, old);
+        await redis.config('SET', name, value);
+      }
+      await then?.(redis);
+    },
+    async undo(redis) {
+      // The last first: what keeps Redis answering while it loads must outlive what slows it down.
+      for (const [name, value] of [...before].toReversed()) await redis.config('SET', name, value);
+    },
+  };
+}
+
+const PROVOCATIONS: Readonly<Record<RedisError, () => Provocation>> = {
+  OOM: () => settings({ 'maxmemory-policy': 'noeviction', maxmemory: '1' }),
+
+  /** A snapshot that cannot be written makes Redis refuse writes (stop-writes-on-bgsave-error). */
+  MISCONF: () => {
+    const unwritable = settings({ dir: '/proc', save: '1 1000000' }, async (redis) => {
+      await redis.bgsave();
+    });
+    return {
+      provoke: unwritable.provoke,
+      async undo(redis) {
+        await unwritable.undo(redis);
+        // Only a snapshot that succeeds ends the refusal for good; one may still be failing.
+        await redis.bgsave().catch(() => {});
+      },
+    };
+  },
+
+  /** A reload of what Redis holds, slowed down by a pause per key. */
+  LOADING: () => {
+    const slow = settings({
+      rdbcompression: 'no',
+      'loading-process-events-interval-bytes': '1024',
+      'key-load-delay': String(PADDING.loadMs * 1000),
+    });
+    return {
+      async provoke(redis) {
+        const { prefix, keys, bytes } = PADDING;
+        const script =
+          "for i=1,tonumber(ARGV[2]) do redis.call('SET', ARGV[1]..i, string.rep('x', tonumber(ARGV[3]))) end";
+        await redis.eval(script, 0, prefix, keys, bytes);
+        await slow.provoke(redis);
+        // Answered when it is over.
+        redis.call('DEBUG', 'RELOAD').catch(() => {});
+        await sent(redis);
+      },
+      async undo(redis) {
+        await slow.undo(redis);
+        const names = Array.from({ length: PADDING.keys }, (_, index) => `${PADDING.prefix}${index + 1}`);
+        await untilAnswered(() => redis.del(...names));
+      },
+    };
+  },
+
+  /** A replica of a primary that is not there. */
+  READONLY: () => ({
+    async provoke(redis) {
+      await redis.replicaof('127.0.0.1', 1);
+    },
+    async undo(redis) {
+      await redis.replicaof('NO', 'ONE');
+    },
+  }),
+
+  NOPERM: () => {
+    let rules: string[] = [];
+    return {
+      async provoke(redis) {
+        const users = (await redis.acl('LIST')) as string[];
+        rules =
+          users
+            .find((user) => user.startsWith('user default '))
+            ?.split(' ')
+            .slice(2) ?? [];
+        await redis.acl('SETUSER', 'default', '-@stream');
+      },
+      async undo(redis) {
+        if (rules.length > 0) await redis.acl('SETUSER', 'default', 'nocommands', ...rules);
+      },
+    };
+  },
+
+  /** A script that does not end. */
+  BUSY: () => {
+    const impatient = settings({ 'busy-reply-threshold': '1' });
+    return {
+      async provoke(redis) {
+        await impatient.provoke(redis);
+        // Never answered: it is killed.
+        redis.eval('while true do end', 0).catch(() => {});
+        await sent(redis);
+      },
+      async undo(redis) {
+        await redis.script('KILL').catch(ifNotBusy);
+        await untilAnswered(() => impatient.undo(redis));
+      },
+    };
+  },
+};
+
+/** Resolves when a command that is not answered soon is on its way. */
+async function sent(redis: Redis): Promise<void> {
+  await pollUntil(() => (redis.stream.writableLength === 0 ? true : undefined), {
+    what: 'a command to be sent',
+    timeoutMs: 2000,
+    intervalMs: 2,
+  });
+}
+
+/** Nothing to kill: it has ended already. */
+function ifNotBusy(error: unknown): void {
+  if (!describeError(error).startsWith('NOTBUSY')) throw error;
+}
+
+/** Loading goes on for a moment after its pauses were taken away, a script for a moment after it was killed. */
+async function untilAnswered(command: () => Promise<unknown>): Promise<void> {
+  await pollUntil(() => command().then(() => true as const), { what: 'Redis to answer again', timeoutMs: 25_000 });
+}
