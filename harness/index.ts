@@ -8,7 +8,15 @@ export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';
 export { loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext } from './config/run-context.ts';
 export { monotonicMs } from './core/clock.ts';
-export { DeadlineError, describeError, InconclusiveError, UnreachableError, UsageError } from './core/errors.ts';
+export {
+  DeadlineError,
+  describeError,
+  errorsIn,
+  InconclusiveError,
+  NotRestartedError,
+  UnreachableError,
+  UsageError,
+} from './core/errors.ts';
 export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
 export type { Environment, EnvironmentOptions } from './environment/environment.ts';

@@ -21,8 +21,18 @@ export class DeadlineError extends SyncproofError {}
 /** The evidence does not suffice for a verdict: an unwitnessed fault or an unmet floor. Verdict `inconclusive`. */
 export class InconclusiveError extends SyncproofError {}
 
+/** A part of the target did not come back when it was started again: the target's failure, not the harness's. */
+export class NotRestartedError extends SyncproofError {}
+
+/** What an error stands for: of a failed disposal both what it hid and its own, the first thrown first. */
+export function errorsIn(error: unknown): unknown[] {
+  if (error instanceof SuppressedError) return [...errorsIn(error.suppressed), ...errorsIn(error.error)];
+  return [error];
+}
+
 /** Text of an unknown thrown value, with its causes. */
 export function describeError(error: unknown): string {
+  if (error instanceof SuppressedError) return errorsIn(error).map(describeError).join('; then: ');
   if (!(error instanceof Error)) return String(error);
   const inner = error instanceof AggregateError ? ` [${error.errors.map(describeError).join('; ')}]` : '';
   const own = error.message || (error as { code?: string }).code || error.name;

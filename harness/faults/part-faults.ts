@@ -1,4 +1,4 @@
-import { SyncproofError } from '../core/errors.ts';
+import { NotRestartedError, SyncproofError, UnreachableError } from '../core/errors.ts';
 import { redisServerInfo } from '../environment/process/probes.ts';
 import type { FaultPlan } from './lifecycle.ts';
 import type { FaultTarget } from './target.ts';
@@ -31,7 +31,7 @@ function downPlan(target: FaultTarget, kind: string, data: DataFate, end: () => 
     async undo() {
       if (await control.running()) return;
       if (data === 'lose') await control.wipe();
-      await control.start();
+      await startAgain(target);
     },
     witnessHealed: () => witnessAnswers(target),
   };
@@ -73,7 +73,7 @@ export function restartPlan(target: FaultTarget, data: DataFate): FaultPlan {
     async undo() {
       if (await control.running()) return;
       if (data === 'lose') await control.wipe();
-      await control.start();
+      await startAgain(target);
     },
     async witnessHealed() {
       const answer = await witnessAnswers(target);
@@ -83,6 +83,16 @@ export function restartPlan(target: FaultTarget, data: DataFate): FaultPlan {
       return `${answer}, run_id ${before.slice(0, 8)} → ${after.slice(0, 8)}`;
     },
   };
+}
+
+/** @throws NotRestartedError when a service does not come back; of servers, which are ours, the error as it is */
+async function startAgain({ label, control, protocol }: FaultTarget): Promise<void> {
+  try {
+    await control.start();
+  } catch (cause) {
+    if (protocol !== 'http' || !(cause instanceof UnreachableError)) throw cause;
+    throw new NotRestartedError(`${label} does not come back after it was ended`, { cause });
+  }
 }
 
 async function requireRunning({ label, control }: FaultTarget): Promise<void> {

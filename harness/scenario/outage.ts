@@ -75,6 +75,8 @@ export interface OutageResult {
   firstAppliedMs: number | null;
   /** From healing until all that was accepted before it was visible; null when something never was. */
   backlogDrainedMs: number | null;
+  /** Everything is visible, yet the stream is not drained: what is left of it. */
+  undrained?: string;
   /** How many were accepted while the fault was on and not visible when its healing began, the youngest left out. */
   backlog: number;
 }
@@ -200,6 +202,8 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   for (const [name, at] of Object.entries(marks) as [keyof typeof marks, number | undefined][]) {
     if (at !== undefined) recorder.record({ type: 'mark', name, at, fault: fault.id });
   }
+  // With writes missing, the stream's own state says more than another wait.
+  const undrained = invisible === 0 ? await whyUndrained(plan) : undefined;
   await readInTheEnd(plan, samples, invisible);
 
   return {
@@ -214,6 +218,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     seenBefore: seenBefore.size,
     shortSearches: shortSearches.length,
     ...(shortSearches[0] === undefined ? {} : { firstShortSearch: shortSearches[0] }),
+    ...(undrained === undefined ? {} : { undrained }),
     accepted: samples.length,
     invisible,
     detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
@@ -237,14 +242,23 @@ async function seenEnough(changes: OutageChanges, signal: AbortSignal): Promise<
   });
 }
 
+/** What keeps the stream from being drained in the time that everything has to converge; undefined when it is. */
+async function whyUndrained({ redis, convergeMs, signal }: OutagePlan): Promise<string | undefined> {
+  try {
+    await awaitDrained(redis, { timeoutMs: convergeMs, signal });
+    return undefined;
+  } catch (error) {
+    if (error instanceof DeadlineError) return error.message;
+    throw error;
+  }
+}
+
 /** @throws InconclusiveError when files were visible in time, and now registry or search do not answer for them */
 async function readInTheEnd(
-  { pipeline, redis, convergeMs, signal }: OutagePlan,
+  { pipeline, signal }: OutagePlan,
   samples: readonly { fileId: string }[],
   invisible: number,
 ): Promise<void> {
-  // With writes missing, the stream's own state says more than another wait: it is read, not awaited.
-  if (invisible === 0) await awaitDrained(redis, { timeoutMs: convergeMs, signal });
   const fileIds = samples.map(({ fileId }) => fileId);
   await finalReads(pipeline, fileIds, { signal }).catch((error: unknown) => {
     // Writes that nobody saw in time are what the case has to speak of first; what was not read is in the history.

@@ -86,6 +86,7 @@ export function createAuthenticator({ issuer, keys }: { issuer: string; keys: Ke
   async function verify(token: string): Promise<Account> {
     const known = remembered.get(token);
     if (known !== undefined && known.untilMs > Date.now()) return known.account;
+    if (!isCanonical(token)) throw unauthorized();
     const key = await keyOf(token);
     let payload: unknown;
     try {
@@ -118,6 +119,14 @@ export function createAuthenticator({ issuer, keys }: { issuer: string; keys: Ke
       };
     },
   };
+}
+
+/**
+ * True when every part is the one encoding of its bytes. Bits that base64url leaves unused in a last character could
+ * else be changed without changing what is signed.
+ */
+function isCanonical(token: string): boolean {
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
 }
 
 /** The account of a request on a route guarded by `requireRole`. */

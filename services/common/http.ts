@@ -18,9 +18,10 @@ import {
 import { z } from 'zod';
 import type { ServiceName } from '../../harness/contract/names.ts';
 import { buildFacts, type CommonSettings, publicSettings } from './config.ts';
+import { InexactJsonError, parseExactJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { ServiceMetrics } from './metrics.ts';
-import { HttpProblem, type ParameterFault, PROBLEM_MEDIA_TYPE, problemDocument } from './problem.ts';
+import { badParameter, HttpProblem, type ParameterFault, PROBLEM_MEDIA_TYPE, problemDocument } from './problem.ts';
 import { findUnstorableText } from './text.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -95,6 +96,14 @@ export async function createHttpService(options: HttpServiceOptions) {
     forceCloseConnections: 'idle',
   }).withTypeProvider<ZodTypeProvider>();
 
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, text, done) => {
+    try {
+      done(null, parseExactJson(String(text)));
+    } catch (error) {
+      if (error instanceof InexactJsonError) done(badParameter(error.key, error.message));
+      else done(new HttpProblem(400, 'The body is not valid JSON.'));
+    }
+  });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   await app.register(swagger, {

@@ -47,6 +47,26 @@ export function createPool(options: PoolOptions): Pool {
   return pool;
 }
 
+/**
+ * Lends a connection of the pool. After an error it is closed instead of given back: that rolls back what was open.
+ * While it is lent, the pool does not listen for its errors, and one that nobody hears would end the process.
+ */
+export async function withClient<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  // Whoever waits for an answer gets the error, too.
+  const unheard = (): void => {};
+  client.on('error', unheard);
+  try {
+    const result = await work(client);
+    client.removeListener('error', unheard);
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}
+
 /** Ends the pool; after `ms` it stops waiting for statements that hang. */
 export async function closePool(pool: Pool, ms = 2000): Promise<void> {
   await within(ms, 'closing the connections to PostgreSQL', pool.end()).catch(() => {
@@ -107,8 +127,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
  */
 export async function migrate(pool: Pool, directory: string): Promise<string[]> {
   const wanted = await readMigrations(directory);
-  const client = await pool.connect();
-  try {
+  return withClient(pool, async (client) => {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations
@@ -134,11 +153,6 @@ export async function migrate(pool: Pool, directory: string): Promise<string[]> 
       await client.query('INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)', [name, checksum]);
     }
     await client.query('COMMIT');
-    client.release();
     return missing.map((migration) => migration.name);
-  } catch (error) {
-    // Closing the connection rolls back.
-    client.release(true);
-    throw error;
-  }
+  });
 }

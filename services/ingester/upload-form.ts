@@ -1,6 +1,7 @@
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { z } from 'zod';
 import { retentionPolicySchema } from '../../harness/contract/http.ts';
+import { InexactJsonError, parseExactJson } from '../common/json.ts';
 import { badParameter, HttpProblem, type ParameterFault } from '../common/problem.ts';
 import { findUnstorableText } from '../common/text.ts';
 
@@ -34,7 +35,15 @@ const tagsField = z.string().transform((text, context): string[] => {
 });
 
 const metadataField = z.string().transform((text, context): Record<string, unknown> => {
-  const parsed = z.record(z.string(), z.unknown()).safeParse(parseJson(text));
+  let value: unknown;
+  try {
+    value = parseExactJson(text);
+  } catch (error) {
+    const message = error instanceof InexactJsonError ? `${error.key} ${error.message}` : 'must be a JSON object';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }
+  const parsed = z.record(z.string(), z.unknown()).safeParse(value);
   if (parsed.success) return parsed.data;
   context.addIssue({ code: 'custom', message: 'must be a JSON object' });
   return z.NEVER;

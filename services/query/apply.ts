@@ -1,4 +1,4 @@
-import type { Pool } from '../common/postgres.ts';
+import { type Pool, withClient } from '../common/postgres.ts';
 import { type Change, type DeleteChange, lastChangePerFile, type UpsertChange } from './events.ts';
 
 /**
@@ -25,7 +25,10 @@ export interface ApplyOptions {
 /** Locks are taken on this many slots instead of on single files, so that a batch cannot exhaust the lock table. */
 const LOCK_SLOTS = 256;
 const LOCK_SPACE = 7_240_312;
-const STATEMENT_TIMEOUT_MS = 4500;
+/** Three statements in a row stay below the connection's own limit, which would say nothing of why. */
+const STATEMENT_TIMEOUT_MS = 1500;
+/** True in the transaction that `beginStatement` began, and nowhere else. */
+const IN_TRANSACTION = `current_setting('syncproof.applying', true) = 'on'`;
 
 /** @throws the database's error, with nothing applied */
 export async function applyChanges(pool: Pool, changes: readonly Change[], options: ApplyOptions): Promise<Applied> {
@@ -35,24 +38,18 @@ export async function applyChanges(pool: Pool, changes: readonly Change[], optio
   last.sort((a, b) => (a.id < b.id ? -1 : 1));
   const upserts = last.filter((change): change is UpsertChange => change.kind === 'upsert');
   const deletes = last.filter((change): change is DeleteChange => change.kind === 'delete');
-  const client = await pool.connect();
-  try {
-    // All at once: on a pipelined connection (see main.ts) that is one round trip. Where one fails, PostgreSQL refuses
-    // those behind it and turns the COMMIT into a rollback.
-    const [, deleted, upserted, end] = await Promise.all([
+  return withClient(pool, async (client) => {
+    // Sent together (see `pipeline` in main.ts). Should the first fail before it began anything, those behind it find
+    // that they are in no transaction of ours, and change nothing.
+    const [, deleted, upserted] = await Promise.all([
       client.query(beginStatement(last, options.lockTimeoutMs)),
       deletes.length === 0 ? undefined : client.query(deleteStatement(deletes)),
       upserts.length === 0 ? undefined : client.query(upsertStatement(upserts)),
-      client.query('COMMIT'),
     ]);
-    if (end.command !== 'COMMIT') throw new Error(`The transaction ended with ${end.command}`);
-    client.release();
+    // Only once all of it was answered: what was given up must not be committed later behind our back.
+    await client.query('COMMIT');
     return { upserted: upserted?.rowCount ?? 0, deleted: deleted?.rowCount ?? 0 };
-  } catch (error) {
-    // Closing the connection rolls back, also when the server no longer answers.
-    client.release(true);
-    throw error;
-  }
+  });
 }
 
 function lockSlot(id: string): number {
@@ -69,6 +66,7 @@ function beginStatement(changes: readonly Change[], lockTimeoutMs: number): stri
   const slots = [...exclusive.keys()].sort((a, b) => a - b);
   return `BEGIN;
     SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS};
+    SET LOCAL syncproof.applying = 'on';
     SELECT CASE WHEN exclusive THEN pg_advisory_xact_lock(${LOCK_SPACE}, slot)
                 ELSE pg_advisory_xact_lock_shared(${LOCK_SPACE}, slot) END
       FROM unnest('{${slots.join()}}'::int[], '{${slots.map((slot) => exclusive.get(slot)).join()}}'::bool[])
@@ -88,7 +86,7 @@ FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::
   $9::text[], $10::text[], $11::timestamptz[], $12::timestamptz[], $13::jsonb[])
   AS event (id, version, filename, storage_filename, file_size, mime_type, sha256_hash, username, description,
     storage_element_id, created_at, updated_at, tags)
-WHERE NOT EXISTS (
+WHERE ${IN_TRANSACTION} AND NOT EXISTS (
   SELECT FROM file_tombstones AS tombstone WHERE tombstone.id = event.id
     AND (tombstone.version IS NULL OR event.version IS NULL OR tombstone.version >= event.version))
 ORDER BY event.id
@@ -129,6 +127,7 @@ function upsertStatement(upserts: readonly UpsertChange[]) {
 const DELETE = `
 WITH event AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS event (id, version, deleted_at)
+  WHERE ${IN_TRANSACTION}
 ), buried AS (
   INSERT INTO file_tombstones AS tombstone (id, version, deleted_at)
   SELECT id, version, deleted_at FROM event ORDER BY id

@@ -15,9 +15,9 @@ export interface DownloadOptions {
   signal: AbortSignal;
 }
 
-const FORWARDED_CONDITIONS = ['range', 'if-range', 'if-none-match', 'if-modified-since'];
-const PASSED_HEADERS = ['content-length', 'content-range', 'accept-ranges', 'etag', 'last-modified'];
-const PASSED_STATUS = new Set([200, 206, 304, 416]);
+const FORWARDED_CONDITIONS = ['range', 'if-range'];
+const PASSED_HEADERS = ['content-length', 'content-range', 'accept-ranges', 'etag'];
+const PASSED_STATUS = new Set([200, 206, 416]);
 
 /** Streams a file's bytes from storage to the client; ranges (206, 416) are storage's matter. */
 export async function sendDownload(reply: FastifyReply, options: DownloadOptions): Promise<FastifyReply> {

@@ -51,7 +51,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
     metrics,
     pool,
     agent,
-    auth: createRemoteAuthenticator(config, agent),
+    auth: createRemoteAuthenticator(config, agent, signal),
     databaseAnswers: createDatabaseProbe(pool),
     eventsFlow: () => consuming.isHealthy(),
     started: () => started,

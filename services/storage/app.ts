@@ -104,14 +104,18 @@ export async function buildStorage({
       const object = await store.open(name);
       if (object === undefined) throw new HttpProblem(404, `There is no object ${name}.`);
       const { size } = object;
-      const range = parseRange(request.headers.range, size);
+      const etag = `"${name}"`;
+      // RFC 9110, section 13.1.5: a range of another object than the one that is meant is of no use.
+      const ifRange = request.headers['if-range'];
+      const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, size) : undefined;
       if (range === 'unsatisfiable') {
         await object.close();
         throw new HttpProblem(416, `The object has ${size} bytes.`, {
           headers: { 'content-range': `bytes */${size}` },
         });
       }
-      reply.header('accept-ranges', 'bytes').type('application/octet-stream');
+      // An object never changes under its name.
+      reply.header('accept-ranges', 'bytes').header('etag', etag).type('application/octet-stream');
       if (size === 0) {
         await object.close();
         return reply.header('content-length', 0).send(Buffer.alloc(0));

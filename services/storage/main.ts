@@ -7,11 +7,11 @@ import { openDeletionKeys } from './deletion-keys.ts';
 import { openObjectStore } from './object-store.ts';
 import { storageSettings } from './settings.ts';
 
-await runService('storage', storageSettings, async ({ config, log, resources }) => {
+await runService('storage', storageSettings, async ({ config, log, resources, signal }) => {
   const agent = createAgent();
   resources.defer(() => agent.destroy());
   const store = await openObjectStore(config.STORAGE_DIR);
   const deletionKeys = await openDeletionKeys(config.STORAGE_DIR);
-  const auth = createRemoteAuthenticator(config, agent);
+  const auth = createRemoteAuthenticator(config, agent, signal);
   return { app: await buildStorage({ config, log, metrics: createMetrics('storage'), store, deletionKeys, auth }) };
 });

@@ -53,7 +53,7 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
   { words: ['report', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['rnu'], says: [/rnu/, /run/] },
   { words: ['run'], settings: { SYNCPROOF_ENV: 'docker' }, says: [/SYNCPROOF_ENV/, /one of/, /"docker"/] },
-  { words: ['cases'], settings: { SYNCPROOF_SEEED: '1' }, says: [/SYNCPROOF_SEEED=1/, /SYNCPROOF_SEED/] },
+  { words: ['cases'], settings: { SYNCPROOF_SEEED: '1' }, says: [/variable SYNCPROOF_SEEED not/, /SYNCPROOF_SEED/] },
 ];
 
 test.concurrent.for(MISTAKES)(

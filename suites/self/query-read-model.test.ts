@@ -7,10 +7,13 @@ import type { SearchHit } from '../../harness/contract/http.ts';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
+import { startFaultProxy } from '../../harness/net/proxy.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
-import { migrate } from '../../services/common/postgres.ts';
+import { createLog } from '../../services/common/log.ts';
+import { createPool, migrate } from '../../services/common/postgres.ts';
 import { applyChanges } from '../../services/query/apply.ts';
 import type { Change, UpsertChange } from '../../services/query/events.ts';
+import { failureKind } from '../../services/query/failures.ts';
 import { searchRequestSchema } from '../../services/query/search-request.ts';
 import { findFile, searchFiles } from '../../services/query/search-store.ts';
 
@@ -55,6 +58,55 @@ function upsert(id: string, version: number | null, changes: Partial<UpsertChang
   };
   return { kind: 'upsert', id, version, metadata };
 }
+
+/** What a service's own pool is like. */
+function servicePool({ host, port }: { host: string; port: number } = environment.databaseAccess('query')): pg.Pool {
+  const { database, user, password } = environment.databaseAccess('query');
+  const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
+  return createPool({ url, log: createLog('query', 'silent'), applicationName: 'test', pipeline: true });
+}
+
+describe('a batch that meets trouble', () => {
+  it('fails with the error of its connection, and ends no process, when that is cut meanwhile', async () => {
+    await using wire = await startFaultProxy({ upstream: environment.databaseAccess('query') });
+    const service = servicePool(wire);
+    const locker = await pool.connect();
+    await locker.query('BEGIN; LOCK TABLE file_metadata_cache IN EXCLUSIVE MODE');
+    const applying = applyChanges(service, [upsert(randomUUID(), 1)], PATIENT);
+    const waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'test' AND wait_event_type = 'Lock'";
+    await expect.poll(async () => (await pool.query(waiting)).rowCount).toBe(1);
+    await Promise.all([expect(applying).rejects.toThrow(), wire.setMode('refuse')]);
+    await locker.query('ROLLBACK');
+    locker.release();
+    await wire.setMode('pass');
+    expect((await applyChanges(service, [upsert(randomUUID(), 1)], PATIENT)).upserted).toBe(1);
+    await service.end();
+  });
+
+  it('changes nothing outside of its transaction, when that could not begin', async () => {
+    const service = servicePool();
+    const change = upsert(randomUUID(), 1);
+    await expect(applyChanges(service, [change], { lockTimeoutMs: -1 })).rejects.toThrow();
+    expect(await findFile(pool, change.id)).toBeUndefined();
+    await service.end();
+  });
+
+  it('that takes too long is told so by the server, not given up by the client', async () => {
+    const service = servicePool();
+    await pool.query(
+      `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END'`,
+    );
+    await pool.query('CREATE TRIGGER dawdle AFTER INSERT ON file_metadata_cache EXECUTE FUNCTION dawdle()');
+    try {
+      const error = await applyChanges(service, [upsert(randomUUID(), 1)], PATIENT).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: '57014' });
+      expect(failureKind(error)).toBe('contended');
+    } finally {
+      await pool.query('DROP FUNCTION dawdle CASCADE');
+      await service.end();
+    }
+  });
+});
 
 function deletion(id: string, version: number | null): Change {
   return { kind: 'delete', id, version, deletedAt: '2026-01-02T00:00:00Z' };

@@ -108,6 +108,11 @@ const BAD_TOKENS: Record<string, () => Promise<string>> = {
   'an unknown kid': () => token({ kid: 'key-2' }),
   'an unknown role': () => token({ role: 'ROOT' }),
   'one flipped bit': async () => flipped(await token()),
+  'a last character with other unused bits': async () => {
+    const text = await token();
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    return text.slice(0, -1) + alphabet[(alphabet.indexOf(text.at(-1) ?? '') + 1) % 64];
+  },
   'alg none': () => forged({ alg: 'none', kid: KID }, () => ''),
   'HS256 with the public key': () => forged({ alg: 'HS256', kid: KID }, hmac),
 };
@@ -181,6 +186,14 @@ describe('errors are problem documents', () => {
     ['wrong parameter', 400, () => post('{"name":"a"}', '/items?limit=0'), /^limit: /],
     ['broken JSON', 400, () => post('{'), /JSON/],
     ['NUL', 400, () => post('{"name":"a\\u0000"}'), /^name: .*NUL/],
+    [
+      'an integer that would lose digits',
+      400,
+      () => post('{"name":"a","meta":{"big":9007199254740993}}'),
+      /^big: .*exactly/,
+    ],
+    ['a number beyond all bounds', 400, () => post('{"name":"a","meta":{"huge":1e400}}'), /^huge: .*exactly/],
+    ['__proto__', 400, () => post('{"name":"a","meta":{"__proto__":{"b":1}}}'), /^__proto__: /],
     ['lone surrogate', 400, () => post('{"name":"a","meta":{"k":["\\ud800"]}}'), /^meta\.k\.0: .*surrogate/],
     ['deep nesting', 400, () => post(`{"name":"a","meta":{"k":${'['.repeat(200)}${']'.repeat(200)}}}`), /nested/],
     ['other media type', 415, () => post('<a/>', '/items', { 'content-type': 'text/xml' }), /./],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DeadlineError, InconclusiveError } from '../../harness/core/errors.ts';
+import { DeadlineError, InconclusiveError, NotRestartedError } from '../../harness/core/errors.ts';
 import { judge } from '../support/verdict.ts';
 import { demandEqual, promised, Violation } from '../support/violation.ts';
 
@@ -24,6 +24,19 @@ describe('the verdict of a case', () => {
     const findings = [{ checker: 'lost', message: 'gone' }];
     expect(judge({ ...enough, findings, error: undefined }).verdict).toBe('fail');
     expect(judge({ ...enough, findings, error: new Error('and the harness broke') }).verdict).toBe('fail');
+  });
+
+  test('is a fail for a violation that a failed healing would hide, and for a part that does not come back', () => {
+    const hidden = new SuppressedError(new Error('healing broke'), new Violation('lost a file'));
+    expect(judge({ ...enough, error: hidden })).toEqual({ verdict: 'fail', reason: 'lost a file' });
+    const dead = new NotRestartedError('query does not come back', { cause: new Error('it exited with 1') });
+    const nested = new SuppressedError(dead, new InconclusiveError('unwitnessed'));
+    expect(judge({ ...enough, error: nested })).toEqual({
+      verdict: 'fail',
+      reason: 'query does not come back: it exited with 1',
+    });
+    const broken = new SuppressedError(new Error('second'), new Error('first'));
+    expect(judge({ ...enough, error: broken })).toEqual({ verdict: 'error', reason: 'first; then: second' });
   });
 
   test('is inconclusive for an unwitnessed fault, and an error for what the harness could not do', () => {

@@ -163,10 +163,11 @@ function demandAllFound({ shortSearches, firstShortSearch }: OutageResult): void
 }
 
 /** @throws Violation unless everything accepted was visible within `ms` of healing */
-export function demandAllVisible({ accepted, invisible, backlogDrainedMs }: OutageResult, ms: number): void {
+export function demandAllVisible({ accepted, invisible, backlogDrainedMs, undrained }: OutageResult, ms: number): void {
   demand(invisible === 0, `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing`);
   demand(
     backlogDrainedMs !== null && backlogDrainedMs <= ms,
     `What had piled up was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
   );
+  demand(undrained === undefined, `Everything is searchable, but: ${undrained}`);
 }

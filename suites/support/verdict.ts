@@ -1,4 +1,11 @@
-import { describeError, InconclusiveError, unmetFloor, type Verdict } from '../../harness/index.ts';
+import {
+  describeError,
+  errorsIn,
+  InconclusiveError,
+  NotRestartedError,
+  unmetFloor,
+  type Verdict,
+} from '../../harness/index.ts';
 
 export interface Judgement {
   verdict: Verdict;
@@ -20,11 +27,16 @@ export interface Judged {
  * a case that came to its end with enough evidence passes.
  */
 export function judge({ error, findings, evidence, floor }: Judged): Judgement {
+  const errors = error === undefined ? [] : errorsIn(error);
   // Its message says it all; its cause is for whoever debugs.
-  if (isViolation(error)) return { verdict: 'fail', reason: oneLine(error.message) };
+  const violation = errors.find(isViolation);
+  if (violation !== undefined) return { verdict: 'fail', reason: oneLine(violation.message) };
   if (findings.length > 0) return { verdict: 'fail', reason: findingsText(findings) };
-  if (error instanceof InconclusiveError) return { verdict: 'inconclusive', reason: oneLine(describeError(error)) };
-  if (error !== undefined) return { verdict: 'error', reason: oneLine(describeError(error)) };
+  const notRestarted = errors.find((each) => each instanceof NotRestartedError);
+  if (notRestarted !== undefined) return { verdict: 'fail', reason: oneLine(describeError(notRestarted)) };
+  const harnessErrors = errors.filter((each) => !(each instanceof InconclusiveError));
+  if (harnessErrors.length > 0) return { verdict: 'error', reason: oneLine(describeError(error)) };
+  if (errors.length > 0) return { verdict: 'inconclusive', reason: oneLine(describeError(error)) };
   const lacking = unmetFloor({ evidence, floor });
   if (lacking !== undefined) return { verdict: 'inconclusive', reason: lacking };
   return { verdict: 'pass' };

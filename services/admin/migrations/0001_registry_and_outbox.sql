@@ -25,7 +25,7 @@ CREATE TABLE files (
   retention_policy text NOT NULL CHECK (retention_policy IN ('temporary', 'permanent')),
   ttl_days integer CHECK (ttl_days > 0),
   ttl_expires_at timestamptz,
-  -- json, not jsonb: what was sent is kept as it was, order of keys included.
+  -- json, not jsonb: nobody looks inside, and keys stay in their order.
   user_metadata json,
   tags text[],
   created_at timestamptz NOT NULL,
