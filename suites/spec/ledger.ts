@@ -1,12 +1,31 @@
 import { AUTH } from './auth.ts';
+import { CONSUMER } from './consumer.ts';
+import { DATA } from './data.ts';
 import { HEALTH } from './health.ts';
+import { HONESTY } from './honesty.ts';
 import { LATENCY } from './latency.ts';
+import { PUBLISHER } from './publisher.ts';
+import { RECOVERY } from './recovery.ts';
 import type { Requirement } from './requirement.ts';
 import { RESILIENCE } from './resilience.ts';
+import { SEARCH } from './search.ts';
 import { SYNC } from './sync.ts';
 import { UPLOAD } from './upload.ts';
 
-const ENTRIES = [...AUTH, ...UPLOAD, ...SYNC, ...HEALTH, ...LATENCY, ...RESILIENCE] as const;
+const ENTRIES = [
+  ...AUTH,
+  ...UPLOAD,
+  ...SYNC,
+  ...SEARCH,
+  ...DATA,
+  ...HEALTH,
+  ...LATENCY,
+  ...RESILIENCE,
+  ...PUBLISHER,
+  ...CONSUMER,
+  ...RECOVERY,
+  ...HONESTY,
+] as const;
 
 export type RequirementId = (typeof ENTRIES)[number]['id'];
 

@@ -1,69 +1,76 @@
-import type { Mutant } from './mutant.ts';
+import type { Mutant } from '../mutant.ts';
 
-/** What can be wrong on the way from the stream to the read model. */
-export const consumerMutants: readonly Mutant[] = [
+/** What can be wrong with outages of Redis, PostgreSQL and services. */
+export const RESILIENCE_MUTANTS: readonly Mutant[] = [
   {
-    id: 'group-created-at-end',
-    defect: 'the consumer group starts at $: what was written before it is skipped',
-    services: ['query'],
-    caughtBy: ['SYNC-09/producer-first'],
+    id: 'upload-awaits-xadd',
+    defect: 'the answer to an upload waits for an XADD on a client with default options',
+    services: ['admin'],
+    caughtBy: ['RES-01/killed', 'RES-01/paused'],
     edits: [
       {
-        file: 'services/query/stream.ts',
-        find: "this.names.group, '0', 'MKSTREAM'",
-        replace: "this.names.group, '$', 'MKSTREAM'",
+        file: 'services/admin/main.ts',
+        find: '  let relay: OutboxRelay | undefined;',
+        replace: `  let relay: OutboxRelay | undefined;
+  const { Redis } = await import('ioredis');
+  const direct = new Redis(config.REDIS_URL).on('error', () => {});`,
+      },
+      {
+        file: 'services/admin/main.ts',
+        find: 'committed: () => relay?.wake(),',
+        replace:
+          "committed: () => { relay?.wake(); return direct.xadd(config.EVENT_STREAM_NAME + ':direct', '*', 'a', 'b'); },",
+      },
+      {
+        file: 'services/admin/file-routes.ts',
+        find: `      committed();
+      return reply.code(201).send(file);`,
+        replace: `      await committed();
+      return reply.code(201).send(file);`,
       },
     ],
   },
   {
-    id: 'group-made-only-at-boot',
-    defect: 'the consumer makes its group when it connects, and never again',
-    services: ['query'],
-    caughtBy: ['SYNC-09/before-stream'],
+    id: 'publish-error-swallowed',
+    defect: 'an event that Redis did not take counts as published',
+    services: ['admin'],
+    caughtBy: ['RES-02/killed-1s'],
     edits: [
       {
-        file: 'services/query/consumer.ts',
-        find: '        this.#preparedEpoch = -1;\n        if (signal.aborted) return;',
-        replace: '        if (signal.aborted) return;',
+        file: 'services/admin/outbox-relay.ts',
+        find: `      redisTrouble.begin(error);
+      return false;`,
+        replace: `      redisTrouble.begin(error);
+      return true;`,
       },
     ],
   },
   {
-    id: 'batch-drops-one',
-    defect: 'the first event of a batch of more than three is acknowledged without being applied',
-    services: ['query'],
-    caughtBy: ['SYNC-05/200'],
+    id: 'changes-lost-without-redis',
+    defect: 'updates and deletions that Redis did not take count as published',
+    services: ['admin'],
+    caughtBy: ['RES-02/killed-10s'],
     edits: [
       {
-        file: 'services/query/batch.ts',
-        find: 'if (entry.fields === null) {',
-        replace: 'if (entry.fields === null || (entries.length > 3 && entry === entries[0])) {',
+        file: 'services/admin/outbox-relay.ts',
+        find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
+        replace: `const changes = rows.filter((row) => row.event_type !== 'file:created');
+        await session.markPublished(changes.map((row) => row.seq));
+        await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);`,
       },
     ],
   },
   {
-    id: 'description-trimmed',
-    defect: 'the read model trims descriptions',
-    services: ['query'],
-    caughtBy: ['SYNC-02'],
+    id: 'relay-ends-with-its-session',
+    defect: 'the relay ends for good when its database session is lost',
+    services: ['admin'],
+    caughtBy: ['RES-05/admin'],
     edits: [
       {
-        file: 'services/query/apply.ts',
-        find: 'column(({ metadata }) => metadata.description ?? null)',
-        replace: 'column(({ metadata }) => metadata.description?.trim() ?? null)',
-      },
-    ],
-  },
-  {
-    id: 'deletion-ignored-in-search',
-    defect: 'a deletion is acknowledged, but the row stays',
-    services: ['query'],
-    caughtBy: ['SYNC-03'],
-    edits: [
-      {
-        file: 'services/query/apply.ts',
-        find: 'DELETE FROM file_metadata_cache AS cached USING event\nWHERE cached.id = event.id',
-        replace: 'DELETE FROM file_metadata_cache AS cached USING event\nWHERE false AND cached.id = event.id',
+        file: 'services/admin/outbox-relay.ts',
+        find: '          await lead(session);',
+        replace: `          await lead(session).catch(() => {});
+          return;`,
       },
     ],
   },
@@ -150,6 +157,19 @@ export const consumerMutants: readonly Mutant[] = [
         file: 'services/common/redis.ts',
         find: "client.on('error', (error) => trouble.begin(error));",
         replace: "client.on('error', (error) => { trouble.begin(error); throw error; });",
+      },
+    ],
+  },
+  {
+    id: 'ready-without-redis',
+    defect: 'readiness says healthy while Redis is away',
+    services: ['query'],
+    caughtBy: ['RES-01/killed', 'HLTH-01/redis-killed', 'HLTH-01/redis-paused'],
+    edits: [
+      {
+        file: 'services/query/consuming.ts',
+        find: 'return this.#consumer?.isReading() === true && (await this.#ping());',
+        replace: 'return this.#consumer !== undefined;',
       },
     ],
   },
