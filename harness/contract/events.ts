@@ -36,6 +36,11 @@ const common = {
   event_id: z.string().optional(),
   version: z.coerce.number().int().positive().optional(),
   traceparent: z.string().optional(),
+  /** Rises by one from each published event to the next, so that a reader sees what it missed. */
+  sequence: z
+    .string()
+    .regex(/^[1-9]\d{0,18}$/)
+    .optional(),
 };
 
 const metadataJson = z.string().transform((text, context): FileMetadata => {

@@ -103,14 +103,24 @@ async function startAll(context: StartContext): Promise<Running> {
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
   const preparedMs = elapsed();
   const steps = await startParts({
-    ...{ parts, urls, accounts, journal, elapsed, deferred: options.deferred ?? [] },
+    ...{ parts, urls, accounts: accounts.roles, journal, elapsed, deferred: options.deferred ?? [] },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const versions = await findVersions(engine, parts, address('redis'));
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
   return {
-    ...{ id: home.id, kind: 'containers', readyMs, urls, accounts, parts, links, versions, logDirectory },
+    ...{
+      id: home.id,
+      kind: 'containers',
+      readyMs,
+      urls,
+      accounts: accounts.roles,
+      parts,
+      links,
+      versions,
+      logDirectory,
+    },
     folder: home.home,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),

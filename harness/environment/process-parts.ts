@@ -1,10 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Role } from '../contract/http.ts';
 import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
-import type { EnvironmentOptions, Link, ServerAddress, ServiceAccount } from './environment.ts';
+import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
 import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
@@ -13,7 +12,7 @@ import { linkAddress } from './links.ts';
 import { cachePath } from './process/cache.ts';
 import { type PartPlan, ProcessPart } from './process/part.ts';
 import { allOrFirstError } from './process/together.ts';
-import { signingKeyFile, writeClientsFile } from './servers/credentials.ts';
+import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
 import { setupPostgres } from './servers/postgres-part.ts';
 import type { PostgresTemplate } from './servers/postgres-template.ts';
 import { setupRedis } from './servers/redis-part.ts';
@@ -25,7 +24,7 @@ export interface ProcessPartsOptions {
   journal: Journal;
   address(part: PartName): ServerAddress;
   links: readonly Link[];
-  accounts: Record<Role, ServiceAccount>;
+  accounts: Accounts;
   logDirectory: string;
 }
 
@@ -60,6 +59,7 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     compileCache: cachePath('compiled'),
     keyFile,
     clientsFile,
+    accounts: context.accounts,
     redisUrl: (service) => `redis://${linkAddress(links, service, 'redis')}`,
     databaseUrl: (service) =>
       `postgres://${service}:${passwords[service]}@${linkAddress(links, service, 'postgres')}/${service}`,
@@ -88,7 +88,7 @@ function partBuilder(
   { home, journal, accounts, logDirectory }: ProcessPartsOptions,
   passwords: Readonly<Record<string, string>>,
 ): (name: PartLabel, plan: Plan) => ProcessPart {
-  const secrets = [...Object.values(accounts).map(({ clientSecret }) => clientSecret), ...Object.values(passwords)];
+  const secrets = [...secretsOf(accounts), ...Object.values(passwords)];
   return (name, plan) =>
     new ProcessPart({
       ...plan,

@@ -72,7 +72,7 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
   const preparedMs = elapsed();
   const steps = await startParts({
-    ...{ parts, urls, accounts, journal, elapsed, deferred: options.deferred ?? [] },
+    ...{ parts, urls, accounts: accounts.roles, journal, elapsed, deferred: options.deferred ?? [] },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const versions: Record<string, string> = { postgres: template.version, node: process.versions.node };
@@ -80,7 +80,17 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, versions);
   return {
-    ...{ id: home.id, kind: 'processes', readyMs, urls, accounts, parts, links, versions, logDirectory },
+    ...{
+      id: home.id,
+      kind: 'processes',
+      readyMs,
+      urls,
+      accounts: accounts.roles,
+      parts,
+      links,
+      versions,
+      logDirectory,
+    },
     folder: home.home,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),

@@ -7,6 +7,7 @@ import { addAuthRoutes } from './auth-routes.ts';
 import { addFileRoutes } from './file-routes.ts';
 import type { TokenIssuer } from './keys.ts';
 import { type AdminSettings, adminSettings } from './settings.ts';
+import { addSyncRoutes } from './sync-routes.ts';
 
 export interface AdminParts {
   config: AdminSettings;
@@ -41,6 +42,7 @@ export async function buildAdmin(parts: AdminParts): Promise<HttpService> {
   const auth = createAuthenticator({ issuer: config.AUTH_ISSUER, keys: issuer.keys });
   addAuthRoutes(app, pool, issuer);
   addFileRoutes({ app, pool, auth, committed: parts.committed });
+  addSyncRoutes(app, pool, auth);
   return app;
 }
 

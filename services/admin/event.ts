@@ -14,8 +14,14 @@ export interface OutboxRow {
   traceparent: string | null;
 }
 
+/** A row with the number under which it is published. */
+export interface NumberedRow extends OutboxRow {
+  /** Rises by one from each published event to the next; int8. */
+  sequence: bigint;
+}
+
 /** The flat field list of the stream entry, as the event contract has it: all strings. */
-export function eventFields(row: OutboxRow): string[] {
+export function eventFields(row: NumberedRow): string[] {
   const fields = [
     'event_type',
     row.event_type,
@@ -29,6 +35,8 @@ export function eventFields(row: OutboxRow): string[] {
     row.event_id,
     'version',
     String(row.version),
+    'sequence',
+    String(row.sequence),
   ];
   if (row.metadata === null) fields.push('deleted_at', row.occurred_at);
   else fields.push('metadata', row.metadata);

@@ -1,7 +1,7 @@
 import { backoffMs, pause } from '../common/backoff.ts';
 import { type Log, troubleLog } from '../common/log.ts';
 import type { RedisClient } from '../common/redis.ts';
-import { eventFields, type OutboxRow } from './event.ts';
+import { eventFields, type NumberedRow } from './event.ts';
 import type { LeaderSession } from './outbox-store.ts';
 
 /**
@@ -66,7 +66,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     if (wakeUp.signal.aborted) wakeUp = new AbortController();
   }
 
-  async function publish(rows: readonly OutboxRow[]): Promise<boolean> {
+  async function publish(rows: readonly NumberedRow[]): Promise<boolean> {
     try {
       await sendBatch(options, rows);
     } catch (error) {
@@ -81,7 +81,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
 
   async function lead(session: LeaderSession): Promise<void> {
     let purgeAtMs = performance.now() + PURGE_EVERY_MS;
-    let published: readonly string[] = [];
+    let published: readonly NumberedRow[] = [];
     while (!stopping.signal.aborted && session.alive) {
       let ledAtMs = performance.now();
       const rows = await session.next(published);
@@ -102,7 +102,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
       }
       if (!session.alive) return;
       if (await publish(rows)) {
-        published = rows.map((row) => row.seq);
+        published = rows;
       } else {
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);
       }
@@ -143,7 +143,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
  */
 async function sendBatch(
   { redis, streamName, streamEntriesMax }: OutboxRelayOptions,
-  rows: readonly OutboxRow[],
+  rows: readonly NumberedRow[],
 ): Promise<void> {
   if (redis.status !== 'ready') throw new Error(`Redis is not connected (${redis.status})`);
   const transaction = redis.multi();

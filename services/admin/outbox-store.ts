@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { within } from '../common/backoff.ts';
 import { connectionOptions, type Pool, type PoolOptions } from '../common/postgres.ts';
-import type { OutboxRow } from './event.ts';
+import type { NumberedRow, OutboxRow } from './event.ts';
 
 /** Any number, as long as all instances use the same. */
 const LEADER_LOCK = 7_240_312;
@@ -22,6 +22,13 @@ const UNPUBLISHED = `
   WHERE bytes_before < ${BATCH_BYTES_MAX}
   ORDER BY seq`;
 
+// A batch whose answer was lost is sent again under the same numbers, perhaps with a row more: numbers then repeat, but
+// none is left out, and that is all that a reader looks at.
+const LAST_SEQUENCE = 'SELECT last_sequence AS last FROM publish_state';
+const MARK = `
+  WITH marked AS (UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[]))
+  UPDATE publish_state SET last_sequence = $2`;
+
 /**
  * The leader's session. It holds an advisory lock, so at most one relay reads and marks rows: all of its statements run
  * on this session, and fail once the lock is lost. The server ends the session of a relay that was paused or cut off, and
@@ -35,10 +42,10 @@ export interface LeaderSession extends AsyncDisposable {
    * Marks rows as published and gives the oldest unpublished ones, in one round trip. In the order of their numbers: per
    * file that is the order of its commits.
    */
-  next(published: readonly string[]): Promise<OutboxRow[]>;
+  next(published: readonly NumberedRow[]): Promise<NumberedRow[]>;
   /** Resolves when the session, and so the lock, was there all the time until now. @throws when it ended */
   confirm(): Promise<void>;
-  markPublished(seqs: readonly string[]): Promise<void>;
+  markPublished(rows: readonly NumberedRow[]): Promise<void>;
   /** Removes rows published longer ago than the retention. @returns how many */
   purge(retentionHours: number): Promise<number>;
 }
@@ -47,6 +54,8 @@ export interface LeaderSession extends AsyncDisposable {
 export async function openLeaderSession(options: PoolOptions): Promise<LeaderSession | undefined> {
   const client = new pg.Client(connectionOptions({ ...options, pipeline: true }));
   let alive = true;
+  /** Number of the last event that is marked as published. */
+  let lastSequence = 0n;
   client.on('error', (error) => {
     alive = false;
     options.log.warn({ err: error }, 'outbox relay: its database session ended');
@@ -72,16 +81,17 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
       await close();
       return undefined;
     }
+    // After the lock: from here on nobody else counts on.
+    lastSequence = BigInt((await client.query<{ last: string }>(LAST_SEQUENCE)).rows[0]?.last ?? 0);
   } catch (error) {
     await close();
     throw error;
   }
-  const markPublished = async (seqs: readonly string[]): Promise<void> => {
-    await client.query({
-      name: 'mark-published',
-      text: 'UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[])',
-      values: [seqs],
-    });
+  const markPublished = async (rows: readonly NumberedRow[]): Promise<void> => {
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    lastSequence = last.sequence;
+    await client.query({ name: 'mark-published', text: MARK, values: [rows.map(({ seq }) => seq), last.sequence] });
   };
   return {
     get alive() {
@@ -94,7 +104,7 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
         client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED }),
         marked,
       ]);
-      return rows;
+      return rows.map((row, index) => ({ ...row, sequence: lastSequence + BigInt(index + 1) }));
     },
     async confirm() {
       await client.query('SELECT 1');

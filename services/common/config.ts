@@ -23,8 +23,13 @@ export function text(fallback?: string): z.ZodType<string> {
 }
 
 /** Text that may be left out. */
-function optionalText(): z.ZodType<string | undefined> {
+export function optionalText(): z.ZodType<string | undefined> {
   return setting(z.string().min(1).optional(), 'a text that is not empty');
+}
+
+/** A secret that may be left out; it is never shown, neither in errors nor by `/version`. */
+export function optionalSecret(): z.ZodType<string | undefined> {
+  return setting(z.string().min(1).optional(), 'a text that is not empty', true);
 }
 
 /** Path of a file that holds a secret; it is never shown, neither in errors nor by `/version`. */

@@ -14,12 +14,16 @@ export interface BatchOutcome {
   dead: DeadLetter[];
   /** How many stay pending because somebody holds a lock they need. */
   deferred: number;
+  /** How many are gone from the stream: trimmed while they were pending. */
+  gone: number;
 }
 
 export interface BatchDependencies {
   pool: Pool;
   log: Log;
   metrics: ConsumerMetrics;
+  /** Told the numbers of the events whose effect is committed. */
+  onApplied: (sequences: readonly bigint[]) => void;
   /** Ends the waiting for a database that is away. */
   signal: AbortSignal;
 }
@@ -51,11 +55,12 @@ export class BatchApplier {
 
   /** Never throws for what an event contains. When the signal aborts, what is not applied yet just stays pending. */
   async apply(entries: readonly StreamEntry[], tried: 'first-try' | 'again' = 'first-try'): Promise<BatchOutcome> {
-    const outcome: BatchOutcome = { done: [], dead: [], deferred: 0 };
+    const outcome: BatchOutcome = { done: [], dead: [], deferred: 0, gone: 0 };
     const items: Item[] = [];
     for (const entry of entries) {
       if (entry.fields === null) {
         outcome.done.push(entry.id);
+        outcome.gone++;
         continue;
       }
       const parsed = parseEvent(entry.fields);
@@ -112,7 +117,7 @@ export class BatchApplier {
   }
 
   async #applyOnce(items: readonly Item[], lockTimeoutMs: number): Promise<void> {
-    const { pool, metrics } = this.#dependencies;
+    const { pool, metrics, onApplied } = this.#dependencies;
     const stopTimer = metrics.applySeconds.startTimer();
     const changes = items.map(({ change }) => change);
     const { upserted, deleted } = await applyChanges(pool, changes, { lockTimeoutMs });
@@ -120,6 +125,7 @@ export class BatchApplier {
     metrics.batchSize.observe(items.length);
     metrics.processed.inc(items.length);
     metrics.rowsWritten.inc(upserted + deleted);
+    onApplied(changes.flatMap(({ sequence }) => (sequence === null ? [] : [sequence])));
   }
 }
 

@@ -2,9 +2,10 @@ import { backoffMs, pause } from '../common/backoff.ts';
 import { type Log, troubleLog } from '../common/log.ts';
 import type { BatchApplier } from './batch.ts';
 import type { ReaderConnection } from './connection.ts';
-import type { StreamEntry } from './events.ts';
+import { type StreamEntry, sequenceOf } from './events.ts';
 import type { ConsumerMetrics } from './metrics.ts';
 import { removeDeadConsumers } from './reaper.ts';
+import type { ReconcileReason } from './reconcile-reasons.ts';
 import { type DeadLetter, type EventStream, isReply } from './stream.ts';
 
 export interface ConsumerSettings {
@@ -20,6 +21,10 @@ export interface ConsumerDependencies {
   batches: BatchApplier;
   metrics: ConsumerMetrics;
   settings: ConsumerSettings;
+  /** Events were lost, or may have been. */
+  onLoss: (reason: ReconcileReason) => void;
+  /** Told the number of an event that was moved to the dead-letter stream. */
+  onDeadLetter: (sequence: bigint) => void;
   log: Log;
   signal: AbortSignal;
 }
@@ -48,6 +53,7 @@ export class StreamConsumer {
   #reapDueAt = 0;
   #retryDueAt = Number.POSITIVE_INFINITY;
   #clientId: number | undefined;
+  #runId: string | undefined;
   #isBlocking = false;
   #isApplying = false;
   #answeredAt = Number.NEGATIVE_INFINITY;
@@ -116,9 +122,12 @@ export class StreamConsumer {
   }
 
   async #prepare(): Promise<void> {
-    const { connection, stream, metrics } = this.#needs;
+    const { connection, stream, metrics, onLoss } = this.#needs;
     const epoch = connection.epoch;
-    await stream.ensureGroup();
+    if (await stream.ensureGroup()) onLoss('group-made');
+    const runId = await stream.runId();
+    if (this.#runId !== undefined && runId !== this.#runId) onLoss('redis-restarted');
+    this.#runId = runId;
     this.#clientId = await stream.clientId();
     await this.#drainOwn();
     metrics.connections.inc();
@@ -140,12 +149,13 @@ export class StreamConsumer {
 
   /** Takes over what any consumer, this one included, has held for too long, then removes consumers that are gone. */
   async #takeOver(): Promise<void> {
-    const { stream, settings, metrics, log, signal } = this.#needs;
+    const { stream, settings, metrics, log, signal, onLoss } = this.#needs;
     this.#claimDueAt = performance.now() + Math.min(settings.pendingRetryMs / 4, TAKE_OVER_EVERY_MS_MAX);
     for (let cursor = '0-0'; !signal.aborted; ) {
       const page = await stream.claimIdle(settings.pendingRetryMs, cursor, settings.batchSize);
       // Redis 7 has taken them off the pending list itself; acknowledging them is harmless and holds for others, too.
       await stream.acknowledge(page.deletedIds);
+      if (page.deletedIds.length > 0) onLoss('entries-trimmed');
       if (page.entries.length > 0) {
         metrics.claimed.inc(page.entries.length);
         log.info({ count: page.entries.length }, 'took over entries that were held for too long');
@@ -165,8 +175,9 @@ export class StreamConsumer {
     if (entries.length === 0) return;
     this.#isApplying = true;
     try {
-      const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);
+      const { done, dead, deferred, gone } = await this.#needs.batches.apply(entries, tried);
       await this.#needs.stream.acknowledge(done);
+      if (gone > 0) this.#needs.onLoss('entries-trimmed');
       let kept = deferred;
       for (const letter of dead) if (!(await this.#bury(letter))) kept++;
       if (kept > 0) this.#retryDueAt = performance.now() + DEFERRED_RETRY_MS;
@@ -178,7 +189,7 @@ export class StreamConsumer {
 
   /** False when Redis refuses the dead letter (out of memory, say): the entry stays pending and holds up nothing. */
   async #bury(letter: DeadLetter): Promise<boolean> {
-    const { stream, metrics, log } = this.#needs;
+    const { stream, metrics, log, onDeadLetter } = this.#needs;
     const facts = { entryId: letter.entry.id, attempts: letter.attempts, reason: letter.error };
     try {
       await stream.deadLetter(letter);
@@ -188,6 +199,8 @@ export class StreamConsumer {
       return false;
     }
     metrics.deadLettered.inc();
+    const sequence = sequenceOf(letter.entry.fields ?? []);
+    if (sequence !== undefined) onDeadLetter(sequence);
     log.error(facts, 'an event cannot be applied: moved to the dead-letter stream');
     return true;
   }

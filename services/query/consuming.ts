@@ -10,6 +10,8 @@ import { ReaderConnection } from './connection.ts';
 import { type ConsumerSettings, StreamConsumer } from './consumer.ts';
 import type { ConsumerMetrics, GroupBacklog } from './metrics.ts';
 import { CONSUMER_NAME_PREFIX } from './reaper.ts';
+import type { ReconcileReason } from './reconcile-reasons.ts';
+import type { SequenceLog } from './sequence-log.ts';
 import { EventStream, foldReply, REMOVE_CONSUMER_SCRIPT, type StreamNames } from './stream.ts';
 
 export interface ConsumingOptions {
@@ -19,6 +21,8 @@ export interface ConsumingOptions {
   consumer: string;
   settings: ConsumerSettings;
   pool: Pool;
+  sequences: SequenceLog;
+  onLoss: (reason: ReconcileReason) => void;
   metrics: ConsumerMetrics;
   log: Log;
   /** Ends the reading; the batch in hand is finished and acknowledged. */
@@ -71,13 +75,17 @@ export class Consuming implements AsyncDisposable {
 
   start(): void {
     if (this.#consumer !== undefined || this.#options.signal.aborted) return;
-    const { redisUrl: url, settings, pool, metrics, log, signal } = this.#options;
+    const { redisUrl: url, settings, pool, sequences, onLoss, metrics, log, signal } = this.#options;
     const socketTimeoutMs = settings.blockMs + SOCKET_GRACE_MS;
     const connection = new ReaderConnection({ url, log, name: this.#names.consumer, socketTimeoutMs });
     const stream = new EventStream(connection, this.#names);
-    const batches = new BatchApplier({ pool, log, metrics, signal });
+    const onApplied = (numbers: readonly bigint[]): void => sequences.note(numbers);
+    const batches = new BatchApplier({ pool, log, metrics, onApplied, signal });
     this.#connection = connection;
-    this.#consumer = new StreamConsumer({ connection, stream, batches, metrics, settings, log, signal });
+    this.#consumer = new StreamConsumer({
+      ...{ connection, stream, batches, metrics, settings, onLoss, log, signal },
+      onDeadLetter: (sequence) => sequences.note([sequence]),
+    });
     this.#running = this.#consumer.run();
   }
 

@@ -15,6 +15,8 @@ export interface UpsertChange {
   kind: 'upsert';
   id: string;
   version: number | null;
+  /** Of the event; null where a plain producer sent none. */
+  sequence: bigint | null;
   metadata: FileMetadata;
 }
 
@@ -22,6 +24,7 @@ export interface DeleteChange {
   kind: 'delete';
   id: string;
   version: number | null;
+  sequence: bigint | null;
   deletedAt: string;
 }
 
@@ -42,6 +45,12 @@ export function parseEvent(fields: readonly string[]): ParsedEvent {
   return { change };
 }
 
+/** The number of an event that cannot be read otherwise, where it has one. */
+export function sequenceOf(fields: readonly string[]): bigint | undefined {
+  const { sequence } = foldFields(fields);
+  return sequence !== undefined && /^[1-9]\d{0,18}$/.test(sequence) ? BigInt(sequence) : undefined;
+}
+
 /** Folds the flat list of names and values; of a name that is given twice the last value counts. */
 function foldFields(fields: readonly string[]): Record<string, string> {
   const folded: Record<string, string> = Object.create(null);
@@ -54,9 +63,10 @@ function foldFields(fields: readonly string[]): Record<string, string> {
 function toChange(event: FileEvent): Change {
   const id = event.file_id.toLowerCase();
   const version = event.version ?? null;
+  const sequence = event.sequence === undefined ? null : BigInt(event.sequence);
   return event.event_type === 'file:deleted'
-    ? { kind: 'delete', id, version, deletedAt: event.deleted_at }
-    : { kind: 'upsert', id, version, metadata: event.metadata };
+    ? { kind: 'delete', id, version, sequence, deletedAt: event.deleted_at }
+    : { kind: 'upsert', id, version, sequence, metadata: event.metadata };
 }
 
 /** The parts of an event's metadata that the read model keeps; a NUL elsewhere harms nothing. */

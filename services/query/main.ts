@@ -6,9 +6,14 @@ import { closePool, createDatabaseProbe, createPool, migrate } from '../common/p
 import { createRemoteAuthenticator } from '../common/verifier.ts';
 import { buildQuery } from './app.ts';
 import { Consuming, consumerName } from './consuming.ts';
-import { createConsumerMetrics, registerBacklogGauges } from './metrics.ts';
+import { createConsumerMetrics, createReconcileMetrics, registerBacklogGauges } from './metrics.ts';
+import { Reconciler } from './reconciler.ts';
+import { createRegistryClient } from './registry-client.ts';
+import { SequenceLog } from './sequence-log.ts';
 import { querySettings } from './settings.ts';
 
+/** A digest of a million rows takes a second or two. */
+const RECONCILE_QUERY_TIMEOUT_MS = 30_000;
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 
 await runService('query', querySettings, async ({ config, log, resources, signal }) => {
@@ -26,6 +31,31 @@ await runService('query', querySettings, async ({ config, log, resources, signal
   const agent = createAgent();
   resources.defer(() => agent.destroy());
   const metrics = createMetrics('query');
+  const sequences = new SequenceLog(pool);
+  const reconcilePool = createPool({
+    url: config.DATABASE_URL,
+    log,
+    applicationName: 'syncproof-query-reconcile',
+    connectionsMax: 3,
+    queryTimeoutMs: RECONCILE_QUERY_TIMEOUT_MS,
+    pipeline: true,
+  });
+  resources.defer(() => closePool(reconcilePool, 300));
+  const { AUTH_CLIENT_ID: clientId, AUTH_CLIENT_SECRET: clientSecret } = config;
+  const reconciler = new Reconciler({
+    pool: reconcilePool,
+    registry:
+      clientId === undefined || clientSecret === undefined
+        ? undefined
+        : createRegistryClient({ adminUrl: config.ADMIN_URL, clientId, clientSecret, agent, signal }),
+    sequences,
+    metrics: createReconcileMetrics(metrics.registry),
+    log,
+    intervalMs: config.RECONCILE_INTERVAL_S * 1000,
+    signal,
+  });
+  let reconciling: Promise<void> | undefined;
+  resources.defer(async () => reconciling);
   const consuming = new Consuming({
     redisUrl: config.REDIS_URL,
     stream: config.EVENT_STREAM_NAME,
@@ -37,6 +67,8 @@ await runService('query', querySettings, async ({ config, log, resources, signal
       pendingRetryMs: config.REDIS_PENDING_RETRY_MS,
     },
     pool: consumerPool,
+    sequences,
+    onLoss: (reason) => reconciler.request(reason),
     metrics: createConsumerMetrics(metrics.registry),
     log,
     signal,
@@ -62,6 +94,8 @@ await runService('query', querySettings, async ({ config, log, resources, signal
     if (applied.length > 0) log.info({ applied }, 'migrated');
     started = true;
     consuming.start();
+    reconciler.request('boot');
+    reconciling ??= reconciler.run();
   }
   return { app, prepare };
 });

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { FAILURE_KINDS } from './failures.ts';
+import { RECONCILE_REASONS, type ReconcileReason } from './reconcile-reasons.ts';
 
 export interface ConsumerMetrics {
   processed: Counter;
@@ -61,6 +62,37 @@ export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
   };
   // Shown from the start: a series that appears with the first failure has no increase that an alarm could see.
   for (const kind of FAILURE_KINDS) metrics.failed.inc({ kind }, 0);
+  return metrics;
+}
+
+export interface ReconcileMetrics {
+  missing: Gauge;
+  reconciliations: Counter<'reason'>;
+  repaired: Counter;
+}
+
+export function createReconcileMetrics(registry: Registry): ReconcileMetrics {
+  const registers = [registry];
+  const metrics = {
+    missing: new Gauge({
+      name: 'syncproof_events_missing',
+      help: 'Published events, by their numbers, that were not taken in although later ones were.',
+      registers,
+    }),
+    reconciliations: new Counter({
+      name: 'syncproof_reconciliations_total',
+      help: 'Comparisons of the read model with the registry, by what made them due.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    repaired: new Counter({
+      name: 'syncproof_reconciled_files_total',
+      help: 'Files that a comparison with the registry had to mend.',
+      registers,
+    }),
+  };
+  for (const reason of RECONCILE_REASONS)
+    metrics.reconciliations.inc({ reason } satisfies { reason: ReconcileReason }, 0);
   return metrics;
 }
 

@@ -39,12 +39,27 @@ export class EventStream {
     this.names = names;
   }
 
-  /** Makes the group, and the stream if need be. It starts at 0: what was written before is not skipped. */
-  async ensureGroup(): Promise<void> {
+  /**
+   * Makes the group, and the stream if need be. It starts at 0: what was written before is not skipped.
+   * @returns false when it was there
+   */
+  async ensureGroup(): Promise<boolean> {
     try {
       await this.#call('XGROUP', 'CREATE', this.names.stream, this.names.group, '0', 'MKSTREAM');
+      return true;
     } catch (error) {
-      if (!isReply(error, 'BUSYGROUP')) throw error;
+      if (isReply(error, 'BUSYGROUP')) return false;
+      throw error;
+    }
+  }
+
+  /** What the server calls itself since its start; undefined when this user may not ask for it. */
+  async runId(): Promise<string | undefined> {
+    try {
+      return /^run_id:(\w+)/m.exec(String(await this.#call('INFO', 'server')))?.[1];
+    } catch (error) {
+      if (isReply(error, 'NOPERM')) return undefined;
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { ServiceName } from '../../harness/contract/names.ts';
 import type { Edit, Mutant } from './mutant.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -13,10 +14,22 @@ export function applyEdit(source: string, { file, find, replace }: Edit): string
   return pieces.join(replace);
 }
 
+/** Takes away what would mend lost events. */
+const NO_RECONCILIATION: Edit = {
+  file: 'services/query/reconciler.ts',
+  find: 'if (registry === undefined ||',
+  replace: 'if (true || registry === undefined ||',
+};
+
+/** The services that load a mutant. */
+export function servicesOf({ services, unrepaired }: Mutant): readonly ServiceName[] {
+  return unrepaired ? [...new Set<ServiceName>([...services, 'query'])] : services;
+}
+
 /** The sources of all files that a mutant changes, as it changes them, by absolute path. */
-export function mutatedSources({ edits }: Mutant): Map<string, string> {
+export function mutatedSources({ edits, unrepaired }: Mutant): Map<string, string> {
   const sources = new Map<string, string>();
-  for (const edit of edits) {
+  for (const edit of unrepaired ? [...edits, NO_RECONCILIATION] : edits) {
     const path = join(ROOT, edit.file);
     sources.set(path, applyEdit(sources.get(path) ?? readFileSync(path, 'utf8'), edit));
   }

@@ -20,4 +20,9 @@ export interface Mutant {
   /** Each of these must answer it with the verdict `fail`. */
   caughtBy: readonly CaseKey[];
   edits: readonly Edit[];
+  /**
+   * It compares nothing with the registry either. For defects that lose events: the reference would notice and mend what
+   * they lost, so that from outside nothing is wrong.
+   */
+  unrepaired?: true;
 }

@@ -18,7 +18,7 @@ import {
   type RunContext,
   readHistory,
 } from '../../harness/index.ts';
-import { mutatedSources } from './edits.ts';
+import { mutatedSources, servicesOf } from './edits.ts';
 import { judgeMutant, matrixLines, type Trial } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
 import { MUTANTS, mutantById } from './mutants.ts';
@@ -47,7 +47,7 @@ async function tryMutant(mutant: Mutant, folder: string, signal: AbortSignal): P
   const outputDirectory = join(folder, mutant.id);
   await mkdir(outputDirectory, { recursive: true });
   const nodeArguments = Object.fromEntries(
-    mutant.services.map((service) => [service, ['--import', `${LOADER}?mutant=${mutant.id}`]]),
+    servicesOf(mutant).map((service) => [service, ['--import', `${LOADER}?mutant=${mutant.id}`]]),
   );
   const context: RunContext = {
     runId: mutant.id,

@@ -44,7 +44,7 @@ function upsert(version: number | null, changes: Record<string, unknown> = {}): 
 }
 
 function deletion(version: number | null): Change {
-  return { kind: 'delete', id: ID, version, deletedAt: '2026-01-02T00:00:00.000Z' };
+  return { kind: 'delete', id: ID, version, sequence: null, deletedAt: '2026-01-02T00:00:00.000Z' };
 }
 
 describe('parseEvent', () => {
@@ -57,7 +57,9 @@ describe('parseEvent', () => {
       ...['event_type', 'file:deleted', 'timestamp', '2026-01-01T00:00:00Z', 'file_id', ID.toUpperCase()],
       ...['storage_element_id', 's', 'deleted_at', '2026-01-01T00:00:00Z', 'version', '7'],
     ]);
-    expect(parsed).toEqual({ change: { kind: 'delete', id: ID, version: 7, deletedAt: '2026-01-01T00:00:00Z' } });
+    expect(parsed).toEqual({
+      change: { kind: 'delete', id: ID, version: 7, sequence: null, deletedAt: '2026-01-01T00:00:00Z' },
+    });
   });
 
   it.each([

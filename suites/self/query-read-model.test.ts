@@ -30,7 +30,7 @@ beforeAll(async () => {
     recorder: memoryRecorder(),
     deferred: SERVICE_NAMES,
   });
-  pool = new pg.Pool({ ...environment.databaseAccess('query'), max: 4 });
+  pool = new pg.Pool({ ...environment.databaseAccess('query'), max: 4, pipeline: true });
   await migrate(pool, MIGRATIONS);
 }, 60_000);
 
@@ -56,7 +56,7 @@ function upsert(id: string, version: number | null, changes: Partial<UpsertChang
     updated_at: '2026-01-01T00:00:00.123456Z',
     ...changes,
   };
-  return { kind: 'upsert', id, version, metadata };
+  return { kind: 'upsert', id, version, sequence: null, metadata };
 }
 
 /** What a service's own pool is like. */
@@ -109,7 +109,7 @@ describe('a batch that meets trouble', () => {
 });
 
 function deletion(id: string, version: number | null): Change {
-  return { kind: 'delete', id, version, deletedAt: '2026-01-02T00:00:00Z' };
+  return { kind: 'delete', id, version, sequence: null, deletedAt: '2026-01-02T00:00:00Z' };
 }
 
 describe('applying changes', () => {

@@ -62,7 +62,7 @@ async function queue(type: 'created' | 'deleted', fileId: string, metadataBytes:
 
 async function nextBatch(): Promise<string[]> {
   const rows = await session.next([]);
-  await session.markPublished(rows.map((row) => row.seq));
+  await session.markPublished(rows);
   return rows.map((row) => `${row.event_type} ${row.file_id}`);
 }
 
@@ -121,7 +121,7 @@ describe('a leader that was paused with a batch in hand', () => {
             return rows;
           },
           confirm: () => opened.confirm(),
-          markPublished: (seqs) => opened.markPublished(seqs),
+          markPublished: (rows) => opened.markPublished(rows),
           purge: (hours) => opened.purge(hours),
           [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
         };

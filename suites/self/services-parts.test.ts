@@ -33,6 +33,7 @@ describe('admin', () => {
     storage_element_id: 's',
     occurred_at: '2026-01-02T03:04:05.000006Z',
     traceparent: null,
+    sequence: 7n,
   };
   const fold = (fields: string[]): Record<string, string> =>
     Object.fromEntries(Array.from({ length: fields.length / 2 }, (_, i) => fields.slice(i * 2, i * 2 + 2)));
@@ -50,7 +51,11 @@ describe('admin', () => {
       updated_at: row.occurred_at,
     });
     const created = fold(eventFields({ ...row, event_type: 'file:created', metadata }));
-    expect(fileEventSchema.parse(created)).toMatchObject({ version: 2, metadata: { original_filename: 'a' } });
+    expect(fileEventSchema.parse(created)).toMatchObject({
+      version: 2,
+      sequence: '7',
+      metadata: { original_filename: 'a' },
+    });
     const deleted = fold(eventFields({ ...row, event_type: 'file:deleted', metadata: null }));
     expect(fileEventSchema.parse(deleted)).toMatchObject({ deleted_at: row.occurred_at });
     expect(deleted).not.toHaveProperty('metadata');

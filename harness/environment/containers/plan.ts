@@ -2,15 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Role } from '../../contract/http.ts';
 import { type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
 import type { PartLabel, PartName } from '../../record/history.ts';
-import type { EnvironmentOptions, Link, ServiceAccount } from '../environment.ts';
+import type { EnvironmentOptions, Link } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import type { Home } from '../leftovers/home.ts';
 import { linkAddress } from '../links.ts';
 import { expectStatus, pingPostgres, pingRedis } from '../process/probes.ts';
-import { signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
+import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
 import { REDIS_SETTINGS } from '../servers/redis-part.ts';
 import { serviceSettings } from '../servers/service-settings.ts';
 import type { Engine, HostAccess } from './engine.ts';
@@ -28,7 +27,7 @@ export interface ContainerPartsOptions {
   /** Ports of this machine at which the parts are published. */
   ports: Readonly<Record<PartName, number>>;
   links: readonly Link[];
-  accounts: Record<Role, ServiceAccount>;
+  accounts: Accounts;
   logDirectory: string;
 }
 
@@ -59,11 +58,7 @@ export async function planContainers(context: ContainerPartsOptions): Promise<{
 }> {
   const passwords = { admin: secret(), query: secret() };
   const superuser = secret();
-  const secrets = [
-    ...Object.values(context.accounts).map(({ clientSecret }) => clientSecret),
-    ...Object.values(passwords),
-    superuser,
-  ];
+  const secrets = [...secretsOf(context.accounts), ...Object.values(passwords), superuser];
   await mkdir(context.logDirectory, { recursive: true });
   const build = (name: PartLabel, port: number, special: Special): ContainerPart =>
     buildPart(name, port, special, secrets, context);
@@ -146,6 +141,7 @@ async function planServices(
     objectDirectory: '/data',
     keyFile: KEY_FILE,
     clientsFile: CLIENTS_FILE,
+    accounts: context.accounts,
   });
   const files = [
     { content: await readFile(await signingKeyFile(options.signal), 'utf8'), target: KEY_FILE },

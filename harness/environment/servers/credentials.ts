@@ -6,24 +6,40 @@ import { ROLES, type Role } from '../../contract/http.ts';
 import type { ServiceAccount } from '../environment.ts';
 import { cachedFolder, cachePath } from '../process/cache.ts';
 
-/** One account per role, with fresh random secrets. */
-export function createAccounts(): Record<Role, ServiceAccount> {
-  const account = (role: Role): ServiceAccount => ({
-    clientId: `syncproof-${role.toLowerCase()}`,
-    clientSecret: randomBytes(24).toString('base64url'),
-  });
-  return { ADMIN: account('ADMIN'), USER: account('USER'), READONLY: account('READONLY') };
+const newAccount = (name: string): ServiceAccount => ({
+  clientId: `syncproof-${name}`,
+  clientSecret: randomBytes(24).toString('base64url'),
+});
+
+export interface Accounts {
+  /** For cases: one per role. */
+  roles: Record<Role, ServiceAccount>;
+  /** For query's own calls to admin. */
+  query: ServiceAccount;
 }
 
+/** Accounts with fresh random secrets. */
+export function createAccounts(): Accounts {
+  const ofRole = (role: Role): ServiceAccount => newAccount(role.toLowerCase());
+  return {
+    roles: { ADMIN: ofRole('ADMIN'), USER: ofRole('USER'), READONLY: ofRole('READONLY') },
+    query: newAccount('query'),
+  };
+}
+
+export const secretsOf = ({ roles, query }: Accounts): string[] =>
+  [...Object.values(roles), query].map(({ clientSecret }) => clientSecret);
+
 /** Writes the accounts as the admin service reads them (AUTH_CLIENTS_FILE), readable by this user only. */
-export async function writeClientsFile(folder: string, accounts: Record<Role, ServiceAccount>): Promise<string> {
+export async function writeClientsFile(folder: string, { roles, query }: Accounts): Promise<string> {
   const path = join(folder, 'clients.json');
-  const rows = ROLES.map((role) => ({
-    client_id: accounts[role].clientId,
-    client_secret: accounts[role].clientSecret,
+  const row = (role: Role, { clientId, clientSecret }: ServiceAccount, name: string) => ({
+    client_id: clientId,
+    client_secret: clientSecret,
     role,
-    name: `syncproof ${role.toLowerCase()}`,
-  }));
+    name: `syncproof ${name}`,
+  });
+  const rows = [...ROLES.map((role) => row(role, roles[role], role.toLowerCase())), row('READONLY', query, 'query')];
   await writeFile(path, JSON.stringify(rows), { mode: 0o600 });
   return path;
 }

@@ -1,5 +1,6 @@
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../contract/names.ts';
 import type { EnvironmentOptions, Promises, RegistryTable } from '../environment.ts';
+import type { Accounts } from './credentials.ts';
 
 /** What the services need to know of their surroundings, whatever they run in; addresses are as they see them. */
 export interface Wiring {
@@ -13,6 +14,7 @@ export interface Wiring {
   objectDirectory: string;
   keyFile: string;
   clientsFile: string;
+  accounts: Accounts;
 }
 
 /** Environment variables of each service: the profile's, then what connects it, then those of the run over all others. */
@@ -36,7 +38,12 @@ export function serviceSettings(wiring: Wiring): Record<ServiceName, Record<stri
       AUTH_CLIENTS_FILE: wiring.clientsFile,
     }),
     ingester: all('ingester', urls),
-    query: all('query', { ...urls, ...servers('query') }),
+    query: all('query', {
+      ...urls,
+      ...servers('query'),
+      AUTH_CLIENT_ID: wiring.accounts.query.clientId,
+      AUTH_CLIENT_SECRET: wiring.accounts.query.clientSecret,
+    }),
   };
 }
 

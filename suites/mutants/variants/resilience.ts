@@ -33,6 +33,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
   {
     id: 'publish-error-swallowed',
     defect: 'an event that Redis did not take counts as published',
+    unrepaired: true,
     services: ['admin'],
     caughtBy: ['RES-02/killed-1s'],
     edits: [
@@ -48,6 +49,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
   {
     id: 'changes-lost-without-redis',
     defect: 'updates and deletions that Redis did not take count as published',
+    unrepaired: true,
     services: ['admin'],
     caughtBy: ['RES-02/killed-10s'],
     edits: [
@@ -55,7 +57,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
         file: 'services/admin/outbox-relay.ts',
         find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
         replace: `const changes = rows.filter((row) => row.event_type !== 'file:created');
-        await session.markPublished(changes.map((row) => row.seq));
+        await session.markPublished(changes);
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);`,
       },
     ],
@@ -77,20 +79,22 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
   {
     id: 'acknowledged-before-applied',
     defect: 'entries are acknowledged before their effect is committed',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-03'],
     edits: [
       {
         file: 'services/query/consumer.ts',
-        find: 'const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);',
+        find: 'const { done, dead, deferred, gone } = await this.#needs.batches.apply(entries, tried);',
         replace: `await this.#needs.stream.acknowledge(entries.map((entry) => entry.id));
-      const { done, dead, deferred } = await this.#needs.batches.apply(entries, tried);`,
+      const { done, dead, deferred, gone } = await this.#needs.batches.apply(entries, tried);`,
       },
     ],
   },
   {
     id: 'own-pending-not-drained',
     defect: 'a consumer that starts again does not go on with the entries that it held',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-03'],
     edits: [

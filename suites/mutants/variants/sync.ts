@@ -57,6 +57,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   {
     id: 'group-created-at-end',
     defect: 'the consumer group starts at $: what was written before it is skipped',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['SYNC-09/producer-first'],
     edits: [
@@ -70,6 +71,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   {
     id: 'group-made-only-at-boot',
     defect: 'the consumer makes its group when it connects, and never again',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['SYNC-09/before-stream'],
     edits: [
@@ -83,6 +85,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   {
     id: 'batch-drops-one',
     defect: 'the first event of a batch of more than three is acknowledged without being applied',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['SYNC-05/200'],
     edits: [
