@@ -1,3 +1,210 @@
 import type { Requirement } from './requirement.ts';
+import { STREAMS } from './sources.ts';
 
-export const RECOVERY = [] as const satisfies readonly Requirement[];
+const lost = { file: 'resilience/redis-data-lost.test.ts' } as const;
+const RUNS_ON = 'a stream or a group that is removed under a consumer';
+
+export const RECOVERY = [
+  {
+    id: 'REC-01',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'A stream that is deleted, a group that is destroyed and a Redis that is flushed under a blocked consumer cost nothing that is written from then on.',
+    allowed: [
+      'Everything accepted since, and an event that came in the very same moment, is searchable within 10 s, without a restart.',
+    ],
+    why: 'An operator who clears up, or a failover to an empty node, must not silence the pipeline for good.',
+    provoked:
+      'DEL, XGROUP DESTROY and FLUSHALL, each in one transaction with the XADD of an event, then uploads at once.',
+    look: `What the consumer does after UNBLOCKED and NOGROUP: ${RUNS_ON} has to be made again, from 0.`,
+    since: '0.1.0',
+    source: STREAMS,
+    cases: [
+      {
+        ...lost,
+        variant: 'stream-deleted',
+        title: 'The stream is deleted under a blocked consumer: nothing written from then on is skipped.',
+        needs: ['redis'],
+        floor: { removed: 1, uploads: 10 },
+        seconds: 3,
+      },
+      {
+        ...lost,
+        variant: 'group-destroyed',
+        title: 'The consumer group is destroyed under a blocked consumer: nothing written from then on is skipped.',
+        needs: ['redis'],
+        floor: { removed: 1, uploads: 10 },
+        seconds: 3,
+      },
+      {
+        ...lost,
+        variant: 'flushed',
+        title: 'Redis is flushed under a blocked consumer: nothing written from then on is skipped.',
+        needs: ['redis'],
+        floor: { removed: 1, uploads: 10 },
+        seconds: 3,
+      },
+    ],
+  },
+  {
+    id: 'REC-02',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'A Redis that comes back empty, and with it the loss of creations, updates and deletions that nobody had seen, costs nothing: the read model ends equal to the registry.',
+    allowed: ['Every file is in the end as the registry has it, within 30 s after Redis and the consumer are back.'],
+    why: 'What was accepted is a promise; that a cache in between forgot it is no excuse to whoever made the change.',
+    provoked:
+      'Changes are published while the consumer is down, or cut off; then Redis is killed and comes back without data.',
+    look: 'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap.',
+    since: '0.1.0',
+    source: 'Redis documentation, Persistence: what a restart may lose',
+    cases: [
+      {
+        ...lost,
+        variant: 'consumer-down',
+        title:
+          'The consumer is down, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+        needs: ['redis', 'stop redis', 'wipe redis', 'stop query'],
+        floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
+        seconds: 9,
+      },
+      {
+        ...lost,
+        variant: 'consumer-cut',
+        title:
+          'The consumer is cut off, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+        needs: ['redis', 'stop redis', 'wipe redis', 'network redis'],
+        floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
+        seconds: 9,
+      },
+    ],
+  },
+  {
+    id: 'REC-04',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'Stream ids that go backwards hide nothing.',
+    allowed: ['Everything accepted after the ids went backwards is searchable within 10 s.'],
+    why: 'Ids come from a clock: after a failover to a machine whose clock is behind, or a restart without data, they begin lower.',
+    provoked: 'An entry with an id of an hour ahead is consumed; then Redis comes back empty and gives ids of now.',
+    look: 'A consumer that remembers the last id it saw and skips what is lower.',
+    since: '0.1.0',
+    source: STREAMS,
+    cases: [
+      {
+        ...lost,
+        needs: ['redis', 'stop redis', 'wipe redis'],
+        floor: { uploads: 10, aheadMs: 3_000_000 },
+        seconds: 5,
+      },
+    ],
+  },
+  {
+    id: 'REC-06',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'Events that are trimmed away before they were delivered are noticed and repaired.',
+    allowed: ['Every file is in the end as the registry has it, within 30 s after the consumer reads again.'],
+    why: 'A stream has a limit, and a consumer that was away for too long finds a hole; Redis itself then reports a lag of 0.',
+    provoked: 'The consumer is cut off while files are changed; the stream is trimmed to nothing; then it reads on.',
+    look: 'Whether events carry a sequence, and what the consumer does on a gap; the group’s own lag does not show it.',
+    since: '0.1.0',
+    source: 'Redis documentation, XINFO GROUPS: lag after trimming',
+    cases: [
+      {
+        file: 'resilience/trimmed.test.ts',
+        needs: ['redis', 'network redis'],
+        floor: { creations: 5, updates: 3, deletions: 3, trimmed: 11 },
+        seconds: 9,
+      },
+    ],
+  },
+  {
+    id: 'REC-07',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'A read model that was emptied, or restored from an old backup, is rebuilt without stopping writes.',
+    allowed: [
+      'Every file is as the registry has it, within 30 s after query was started again, and no write fails meanwhile.',
+    ],
+    why: 'A read model is a copy: losing it must be an inconvenience, and rebuilding it no downtime.',
+    provoked:
+      'The table is truncated, or put back to how it was before some changes, under steady uploads; query is restarted.',
+    look: 'What happens at boot: is the read model compared with the registry, deletions included?',
+    since: '0.1.0',
+    source: 'docs: guarantees',
+    cases: [
+      {
+        file: 'resilience/read-model-lost.test.ts',
+        variant: 'emptied',
+        title: 'The read model is emptied: it is rebuilt without stopping writes.',
+        needs: ['postgres', 'stop query'],
+        floor: { files: 20, uploadsMeanwhile: 5 },
+        seconds: 8,
+      },
+      {
+        file: 'resilience/read-model-lost.test.ts',
+        variant: 'restored',
+        title: 'The read model is restored from before updates and deletions: it catches up without stopping writes.',
+        needs: ['postgres', 'stop query'],
+        floor: { files: 20, uploadsMeanwhile: 5, updates: 3, deletions: 3 },
+        seconds: 8,
+      },
+    ],
+  },
+  {
+    id: 'REC-08',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'Whatever clocks say, the last commit wins: two updates in one millisecond, and a clock that was stepped back.',
+    allowed: ['In the end the read model shows what the registry shows.'],
+    why: 'Clocks of two machines disagree, and one of them jumps: an order that rests on them is sometimes wrong, silently.',
+    provoked:
+      'Pairs of updates at once; an event with a later version and an earlier updated_at than the one before it.',
+    look: 'The guard of the upsert: does it compare versions, or timestamps?',
+    since: '0.1.0',
+    source: 'PostgreSQL documentation, Date/Time Functions: now() is the start of the transaction, not its commit',
+    cases: [
+      {
+        file: 'resilience/order.test.ts',
+        variant: 'same-millisecond',
+        title: 'Updates of one file at the same moment: the read model ends with the one that the registry ends with.',
+        needs: [],
+        floor: { files: 10, updates: 200 },
+        seconds: 3,
+      },
+      {
+        file: 'resilience/order.test.ts',
+        variant: 'clock-back',
+        title: 'An event with a later version and an earlier updated_at: the later version wins.',
+        needs: ['redis'],
+        floor: { files: 3 },
+        seconds: 3,
+      },
+    ],
+  },
+  {
+    id: 'REC-09',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'Removing dead consumers loses nothing that they held, and never removes a quiet one that lives.',
+    allowed: [
+      'What a dead consumer held is applied, whether or not the consumer is removed; a connected consumer that is given nothing stays.',
+    ],
+    why: 'XGROUP DELCONSUMER discards what the consumer held, and idle time alone is no sign of death.',
+    provoked:
+      'A dead consumer that holds an entry of a row that was lost; a second instance that is given nothing for 45 s.',
+    look: 'What the reaper asks before it removes: what is pending, and whether there is a connection of that name.',
+    since: '0.1.0',
+    source: 'Redis documentation, XGROUP DELCONSUMER',
+    cases: [
+      {
+        file: 'resilience/dead-consumers.test.ts',
+        needs: ['redis', 'postgres', 'several query'],
+        floor: { dead: 2, held: 1, quietObservations: 20 },
+        seconds: 50,
+        timeoutMs: 120_000,
+      },
+    ],
+  },
+] as const satisfies readonly Requirement[];

@@ -1,4 +1,197 @@
 import type { Mutant } from '../mutant.ts';
 
 /** What can be wrong with what Redis or the read model lost. */
-export const RECOVERY_MUTANTS: readonly Mutant[] = [];
+export const RECOVERY_MUTANTS: readonly Mutant[] = [
+  {
+    id: 'no-reconciliation',
+    defect: 'nothing compares the read model with the registry',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['REC-02/consumer-down', 'REC-02/consumer-cut', 'REC-06', 'REC-07/emptied', 'REC-07/restored', 'PUB-08'],
+    edits: [],
+  },
+  {
+    id: 'gaps-overlooked',
+    defect: 'neither a gap in the sequence of events nor a boot or a new group makes a comparison due',
+    services: ['query'],
+    caughtBy: ['REC-06'],
+    edits: [
+      {
+        file: 'services/query/reconciler.ts',
+        find: "if (this.#areLost(gaps)) this.#due.add('gap');",
+        replace: 'this.#areLost(gaps);',
+      },
+      // The comparison at boot may be late, and would then find what the gap hides.
+      {
+        file: 'services/query/reconciler.ts',
+        find: 'this.#due.add(reason);\n    this.#wake.abort();',
+        replace: "if (reason === 'entries-trimmed') this.#due.add(reason);\n    this.#wake.abort();",
+      },
+    ],
+  },
+  {
+    id: 'restart-overlooked',
+    defect: 'neither a new group nor another run of Redis makes a comparison due',
+    services: ['query'],
+    caughtBy: ['REC-02/consumer-cut'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (await stream.ensureGroup()) onLoss('group-made');",
+        replace: 'await stream.ensureGroup();',
+      },
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (this.#runId !== undefined && runId !== this.#runId) onLoss('redis-restarted');",
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'reconcile-without-deletions',
+    defect: 'a comparison takes over creations and updates, never deletions',
+    services: ['query'],
+    caughtBy: ['REC-02/consumer-down', 'REC-06', 'REC-07/restored'],
+    edits: [
+      {
+        file: 'services/query/reconcile.ts',
+        find: 'await applyChanges(pool, states.map(toChange), { lockTimeoutMs: LOCK_TIMEOUT_MS });',
+        replace: `await applyChanges(pool, states.filter((state) => state.metadata !== null).map(toChange), {
+        lockTimeoutMs: LOCK_TIMEOUT_MS,
+      });`,
+      },
+    ],
+  },
+  {
+    id: 'reconcile-missing-files-only',
+    defect: 'a comparison takes over files that are missing, not those that are older',
+    services: ['query'],
+    caughtBy: ['REC-02/consumer-down', 'REC-07/restored'],
+    edits: [
+      {
+        file: 'services/query/reconcile.ts',
+        find: 'return own === undefined || own.version < version ||',
+        replace: 'return own === undefined ||',
+      },
+    ],
+  },
+  {
+    id: 'group-recreated-at-end',
+    defect: 'a group that was lost starts again at $: what came in the same moment is skipped',
+    services: ['query'],
+    caughtBy: ['REC-01/stream-deleted', 'REC-01/group-destroyed', 'REC-01/flushed'],
+    unrepaired: true,
+    edits: [
+      {
+        file: 'services/query/stream.ts',
+        find: "this.names.group, '0', 'MKSTREAM'",
+        replace: "this.names.group, '$', 'MKSTREAM'",
+      },
+    ],
+  },
+  {
+    id: 'lost-group-ends-the-loop',
+    defect: 'a consumer whose group is gone reads no more',
+    services: ['query'],
+    caughtBy: ['REC-01/stream-deleted', 'REC-01/group-destroyed', 'REC-01/flushed'],
+    unrepaired: true,
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (failures === 1 && isReply(error, 'NOGROUP', 'UNBLOCKED')) continue;",
+        replace: "if (isReply(error, 'NOGROUP', 'UNBLOCKED')) return;",
+      },
+    ],
+  },
+  {
+    id: 'watermark-by-stream-id',
+    defect: 'the consumer remembers the highest stream id and skips what is lower',
+    services: ['query'],
+    caughtBy: ['REC-04'],
+    unrepaired: true,
+    edits: [
+      {
+        file: 'services/query/batch.ts',
+        find: 'if (entry.fields === null) {',
+        replace: `const seen = globalThis as { watermark?: number };
+      const at = Number(entry.id.split('-')[0]);
+      if (at < (seen.watermark ?? 0)) {
+        outcome.done.push(entry.id);
+        continue;
+      }
+      seen.watermark = at;
+      if (entry.fields === null) {`,
+      },
+    ],
+  },
+  {
+    id: 'updated-at-as-version',
+    defect: 'the guard of the upsert compares updated_at instead of versions',
+    services: ['query'],
+    caughtBy: ['REC-08/clock-back'],
+    edits: [
+      {
+        file: 'services/query/apply.ts',
+        find: 'ELSE cached.version IS NULL OR excluded.version > cached.version',
+        replace: 'ELSE excluded.updated_at >= cached.updated_at',
+      },
+    ],
+  },
+  {
+    id: 'update-time-of-transaction-start',
+    defect:
+      'versions are read before the row is locked: of two updates at once the last commit may carry the lower one',
+    services: ['admin'],
+    caughtBy: ['REC-08/same-millisecond'],
+    edits: [
+      {
+        file: 'services/admin/file-store.ts',
+        find: "const set = ['version = version + 1',",
+        replace: `const { rows: [before] } = await pool.query('SELECT version FROM files WHERE file_id = $1', [fileId]);
+  const set = [\`version = \${Number(before?.version ?? 0) + 1}\`,`,
+      },
+    ],
+  },
+  {
+    id: 'reaper-discards',
+    defect: 'consumers that look dead are removed with all that they hold',
+    services: ['query'],
+    caughtBy: ['REC-09'],
+    unrepaired: true,
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "for (let cursor = '0-0'; !signal.aborted; ) {\n      const page",
+        replace: `if (performance.now() >= this.#reapDueAt) {
+      this.#reapDueAt = performance.now() + 1000;
+      await removeDeadConsumers(stream, 0, log);
+    }
+    for (let cursor = '0-0'; !signal.aborted; ) {
+      const page`,
+      },
+      {
+        file: 'services/query/reaper.ts',
+        find: 'name !== consumer && name.startsWith(CONSUMER_NAME_PREFIX) && pending === 0 && idle >= idleMs,',
+        replace: 'name !== consumer && name.startsWith(CONSUMER_NAME_PREFIX) && idle >= idleMs && pending >= 0,',
+      },
+      {
+        file: 'services/query/stream.ts',
+        find: 'if consumer[2] == ARGV[2] and consumer[4] == 0 then',
+        replace: 'if consumer[2] == ARGV[2] then',
+      },
+    ],
+  },
+  {
+    id: 'reaper-goes-by-idle-time',
+    defect: 'a consumer that was given nothing for a while is removed although it is connected',
+    services: ['query'],
+    caughtBy: ['REC-09'],
+    edits: [
+      {
+        file: 'services/query/reaper.ts',
+        find: 'if (!connected.has(name) && (await stream.removeIdleConsumer(name)))',
+        replace: 'if (connected.size > 0 && (await stream.removeIdleConsumer(name)))',
+      },
+    ],
+  },
+];

@@ -1,0 +1,98 @@
+import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
+import { type Fault, pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { craftedEvent, flatten } from '../support/crafted-events.ts';
+import { lastEventId } from '../support/events.ts';
+import { changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
+import { awaitById, awaitSearchable, upload } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demandEqual, promised } from '../support/violation.ts';
+
+const verify = suite();
+
+const RECOVERS_MS = 10_000;
+const REPAIRED_MS = 30_000;
+const UPLOADS = 10;
+
+type Transaction = ReturnType<CaseContext['redis']['multi']>;
+
+const REMOVALS: Record<string, (transaction: Transaction) => Transaction> = {
+  'stream-deleted': (transaction) => transaction.del(EVENT_STREAM_NAME),
+  'group-destroyed': (transaction) => transaction.xgroup('DESTROY', EVENT_STREAM_NAME, CONSUMER_GROUP),
+  flushed: (transaction) => transaction.flushall(),
+};
+
+for (const [variant, remove] of Object.entries(REMOVALS)) {
+  verify(`REC-01/${variant}`, async (t) => {
+    const { redis, evidence, unique } = t;
+    await uploadSynced(t, 3, `${variant}-before`);
+    // In one step with the removal: no consumer can make its group in between and so be given the event anyway.
+    const event = craftedEvent({ original_filename: `${unique}-same-moment.txt` });
+    const [removal] =
+      (await remove(redis.multi())
+        .xadd(EVENT_STREAM_NAME, '*', ...flatten(event))
+        .exec()) ?? [];
+    evidence.removed = removal?.[0] === null && removal[1] !== 0 ? 1 : 0;
+    const ids = await uploadSome(t, `${variant}-after`);
+    evidence.uploads = ids.length;
+    await demandAllSearchable(t, [event.file_id, ...ids]);
+  });
+}
+
+verify('REC-02/consumer-down', (t) => losesWhatNobodySaw(t, ({ faults }) => faults.query.stop()));
+verify('REC-02/consumer-cut', (t) =>
+  losesWhatNobodySaw(t, ({ faults }) => faults.network.refuse({ client: 'query', server: 'redis' })),
+);
+
+async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => Promise<Fault>): Promise<void> {
+  const { redis, faults, evidence, signal } = t;
+  const files = await uploadSynced(t, 12, 'before');
+  await using away = await keepAway(t);
+  const before = Number(await redis.xlen(EVENT_STREAM_NAME));
+  const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 5 });
+  const published = async (): Promise<number | undefined> => {
+    const count = Number(await redis.xlen(EVENT_STREAM_NAME)) - before;
+    return count >= 11 ? count : undefined;
+  };
+  evidence.lostEvents = await promised(
+    'Events of all changes on the stream',
+    pollUntil(published, { what: '11 new entries', timeoutMs: t.env.promises.syncMs, signal }),
+  );
+  await using empty = await faults.redis.kill({ data: 'lose' });
+  await empty.heal();
+  await away.heal();
+  const rest = { ...changed, updated: [...changed.updated, ...files.slice(6)] };
+  await demandInSync(t, rest, { timeoutMs: REPAIRED_MS, what: 'The read model equal to the registry after the loss' });
+}
+
+verify('REC-04', async (t) => {
+  const { redis, faults, evidence, unique, signal } = t;
+  const event = craftedEvent({ original_filename: `${unique}-ahead.txt` });
+  const ahead = `${Date.now() + 3_600_000}-0`;
+  await redis.xadd(EVENT_STREAM_NAME, ahead, ...flatten(event));
+  await awaitSearchable(t.pipeline, event.file_id, { timeoutMs: t.env.promises.syncMs, signal });
+  await using empty = await faults.redis.kill({ data: 'lose' });
+  await empty.heal();
+  const ids = await uploadSome(t, 'after');
+  evidence.uploads = ids.length;
+  await demandAllSearchable(t, ids);
+  evidence.aheadMs = milliseconds(ahead) - milliseconds(await lastEventId(redis));
+});
+
+const milliseconds = (id: string): number => Number(id.split('-', 1)[0]);
+
+async function uploadSome({ pipeline, unique }: CaseContext, kind: string): Promise<string[]> {
+  const names = Array.from({ length: UPLOADS }, (_, i) => `${unique}-${kind}-${i}.txt`);
+  const uploads = await Promise.all(
+    names.map((filename) => upload(pipeline, { filename, content: Buffer.from(filename) })),
+  );
+  demandEqual(new Set(uploads.map(({ file_id }) => file_id)).size, UPLOADS, 'Files that were uploaded');
+  return uploads.map(({ file_id }) => file_id);
+}
+
+async function demandAllSearchable({ pipeline, signal }: CaseContext, ids: readonly string[]): Promise<void> {
+  const isThere = (hit: unknown): boolean => hit !== undefined;
+  await Promise.all(
+    ids.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs: RECOVERS_MS, signal })),
+  );
+}

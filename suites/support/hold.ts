@@ -1,0 +1,44 @@
+import { DeadlineError, monotonicMs, pollUntil } from '../../harness/index.ts';
+import { Violation } from './violation.ts';
+
+interface HoldOptions {
+  /** What must not happen, for the error. */
+  what: string;
+  forMs: number;
+  everyMs?: number;
+  signal: AbortSignal;
+}
+
+/**
+ * Watches that something does not happen: the only way to see that is to look for a while.
+ * @param broken gives what happened, in words, or undefined while all is well; what it throws ends the watch
+ * @returns how often it looked
+ * @throws Violation with what happened
+ */
+export async function holds(
+  broken: () => Promise<string | undefined>,
+  { what, forMs, everyMs = 100, signal }: HoldOptions,
+): Promise<number> {
+  const startedAt = monotonicMs();
+  let looks = 0;
+  // A probe that throws is tried again: what it threw goes past the poll.
+  let thrown: { error: unknown } | undefined;
+  await pollUntil(
+    async () => {
+      looks++;
+      try {
+        const happened = await broken();
+        if (happened !== undefined) throw new Violation(`${what}: ${happened}`);
+      } catch (error) {
+        thrown = { error };
+        return true;
+      }
+      return monotonicMs() - startedAt >= forMs ? true : undefined;
+    },
+    { what, timeoutMs: 2 * forMs + 10_000, intervalMs: everyMs, growth: 1, signal },
+  ).catch((error: unknown) => {
+    if (!(error instanceof DeadlineError)) throw error;
+  });
+  if (thrown !== undefined) throw thrown.error;
+  return looks;
+}
