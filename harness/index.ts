@@ -7,6 +7,7 @@ export { createPipelineClient, type PipelineClient, type UploadInput } from './c
 export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';
 export { loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext } from './config/run-context.ts';
+export { type ExpectedFailure, loadTarget, type Target } from './config/target.ts';
 export { monotonicMs } from './core/clock.ts';
 export {
   DeadlineError,
@@ -19,7 +20,8 @@ export {
 } from './core/errors.ts';
 export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
-export type { Environment, EnvironmentOptions } from './environment/environment.ts';
+export { type Environment, type EnvironmentOptions, isOwn, type OwnEnvironment } from './environment/environment.ts';
+export { offersOf } from './environment/external/offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export type { Fault } from './faults/fault.ts';

@@ -5,7 +5,7 @@ import { monotonicMs } from '../core/clock.ts';
 import { UnreachableError } from '../core/errors.ts';
 import { table } from '../core/table.ts';
 import type { Environment } from '../environment/environment.ts';
-import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
+import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../scenario/bench.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
@@ -55,7 +55,7 @@ async function bench(options: BenchOptions): Promise<number> {
   try {
     const recorder = screenRecorder(screen);
     const startedAt = monotonicMs();
-    await using environment = await startEnvironment({
+    await using environment = await startOwn({
       kind,
       profile: options.profile,
       storage: 'disk',

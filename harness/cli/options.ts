@@ -1,8 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { PROFILE_NAMES, type ProfileName } from '../contract/names.ts';
-import { ENVIRONMENT_KINDS, type EnvironmentKind } from '../environment/environment.ts';
+import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
 
-export type EnvironmentChoice = 'auto' | EnvironmentKind;
+export type EnvironmentChoice = 'auto' | OwnKind;
 
 /** Parser of an option's value, for commander: the message completes "option '--seed <n>' argument 'x' is invalid." */
 export function integerBetween(min: number, max: number): (value: string) => number {

@@ -102,6 +102,7 @@ async function run(options: RunOptions): Promise<number> {
     historyPath: folder.historyPath,
     outputDirectory: folder.directory,
     keep: options.keep ?? false,
+    retries: 0,
     cases: [...wanted],
   };
   await writeFile(folder.contextPath, JSON.stringify(context, null, 2));

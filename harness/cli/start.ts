@@ -3,7 +3,7 @@ import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/nam
 import { UsageError } from '../core/errors.ts';
 import type { EnvironmentOptions } from '../environment/environment.ts';
 import { stackHelp } from '../environment/stack-help.ts';
-import { chooseEnvironmentKind, startEnvironment } from '../environment/start.ts';
+import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
@@ -49,7 +49,7 @@ async function start(options: StartOptions): Promise<number> {
   const { kind, reason } = await chooseEnvironmentKind(options.env);
   screen.line(`Environment: ${kind} (${reason})   profile: ${options.profile}`);
   try {
-    await using environment = await startEnvironment({
+    await using environment = await startOwn({
       kind,
       profile: options.profile,
       storage: 'disk',

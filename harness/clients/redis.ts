@@ -5,12 +5,15 @@ import { Redis } from 'ioredis';
  * reconnects with a short, constant pause. Close it with `disconnect()`.
  */
 export function connectRedis(
-  address: { host: string; port: number },
+  address: { host: string; port: number; username?: string; password?: string; tls?: boolean },
   { answerTimeoutMs = 2000 }: { answerTimeoutMs?: number } = {},
 ): Redis {
   const client = new Redis({
     host: address.host,
     port: address.port,
+    ...(address.username === undefined ? {} : { username: address.username }),
+    ...(address.password === undefined ? {} : { password: address.password }),
+    ...(address.tls === true ? { tls: {} } : {}),
     connectionName: 'syncproof-observer',
     connectTimeout: 2000,
     socketTimeout: answerTimeoutMs,

@@ -9,7 +9,11 @@ export const runContextSchema = z.object({
   originMs: z.number(),
   seed: z.number().int(),
   profile: z.enum(PROFILE_NAMES),
-  environment: z.enum(['containers', 'processes']),
+  environment: z.enum(['containers', 'processes', 'external']),
+  /** The target file, for `external`. */
+  target: z.string().optional(),
+  /** How often a case that did not pass is tried again; one that passes then is flaky. */
+  retries: z.int().min(0).default(0),
   historyPath: z.string(),
   /** Folder that this run writes to. */
   outputDirectory: z.string(),

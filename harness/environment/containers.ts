@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_ROLES } from '../config/containers.ts';
 import { CAPABILITIES } from '../contract/capabilities.ts';
-import type { ServiceName } from '../contract/names.ts';
+import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError, UnreachableError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
@@ -11,7 +11,7 @@ import { chooseImages, type Images } from './containers/images.ts';
 import { removeContainers } from './containers/leftovers.ts';
 import type { ContainerPart } from './containers/part.ts';
 import { planContainers } from './containers/plan.ts';
-import type { Environment, EnvironmentOptions, ServerAddress } from './environment.ts';
+import type { EnvironmentOptions, OwnEnvironment, ServerAddress } from './environment.ts';
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
@@ -51,7 +51,7 @@ const describeImages = (images: Images): string => IMAGE_ROLES.map((role) => ima
  * Runs every part in a container of its own, from official images or those of docker/offline; see `startEnvironment`.
  * When `options.signal` aborts, also later, everything is stopped.
  */
-export async function startContainers(options: EnvironmentOptions): Promise<Environment> {
+export async function startContainers(options: EnvironmentOptions): Promise<OwnEnvironment> {
   options.signal?.throwIfAborted();
   const elapsed = stopwatch();
   const engine = await connectEngine();
@@ -84,7 +84,7 @@ interface StartContext {
   images: Images;
 }
 
-async function startAll(context: StartContext): Promise<Running> {
+async function startAll(context: StartContext): Promise<Running<OwnEnvironment>> {
   const { options, resources, home, journal, elapsed, engine, images } = context;
   const access = await findHostAccess(engine);
   const block = resources.use(await claimPorts(ANY_ADDRESS));
@@ -122,6 +122,7 @@ async function startAll(context: StartContext): Promise<Running> {
       logDirectory,
     },
     folder: home.home,
+    services: SERVICE_NAMES,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
     registry: REGISTRY,

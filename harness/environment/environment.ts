@@ -1,3 +1,5 @@
+import type { Driver } from '../clients/transport.ts';
+import type { Target } from '../config/target.ts';
 import type { Capability } from '../contract/capabilities.ts';
 import type { Role } from '../contract/http.ts';
 import type { ProfileName, ServiceName } from '../contract/names.ts';
@@ -5,8 +7,11 @@ import type { FaultProxy } from '../net/proxy.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 
+/** What the harness can start by itself. */
 export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;
-export type EnvironmentKind = (typeof ENVIRONMENT_KINDS)[number];
+export type OwnKind = (typeof ENVIRONMENT_KINDS)[number];
+/** … or `external`: somebody else's pipeline. */
+export type EnvironmentKind = OwnKind | 'external';
 
 export interface ServiceAccount {
   clientId: string;
@@ -17,6 +22,12 @@ export interface ServiceAccount {
 export interface ServerAddress {
   host: string;
   port: number;
+}
+
+export interface RedisAddress extends ServerAddress {
+  username?: string;
+  password?: string;
+  tls?: boolean;
 }
 
 export interface DatabaseAccess extends ServerAddress {
@@ -89,14 +100,18 @@ export interface Environment extends AsyncDisposable {
   readonly kind: EnvironmentKind;
   /** From the call that started it until every part answered, in ms. */
   readonly readyMs: number;
-  /** Base URLs without a trailing slash, stable over restarts: `http://127.0.0.1:41000`. */
-  readonly urls: Readonly<Record<ServiceName, string>>;
-  /** One account per role. */
-  readonly accounts: Readonly<Record<Role, ServiceAccount>>;
+  /** The services that it has. */
+  readonly services: readonly ServiceName[];
+  /** Base URLs of these, without a trailing slash, stable over restarts: `http://127.0.0.1:41000`. */
+  readonly urls: Readonly<Record<'admin' | 'query', string> & Partial<Record<ServiceName, string>>>;
+  /** At most one account per role. */
+  readonly accounts: Readonly<Record<'ADMIN', ServiceAccount> & Partial<Record<Role, ServiceAccount>>>;
+  /** What stands between the contract and the services. */
+  readonly drivers?: readonly Driver[];
   readonly parts: Readonly<Record<PartName, PartControl>>;
   /** admin→redis, query→redis, admin→postgres, query→postgres. */
   readonly links: readonly Link[];
-  redisAddress(): ServerAddress;
+  redisAddress(): RedisAddress;
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
   /** What it offers to cases. */
   readonly capabilities: ReadonlySet<Capability>;
@@ -117,8 +132,21 @@ export interface Environment extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** One that the harness started itself: it has everything. */
+export interface OwnEnvironment extends Environment {
+  readonly kind: OwnKind;
+  readonly urls: Readonly<Record<ServiceName, string>>;
+  readonly accounts: Readonly<Record<Role, ServiceAccount>>;
+}
+
+export function isOwn(environment: Environment): environment is OwnEnvironment {
+  return environment.kind !== 'external';
+}
+
 export interface EnvironmentOptions {
   kind: EnvironmentKind;
+  /** The pipeline that is somebody else's, for `external`. */
+  target?: Target;
   profile: ProfileName;
   recorder: Recorder;
   /** Extra settings (environment variables) per service, over those of the profile. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CAPABILITIES } from '../contract/capabilities.ts';
-import type { ServiceName } from '../contract/names.ts';
+import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
-import type { Environment, EnvironmentOptions, ServerAddress } from './environment.ts';
+import type { EnvironmentOptions, OwnEnvironment, ServerAddress } from './environment.ts';
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
@@ -24,7 +24,7 @@ const HOST = '127.0.0.1';
  * Runs every part as a child process of this one, with real servers on this machine; see `startEnvironment`.
  * When `options.signal` aborts, also later, everything is stopped.
  */
-export async function startProcesses(options: EnvironmentOptions): Promise<Environment> {
+export async function startProcesses(options: EnvironmentOptions): Promise<OwnEnvironment> {
   options.signal?.throwIfAborted();
   const elapsed = stopwatch();
   await using resources = new AsyncDisposableStack();
@@ -50,7 +50,13 @@ interface StartContext {
   elapsed: () => number;
 }
 
-async function startAll({ options, resources, home, journal, elapsed }: StartContext): Promise<Running> {
+async function startAll({
+  options,
+  resources,
+  home,
+  journal,
+  elapsed,
+}: StartContext): Promise<Running<OwnEnvironment>> {
   const block = resources.use(await claimPorts(HOST));
   const ports = await choosePorts(options.ports ?? {}, block, HOST);
   const address = (part: PartName): ServerAddress => ({ host: HOST, port: ports[part] });
@@ -92,6 +98,7 @@ async function startAll({ options, resources, home, journal, elapsed }: StartCon
       logDirectory,
     },
     folder: home.home,
+    services: SERVICE_NAMES,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
     registry: REGISTRY,

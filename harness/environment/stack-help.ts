@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../contract/names.ts';
 import { table } from '../core/table.ts';
-import type { Environment } from './environment.ts';
+import type { OwnEnvironment } from './environment.ts';
 import { redisCliCommand } from './servers/redis-binary.ts';
 
 /** Addresses of a running pipeline and lines to paste: a token, an upload, a search, and a look at the stream. */
-export async function stackHelp(environment: Environment): Promise<string> {
+export async function stackHelp(environment: OwnEnvironment): Promise<string> {
   const { urls, accounts } = environment;
   const redis = environment.redisAddress();
   const databases = (['admin', 'query'] as const).map((service) => {
@@ -46,7 +46,7 @@ Ctrl-C stops everything and removes its data.`;
 }
 
 /** Writes the help where only this user can read it and it goes with the environment: it has secrets. @returns its path */
-export async function writeStackHelp(environment: Environment): Promise<string> {
+export async function writeStackHelp(environment: OwnEnvironment): Promise<string> {
   const path = join(environment.folder, 'how-to-use.txt');
   await writeFile(path, `${await stackHelp(environment)}\n`, { mode: 0o600 });
   return path;

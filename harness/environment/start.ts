@@ -1,5 +1,6 @@
-import { UnreachableError } from '../core/errors.ts';
-import type { Environment, EnvironmentKind, EnvironmentOptions } from './environment.ts';
+import { UnreachableError, UsageError } from '../core/errors.ts';
+import type { Environment, EnvironmentOptions, OwnEnvironment, OwnKind } from './environment.ts';
+import { startExternal } from './external.ts';
 import { startProcesses } from './processes.ts';
 
 /**
@@ -8,6 +9,16 @@ import { startProcesses } from './processes.ts';
  * @throws UnreachableError when a part cannot be started; UsageError for a wrong setting; the signal's reason when aborted
  */
 export async function startEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  if (options.kind === 'external') {
+    const { target } = options;
+    if (target === undefined) throw new UsageError('Expected a target file for an external environment');
+    return startExternal({ ...options, target });
+  }
+  return startOwn({ ...options, kind: options.kind });
+}
+
+/** The same for the reference pipeline alone. */
+export async function startOwn(options: EnvironmentOptions & { kind: OwnKind }): Promise<OwnEnvironment> {
   if (options.kind === 'processes') return startProcesses(options);
   // Only where containers are asked for: testcontainers takes a while to load.
   const { startContainers } = await import('./containers.ts');
@@ -19,9 +30,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
  * pulled, else processes.
  * @throws UnreachableError when containers were asked for by name and cannot be had
  */
-export async function chooseEnvironmentKind(
-  wanted: 'auto' | EnvironmentKind,
-): Promise<{ kind: EnvironmentKind; reason: string }> {
+export async function chooseEnvironmentKind(wanted: 'auto' | OwnKind): Promise<{ kind: OwnKind; reason: string }> {
   if (wanted === 'processes') return { kind: 'processes', reason: 'asked for' };
   const { containersAvailable } = await import('./containers.ts');
   const { available, reason } = await containersAvailable();

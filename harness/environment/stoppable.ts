@@ -3,15 +3,15 @@ import type { Environment } from './environment.ts';
 import { type Journal, stopwatch } from './journal.ts';
 
 /** An environment before somebody owns it. */
-export type Running = Omit<Environment, 'stop' | typeof Symbol.asyncDispose>;
+export type Running<E extends Environment = Environment> = Omit<E, 'stop' | typeof Symbol.asyncDispose>;
 
 /** Adds the one way to end it, taken by `stop`, by disposal and by the signal. */
-export async function stoppable(
-  environment: Running,
+export async function stoppable<R extends Running>(
+  environment: R,
   owned: AsyncDisposableStack,
   journal: Journal,
   signal: AbortSignal | undefined,
-): Promise<Environment> {
+): Promise<R & Pick<Environment, 'stop' | typeof Symbol.asyncDispose>> {
   let stopping: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     const sinceHere = stopwatch();

@@ -1,3 +1,4 @@
+import { SyncproofError } from '../core/errors.ts';
 import type { Environment, Instance, PartControl, ServerAddress } from '../environment/environment.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 
@@ -17,7 +18,9 @@ export function targetOf(environment: Environment, part: PartName): FaultTarget 
   if (part === 'postgres') {
     return { label: part, control, protocol: 'postgres', address: () => environment.databaseAccess('admin') };
   }
-  return { label: part, control, protocol: 'http', address: () => addressIn(environment.urls[part]) };
+  const url = environment.urls[part];
+  if (url === undefined) throw new SyncproofError(`The target has no ${part}`);
+  return { label: part, control, protocol: 'http', address: () => addressIn(url) };
 }
 
 export function targetOfInstance({ name, part, url }: Instance): FaultTarget {

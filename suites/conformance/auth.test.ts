@@ -35,6 +35,7 @@ verify('AUTH-01', async ({ env, pipeline, evidence }) => {
 
   for (const role of ROLES) {
     const account = env.accounts[role];
+    if (account === undefined) continue;
     const answer = await askForToken(pipeline, { client_id: account.clientId, client_secret: account.clientSecret });
     demand(answer.status === 200, `Right credentials of a ${role} were answered ${answer.status}`);
     const { access_token, expires_in } = conforms(tokenAnswerSchema, answer.body, `The token answer for a ${role}`);

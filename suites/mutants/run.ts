@@ -58,6 +58,7 @@ async function tryMutant(mutant: Mutant, folder: string, signal: AbortSignal): P
     historyPath: join(outputDirectory, 'history.jsonl'),
     outputDirectory,
     keep: false,
+    retries: 0,
     cases: [...mutant.caughtBy],
     nodeArguments,
   };

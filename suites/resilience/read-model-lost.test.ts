@@ -1,12 +1,7 @@
 import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
-import {
-  connectPostgres,
-  createPipelineClient,
-  type PipelineClient,
-  type Recorder,
-  startOpenLoop,
-} from '../../harness/index.ts';
+import { connectPostgres, type PipelineClient, type Recorder, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
+import { clientOf } from '../support/client.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
 import { upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
@@ -74,7 +69,7 @@ async function rebuilds(t: CaseContext, lose: (losing: Losing) => Promise<Change
   const { env, pipeline, recorder, evidence, unique, faults, signal } = t;
   const database = connectPostgres(env.databaseAccess('query'));
   const untold: Recorder = { now: () => recorder.now(), record: () => {}, forCase: () => untold };
-  await using reader = createPipelineClient({ urls: env.urls, accounts: env.accounts, recorder: untold });
+  await using reader = clientOf(env, { recorder: untold });
   try {
     const files = await uploadSynced(t, FILES, 'before', reader);
     evidence.files = files.length;

@@ -40,6 +40,7 @@ test('every form of import is seen', () => {
 const SMALL_LAW: ImportLaw = {
   rooms: { 'harness/core': [], 'harness/net': ['harness/core'], 'services/query': [] },
   libraries: { pg: ['services/query'] },
+  computed: [],
 };
 const LAWFUL: Record<string, string> = {
   'harness/core/errors.ts': 'export const a = 1;',

@@ -19,6 +19,7 @@ export function createManualRun(now = new Date()): { path: string; context: RunC
     historyPath: join(outputDirectory, 'history.jsonl'),
     outputDirectory,
     keep: false,
+    retries: 0,
     cases: [],
   };
   const path = join(outputDirectory, 'run-context.json');

@@ -1,19 +1,33 @@
+import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
+import { PROFILES } from '../../harness/contract/names.ts';
 import {
   type HistoryWriter,
   loadRunContext,
+  loadTarget,
+  offersOf,
   openHistory,
   RUN_CONTEXT_VARIABLE,
   type RunContext,
+  type Target,
   UsageError,
 } from '../../harness/index.ts';
 
 /** The run that this worker process belongs to. */
 export interface Run {
   context: RunContext;
+  /** The pipeline that is judged, where it is somebody else's. */
+  target: Target | undefined;
+  /** What the pipeline that is judged offers to cases. */
+  capabilities: ReadonlySet<Capability>;
+  /** How much longer than the reference a pipeline may take by its own settings, in ms: cases have that much more time. */
+  patienceMs: number;
   history: HistoryWriter;
   /** Aborts when the run is interrupted; everything that waits listens to it. */
   signal: AbortSignal;
 }
+
+/** The reference's own REDIS_PENDING_RETRY_MS, which the cases' times are made for. */
+const REFERENCE_RETRY_MS = 10_000;
 
 let opened: Run | undefined;
 
@@ -27,7 +41,11 @@ export function currentRun(): Run {
   const context = loadRunContext();
   if (context === undefined) throw new UsageError(`Expected ${RUN_CONTEXT_VARIABLE} to name a run context`);
   const history = openHistory(context.historyPath, context.originMs);
-  opened = { context, history, signal: interruption() };
+  const target = context.target === undefined ? undefined : loadTarget(context.target);
+  const capabilities = target === undefined ? new Set(CAPABILITIES.keys()) : offersOf(target);
+  const retryMs = target?.promises.pending_retry_ms ?? Number(PROFILES[context.profile].REDIS_PENDING_RETRY_MS ?? 0);
+  const patienceMs = 2 * Math.max(0, retryMs - REFERENCE_RETRY_MS);
+  opened = { context, target, capabilities, patienceMs, history, signal: interruption() };
   return opened;
 }
 

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { type Environment, type EnvironmentOptions, startEnvironment, writeStackHelp } from '../../harness/index.ts';
+import {
+  type Environment,
+  type EnvironmentOptions,
+  isOwn,
+  type OwnEnvironment,
+  startEnvironment,
+  writeStackHelp,
+} from '../../harness/index.ts';
 import { currentRun } from './run.ts';
 import { inTurn } from './start-turn.ts';
 
@@ -31,14 +38,14 @@ export class SharedEnvironment {
     // A start that failed has cleaned up and has been reported by its case.
     const environment = await this.#starting.catch(() => undefined);
     if (environment === undefined) return;
-    if (this.#kept) await keepUntilInterrupted(environment);
+    if (this.#kept && isOwn(environment)) await keepUntilInterrupted(environment);
     await environment.stop();
   }
 }
 
 /** Starts an environment as the run's context says. */
 function startForRun(choices: EnvironmentChoices): Promise<Environment> {
-  const { context, history, signal } = currentRun();
+  const { context, target, history, signal } = currentRun();
   const options: EnvironmentOptions = {
     kind: context.environment,
     profile: context.profile,
@@ -46,6 +53,7 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     storage: 'memory',
     logDirectory: join(context.outputDirectory, 'logs'),
     signal,
+    ...(target === undefined ? {} : { target }),
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
     ...choices,
   };
@@ -53,7 +61,7 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
 }
 
 /** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */
-async function keepUntilInterrupted(environment: Environment): Promise<void> {
+async function keepUntilInterrupted(environment: OwnEnvironment): Promise<void> {
   const { history, signal } = currentRun();
   const help = await writeStackHelp(environment);
   history.record({

@@ -1,5 +1,5 @@
-import { createPipelineClient } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { clientOf } from './client.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demandAllVisible, outage } from './redis-outage.ts';
 import { demand } from './violation.ts';
@@ -16,13 +16,7 @@ type Part = 'redis' | 'query' | 'admin';
 /** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
 export async function standsStill(t: CaseContext, part: Part): Promise<void> {
   const before = await births(t);
-  await using patient = createPipelineClient({
-    urls: t.env.urls,
-    accounts: t.env.accounts,
-    recorder: t.recorder,
-    role: 'ADMIN',
-    timeoutMs: PATIENCE_MS,
-  });
+  await using patient = clientOf(t.env, { recorder: t.recorder, timeoutMs: PATIENCE_MS });
   const result = await outage(
     { ...t, pipeline: patient },
     {

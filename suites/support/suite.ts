@@ -1,10 +1,11 @@
 import { relative, resolve } from 'node:path';
 import { afterAll, test } from 'vitest';
-import { describeError, type Verdict } from '../../harness/index.ts';
+import { describeError, type Environment, type Verdict } from '../../harness/index.ts';
 import { type CaseKey, caseByKey, isSelected, type KeyedCase } from '../spec/cases.ts';
 import { type CaseContext, type CasePlan, runCase } from './case.ts';
 import { currentRun } from './run.ts';
 import { type EnvironmentChoices, SharedEnvironment } from './shared-environment.ts';
+import type { Judgement } from './verdict.ts';
 
 export interface CaseOptions {
   /** The case gets an environment of its own, made like this, instead of the file's. */
@@ -12,6 +13,9 @@ export interface CaseOptions {
 }
 
 type Verify = (key: CaseKey, body: (context: CaseContext) => Promise<void>, options?: CaseOptions) => void;
+
+/** Nothing has to be done about these. */
+const ACCEPTED: readonly Verdict[] = ['pass', 'skip', 'xfail'];
 
 const CASE_TIMEOUT_MS = 60_000;
 /** First use of an environment may fetch and prepare servers. */
@@ -27,7 +31,7 @@ const A_DAY_MS = 86_400_000;
  * the next one gets a fresh environment.
  */
 export function suite(choices: EnvironmentChoices = {}): Verify {
-  const { context } = currentRun();
+  const { context, signal, patienceMs } = currentRun();
   let shared = new SharedEnvironment(choices);
   const opened = [shared];
   afterAll(() => stopAll(opened), context.keep ? A_DAY_MS : STOP_TIMEOUT_MS);
@@ -35,24 +39,36 @@ export function suite(choices: EnvironmentChoices = {}): Verify {
   return (key, body, options = {}) => {
     if (!isSelected(key, context.cases)) return;
     const entry = caseByKey(key);
-    const timeoutMs = entry.timeoutMs ?? CASE_TIMEOUT_MS;
+    const timeoutMs = (entry.timeoutMs ?? CASE_TIMEOUT_MS) + patienceMs;
     const plan: CasePlan = { ...entry, timeoutMs, body };
 
-    test(key, { timeout: timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS }, async ({ task, skip }) => {
+    const tryMs = timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS;
+    test(key, { timeout: tryMs * (1 + context.retries) }, async ({ task, skip }) => {
       demandInItsFile(entry, task.file.filepath);
-      const own = options.environment && new SharedEnvironment({ ...choices, ...options.environment });
-      if (own !== undefined) opened.push(own);
-      const environment = own ?? shared;
-      const { verdict, reason } = await runCase(plan, () => environment.get());
-      const passed = verdict === 'pass' || verdict === 'skip';
-      if (!passed && context.keep) environment.keep();
-      else if (!passed || own !== undefined) await environment.stop();
-      if (!passed && own === undefined) {
-        shared = new SharedEnvironment(choices);
-        opened.push(shared);
+      let earlier: Judgement | undefined;
+      for (let tries = 0; ; tries++) {
+        const own = options.environment && new SharedEnvironment({ ...choices, ...options.environment });
+        if (own !== undefined) opened.push(own);
+        const environment = own ?? shared;
+        const getEnvironment = (): Promise<Environment> => environment.get();
+        const judgement = await runCase(plan, { getEnvironment, ...(earlier === undefined ? {} : { earlier }) });
+        const { verdict, reason } = judgement;
+        const well = ACCEPTED.includes(verdict);
+        const last = well || verdict === 'flaky' || tries >= context.retries || signal.aborted;
+        if (!well && last && context.keep) environment.keep();
+        else if (!well || own !== undefined) await environment.stop();
+        if (!well && own === undefined) {
+          shared = new SharedEnvironment(choices);
+          opened.push(shared);
+        }
+        if (!last) {
+          earlier = judgement;
+          continue;
+        }
+        if (verdict === 'skip') skip(reason);
+        if (!well) throw failure(verdict, reason);
+        return;
       }
-      if (verdict === 'skip') skip(reason);
-      if (!passed) throw failure(verdict, reason);
     });
   };
 }

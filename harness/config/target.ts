@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { CONTRACT_CALLS } from '../contract/calls.ts';
+import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
+import { UsageError } from '../core/errors.ts';
+
+const httpUrl = z.url({ protocol: /^https?$/ });
+const positive = z.int().positive();
+const command = z.string().min(1).describe('run by /bin/sh -c; SYNCPROOF_PART and SYNCPROOF_VERB tell what for');
+
+const hooksSchema = z
+  .strictObject({
+    kill: command.optional().describe('ends it at once (SIGKILL)'),
+    stop: command.optional().describe('ends it in order (SIGTERM)'),
+    start: command.optional().describe('starts it again, with its data, at its old address'),
+    pause: command.optional().describe('stops it without ending it (SIGSTOP)'),
+    resume: command.optional().describe('lets it go on (SIGCONT)'),
+    wipe: command.optional().describe('removes the data of a stopped server'),
+    docker: z.string().min(1).optional().describe('name of a container: gives all of these but wipe'),
+    compose: z
+      .strictObject({ file: z.string().min(1), service: z.string().min(1), project: z.string().min(1).optional() })
+      .optional()
+      .describe('a service of docker compose: gives all of these but wipe'),
+    kubectl: z
+      .strictObject({
+        workload: z
+          .string()
+          .regex(/^(deployment|statefulset)\/[\w.-]+$/, 'must be deployment/NAME or statefulset/NAME'),
+        namespace: z.string().min(1).optional(),
+        context: z.string().min(1).optional(),
+        replicas: positive.default(1),
+      })
+      .optional()
+      .describe('a workload of Kubernetes, ended and started by its number of replicas: gives kill, stop and start'),
+    timeout_s: positive.default(30).describe('how long one command may take, and then its effect'),
+  })
+  .describe('how a part is stopped and started; commands given beside docker, compose or kubectl replace theirs');
+export type ControlHooks = z.output<typeof hooksSchema>;
+
+const accountSchema = z.strictObject({ client_id: z.string().min(1), client_secret: z.string().min(1) });
+
+const callMappingSchema = z.strictObject({
+  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).optional(),
+  path: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe('with the parameters of the contract in braces: /files/{id}/meta'),
+  request: z.record(z.string(), z.string()).optional().describe("the contract's field → the target's"),
+  response: z.record(z.string(), z.string()).optional().describe("the contract's field → the target's"),
+  status: z
+    .record(z.string().regex(/^\d{3}$/), z.int().min(100).max(599))
+    .optional()
+    .describe("the target's status → the contract's"),
+});
+
+const xfailSchema = z.strictObject({
+  requirement: z.string().min(1).describe('a requirement or one case of it: PUB-01, RES-02/killed-60s'),
+  reason: z.string().min(1),
+  link: z.url().optional().describe('the ticket'),
+  expires: z.iso.date().describe('the last day on which the failure is still expected'),
+});
+export type ExpectedFailure = z.output<typeof xfailSchema>;
+
+/** A target file. Every key that is not here is an error: a misspelt one would do nothing, silently. */
+export const targetSchema = z.strictObject({
+  $schema: z.string().optional(),
+  name: z.string().min(1).describe('for the report'),
+  version: z.string().min(1).optional().describe('of the target, for the report and the badge'),
+  services: z.strictObject({
+    admin: z.strictObject({ url: httpUrl, more: z.array(httpUrl).optional() }),
+    query: z.strictObject({
+      url: httpUrl,
+      more: z.array(httpUrl).optional().describe('further instances that are running'),
+    }),
+    ingester: z.strictObject({ url: httpUrl }).optional().describe('without one, writes are registrations at admin'),
+    storage: z.strictObject({ url: httpUrl }).optional(),
+  }),
+  credentials: z
+    .strictObject({ ADMIN: accountSchema, USER: accountSchema.optional(), READONLY: accountSchema.optional() })
+    .describe('service accounts; cases write as ADMIN'),
+  signing_key_file: z.string().min(1).optional().describe('private key (PEM) that signs tokens, relative to this file'),
+  redis: z
+    .strictObject({
+      url: z.url({ protocol: /^rediss?$/ }),
+      admin: z.boolean().default(false).describe('may be made to answer with errors (CONFIG, ACL, DEBUG, REPLICAOF)'),
+    })
+    .optional(),
+  postgres: z
+    .strictObject({
+      query: z.url({ protocol: /^postgres(ql)?$/ }).describe("the read model's database"),
+      admin: z
+        .url({ protocol: /^postgres(ql)?$/ })
+        .optional()
+        .describe("the registry's, with the right to create triggers"),
+      registry_table: z
+        .string()
+        .regex(/^[\w."]+$/)
+        .default('files'),
+      registry_name_column: z.string().regex(/^\w+$/).default('original_filename'),
+    })
+    .optional(),
+  promises: z
+    .strictObject({
+      sync_ms: positive.default(5000).describe('a committed change shows within this time while nothing is broken'),
+      pending_retry_ms: positive.default(60_000).describe('entries held for longer are taken over by another consumer'),
+      stream_entries_max: positive.default(10_000),
+      upload_bytes_max: positive.optional(),
+    })
+    .prefault({}),
+  lacks: z
+    .array(z.enum(['download', 'metrics']))
+    .default([])
+    .describe('what the contract has and this target has not'),
+  build: z
+    .strictObject({ git_sha: z.string().min(1).optional(), version: z.string().min(1).optional() })
+    .optional()
+    .describe('what /version must answer'),
+  control: z.partialRecord(z.enum([...SERVER_NAMES, ...SERVICE_NAMES]), hooksSchema).default({}),
+  mapping: z
+    .partialRecord(z.enum(CONTRACT_CALLS), callMappingSchema)
+    .default({})
+    .describe('calls that look different: METHOD /path → how'),
+  driver: z.string().min(1).optional().describe('a module that says what mapping cannot, relative to this file'),
+  xfail: z.array(xfailSchema).default([]),
+  allow_partial: z.boolean().default(false).describe('a run that skipped cases for lack of a capability exits with 0'),
+});
+export type Target = z.output<typeof targetSchema> & {
+  /** Where it was read from: relative paths start there. */
+  file: string;
+};
+
+/**
+ * Reads a target file. `${NAME}` in a value is replaced by the environment variable, so that secrets need not be in it.
+ * @throws UsageError naming the file, the key, what was expected and what was given, secrets left out
+ */
+export function loadTarget(path: string): Target {
+  const file = resolve(path);
+  const text = readText(path, file);
+  const counter = new LineCounter();
+  const document = parseDocument(text, { lineCounter: counter });
+  const [broken] = document.errors;
+  if (broken !== undefined) throw new UsageError(`Expected ${path} to be YAML: ${broken.message.split('\n')[0]}`);
+  const parsed = targetSchema.safeParse(substituted(document.toJS(), []));
+  if (parsed.success) return { ...parsed.data, file };
+  const problems = parsed.error.issues.flatMap((issue) =>
+    describeIssue(issue, (keys) => lineOf(document, counter, keys)),
+  );
+  throw new UsageError(`${path} is no target file:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+}
+
+/** A path in a target file, from where the file is. */
+export function besideTarget({ file }: Target, path: string): string {
+  return resolve(dirname(file), path);
+}
+
+function readText(path: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`Expected --target to be a file that can be read, got ${path}`, { cause });
+  }
+}
+
+function substituted(value: unknown, keys: readonly (string | number)[]): unknown {
+  if (typeof value === 'string') {
+    return value.replaceAll(/\$\{(\w+)\}/g, (_whole, name: string) => {
+      const given = process.env[name];
+      if (given !== undefined) return given;
+      throw new UsageError(
+        `Expected the environment variable ${name}, which ${keys.join('.')} of the target file names, to be set`,
+      );
+    });
+  }
+  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index]));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key])]));
+}
+
+type Document = ReturnType<typeof parseDocument>;
+
+function lineOf(document: Document, counter: LineCounter, keys: readonly PropertyKey[]): string {
+  for (let length = keys.length; length > 0; length--) {
+    const node = document.getIn(keys.slice(0, length), true) as { range?: [number, number, number] } | undefined;
+    if (node?.range !== undefined) return `line ${counter.linePos(node.range[0]).line}: `;
+  }
+  return '';
+}
+
+function describeIssue(issue: z.core.$ZodIssue, line: (keys: readonly PropertyKey[]) => string): string[] {
+  const name = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const whole = [...issue.path, key];
+      return `${line(whole)}${whole.map(String).join('.')}: there is no such key${suggestion(key, issue.path)}`;
+    });
+  }
+  return [`${line(issue.path)}${name || 'the file'}: ${issue.message}`];
+}
+
+/** The keys that may stand there, for a misspelt one at the top. */
+function suggestion(_key: string, path: readonly PropertyKey[]): string {
+  return path.length > 0 ? '' : `; keys are ${Object.keys(targetSchema.shape).join(', ')}`;
+}

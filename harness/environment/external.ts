@@ -1,0 +1,230 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { mappingDriver } from '../clients/mapping.ts';
+import type { Driver } from '../clients/transport.ts';
+import { besideTarget, type Target } from '../config/target.ts';
+import { ROLES, type Role } from '../contract/http.ts';
+import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
+import { describeError, SyncproofError, UsageError } from '../core/errors.ts';
+import type { PartName } from '../record/history.ts';
+import type {
+  DatabaseAccess,
+  Environment,
+  EnvironmentOptions,
+  Instance,
+  Promises,
+  RedisAddress,
+  ServerAddress,
+  ServiceAccount,
+} from './environment.ts';
+import { checkTarget } from './external/check.ts';
+import { commandsOf } from './external/hooks.ts';
+import { offersOf } from './external/offers.ts';
+import { ExternalPart } from './external/part.ts';
+import { openJournal, stopwatch } from './journal.ts';
+import { expectStatus, pingPostgres, pingRedis } from './process/probes.ts';
+import { stoppable } from './stoppable.ts';
+
+/** For parts whose commands nobody gave. */
+const NO_HOOKS = { timeout_s: 30 } as const;
+const DAY_MS = 86_400_000;
+
+/**
+ * Somebody else's pipeline, as its target file describes it. Nothing is started; what cases stop is started again at the
+ * latest when this ends, by any way.
+ * @throws UnreachableError, UsageError: see `checkTarget`
+ */
+export async function startExternal(options: EnvironmentOptions & { target: Target }): Promise<Environment> {
+  const { target, recorder, signal } = options;
+  signal?.throwIfAborted();
+  const elapsed = stopwatch();
+  await using resources = new AsyncDisposableStack();
+  const id = `x${Math.random().toString(16).slice(2, 12)}`;
+  const journal = openJournal(recorder, id, 'external');
+  journal.note('starting');
+  try {
+    const folder = resources.adopt(await mkdtemp(join(tmpdir(), 'syncproof-external-')), (path) =>
+      rm(path, { recursive: true, force: true }),
+    );
+    const claims = await claimsOf(target);
+    const versions = { target: target.version ?? 'unknown', ...(await checkTarget(claims)) };
+    const parts = partsOf(target, claims);
+    resources.defer(() => restoreAll(Object.values(parts)));
+    const readyMs = elapsed();
+    journal.ready(readyMs, {}, versions);
+    const running = {
+      ...{ id, kind: 'external' as const, readyMs, parts, versions, folder, links: [] },
+      urls: claims.urls,
+      services: SERVICE_NAMES.filter((name) => claims.urls[name] !== undefined),
+      accounts: claims.accounts,
+      drivers: claims.drivers,
+      capabilities: offersOf(target),
+      promises: promisesOf(target),
+      registry: claims.registry,
+      logDirectory: options.logDirectory ?? folder,
+      redisAddress: () => claims.redis ?? missing('redis'),
+      databaseAccess: (service: 'admin' | 'query') => claims.databases[service] ?? missing(`postgres.${service}`),
+      startInstance: knownInstances(target),
+      ...(target.signing_key_file === undefined
+        ? {}
+        : { signingKey: () => readFile(besideTarget(target, target.signing_key_file ?? ''), 'utf8') }),
+    };
+    return await stoppable(running, resources.move(), journal, signal);
+  } catch (error) {
+    journal.note('failed', { detail: describeError(error) });
+    throw error;
+  }
+}
+
+function missing(what: string): never {
+  throw new SyncproofError(`The target file does not give ${what}`);
+}
+
+interface Claims {
+  urls: Readonly<Record<'admin' | 'query', string> & Partial<Record<ServiceName, string>>>;
+  accounts: Readonly<Record<'ADMIN', ServiceAccount> & Partial<Record<Role, ServiceAccount>>>;
+  drivers: readonly Driver[];
+  redis: RedisAddress | undefined;
+  databases: Readonly<Partial<Record<'admin' | 'query', DatabaseAccess>>>;
+  registry: { table: string; nameColumn: string };
+}
+
+async function claimsOf(target: Target): Promise<Claims> {
+  const { services, credentials, redis, postgres, mapping } = target;
+  const url = (name: ServiceName): string | undefined => services[name]?.url.replace(/\/+$/, '');
+  const urls = Object.fromEntries(
+    SERVICE_NAMES.flatMap((name) => (url(name) === undefined ? [] : [[name, url(name)]])),
+  );
+  const accounts = Object.fromEntries(
+    ROLES.flatMap((role) => {
+      const account = credentials[role];
+      return account === undefined
+        ? []
+        : [[role, { clientId: account.client_id, clientSecret: account.client_secret }]];
+    }),
+  );
+  const own = target.driver === undefined ? [] : [await loadDriver(besideTarget(target, target.driver))];
+  return {
+    urls: urls as Claims['urls'],
+    accounts: accounts as Claims['accounts'],
+    drivers: [...own, ...(Object.keys(mapping).length === 0 ? [] : [mappingDriver(mapping)])],
+    redis: redis === undefined ? undefined : redisAddressOf(redis.url),
+    databases: {
+      ...(postgres === undefined ? {} : { query: databaseAccessOf(postgres.query) }),
+      ...(postgres?.admin === undefined ? {} : { admin: databaseAccessOf(postgres.admin) }),
+    },
+    registry: {
+      table: postgres?.registry_table ?? 'files',
+      nameColumn: postgres?.registry_name_column ?? 'original_filename',
+    },
+  };
+}
+
+/** @throws UsageError unless the module's default export is a driver */
+async function loadDriver(path: string): Promise<Driver> {
+  let module: { default?: Partial<Driver> };
+  try {
+    module = await import(pathToFileURL(path).href);
+  } catch (cause) {
+    throw new UsageError(`Expected driver to be a module that can be loaded, got ${path}`, { cause });
+  }
+  if (typeof module.default?.send === 'function') return module.default as Driver;
+  throw new UsageError(`Expected the default export of ${path} to have a function send(call, next)`);
+}
+
+function redisAddressOf(url: string): RedisAddress {
+  const { hostname, port, username, password, protocol } = new URL(url);
+  return {
+    host: hostname,
+    port: Number(port || 6379),
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' ? { tls: true } : {}),
+  };
+}
+
+function databaseAccessOf(url: string): DatabaseAccess {
+  const { hostname, port, username, password, pathname } = new URL(url);
+  return {
+    host: hostname,
+    port: Number(port || 5432),
+    database: decodeURIComponent(pathname.slice(1)),
+    user: decodeURIComponent(username),
+    password: decodeURIComponent(password),
+  };
+}
+
+function promisesOf({ promises }: Target): Promises {
+  return {
+    syncMs: promises.sync_ms,
+    pendingRetryMs: promises.pending_retry_ms,
+    streamEntriesMax: promises.stream_entries_max,
+    uploadBytesMax: promises.upload_bytes_max ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+function partsOf(target: Target, { urls, redis, databases }: Claims): Readonly<Record<PartName, ExternalPart>> {
+  const part = (name: PartName, address: ServerAddress | undefined, probe: () => Promise<void>): ExternalPart => {
+    const hooks = target.control[name] ?? NO_HOOKS;
+    return new ExternalPart({
+      ...{ name, address, probe },
+      commands: commandsOf(hooks),
+      cwd: dirname(target.file),
+      timeoutMs: hooks.timeout_s * 1000,
+    });
+  };
+  const service = (name: ServiceName): ExternalPart => {
+    const url = urls[name];
+    if (url === undefined) return part(name, undefined, async () => {});
+    const { hostname, port, protocol } = new URL(url);
+    const address = { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
+    return part(name, address, async () => {
+      await expectStatus(`${url}/health/live`);
+    });
+  };
+  const database = databases.query;
+  return {
+    redis: part('redis', redis, async () => (redis === undefined ? undefined : pingRedis(redis))),
+    postgres: part('postgres', database, async () => (database === undefined ? undefined : pingPostgres(database))),
+    admin: service('admin'),
+    storage: service('storage'),
+    ingester: service('ingester'),
+    query: service('query'),
+  } satisfies Record<(typeof SERVER_NAMES)[number] | ServiceName, ExternalPart>;
+}
+
+/** Puts everything back, tries all, and says what could not be. */
+async function restoreAll(parts: readonly ExternalPart[]): Promise<void> {
+  const results = await Promise.allSettled(parts.map((part) => part.restore()));
+  const failed = results.flatMap((result, index) =>
+    result.status === 'rejected' ? [`${parts[index]?.name}: ${describeError(result.reason)}`] : [],
+  );
+  if (failed.length > 0) throw new SyncproofError(`Parts of the target were not put back: ${failed.join('; ')}`);
+}
+
+/** Instances that run anyway, handed out one by one; they stay when a case is done with them. */
+function knownInstances({ services }: Target): Environment['startInstance'] {
+  const taken = new Map<ServiceName, number>();
+  return async (service) => {
+    const urls = services[service].more ?? [];
+    const index = taken.get(service) ?? 0;
+    const url = urls[index];
+    if (url === undefined) throw new SyncproofError(`The target file names no more instances of ${service}`);
+    taken.set(service, index + 1);
+    const part = new ExternalPart({
+      ...{ name: service, commands: {}, cwd: '/', timeoutMs: DAY_MS, address: undefined },
+      probe: async () => {},
+    });
+    return {
+      name: `${service}-${index + 2}`,
+      service,
+      url: url.replace(/\/+$/, ''),
+      part,
+      async [Symbol.asyncDispose]() {
+        taken.set(service, (taken.get(service) ?? 1) - 1);
+      },
+    } satisfies Instance;
+  };
+}

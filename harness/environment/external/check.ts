@@ -1,0 +1,104 @@
+import { createPipelineClient } from '../../clients/pipeline.ts';
+import { connectPostgres } from '../../clients/postgres.ts';
+import { connectRedis } from '../../clients/redis.ts';
+import type { Driver } from '../../clients/transport.ts';
+import type { Role } from '../../contract/http.ts';
+import { READ_MODEL_TABLE, type ServiceName } from '../../contract/names.ts';
+import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
+import { memoryRecorder } from '../../record/writer.ts';
+import type { DatabaseAccess, RedisAddress, RegistryTable, ServiceAccount } from '../environment.ts';
+
+/** XAUTOCLAIM came with 6.2. */
+const REDIS_VERSION_MIN = [6, 2] as const;
+const ANSWER_TIMEOUT_MS = 5000;
+
+export interface Claimed {
+  urls: Readonly<Partial<Record<ServiceName, string>>>;
+  accounts: Readonly<Partial<Record<Role, ServiceAccount>>>;
+  drivers: readonly Driver[];
+  redis: RedisAddress | undefined;
+  databases: Readonly<Partial<Record<'admin' | 'query', DatabaseAccess>>>;
+  registry: RegistryTable;
+}
+
+/**
+ * Whether a target is what its file says, before a case finds out: services answer, accounts get tokens, Redis and
+ * PostgreSQL let us in and are new enough.
+ * @returns versions of the servers
+ * @throws UnreachableError for what nobody answers at, UsageError for what the file has wrong
+ */
+export async function checkTarget(claimed: Claimed): Promise<Record<string, string>> {
+  await checkServices(claimed);
+  const [redis, postgres] = await Promise.all([checkRedis(claimed), checkDatabases(claimed), checkAccounts(claimed)]);
+  return {
+    ...(redis === undefined ? {} : { redis }),
+    ...(postgres === undefined ? {} : { postgres }),
+  };
+}
+
+async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void> {
+  await using pipeline = createPipelineClient({ urls, accounts, drivers, recorder: memoryRecorder() });
+  await Promise.all(
+    (Object.entries(urls) as [ServiceName, string][]).map(async ([service, url]) => {
+      const { status, error } = await pipeline.live(service, { timeoutMs: ANSWER_TIMEOUT_MS });
+      if (status === undefined) throw new UnreachableError(`services.${service}: nobody answers at ${url} (${error})`);
+      if (status !== 200) {
+        throw new UnreachableError(
+          `services.${service}: ${url}/health/live answered ${status}, not 200; is it that service?`,
+        );
+      }
+    }),
+  );
+}
+
+async function checkAccounts({ urls, accounts, drivers }: Claimed): Promise<void> {
+  for (const role of Object.keys(accounts) as Role[]) {
+    await using pipeline = createPipelineClient({ urls, accounts, drivers, role, recorder: memoryRecorder() });
+    await pipeline.token().catch((cause: unknown) => {
+      throw new UsageError(`Expected credentials.${role} to get a token from ${urls.admin}: ${describeError(cause)}`);
+    });
+  }
+}
+
+async function checkRedis({ redis: address }: Claimed): Promise<string | undefined> {
+  if (address === undefined) return undefined;
+  const redis = connectRedis(address);
+  try {
+    const info = await redis.info('server').catch((cause: unknown) => {
+      const text = describeError(cause);
+      const where = `redis.url: ${address.host}:${address.port}`;
+      if (/NOAUTH|WRONGPASS|NOPERM/.test(text)) throw new UsageError(`${where} does not let us in: ${text}`);
+      throw new UnreachableError(`${where} does not answer: ${text}`);
+    });
+    const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    const [leastMajor, leastMinor] = REDIS_VERSION_MIN;
+    if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return version;
+    throw new UsageError(`Expected redis.url to lead to Redis ${REDIS_VERSION_MIN.join('.')} or newer, got ${version}`);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function checkDatabases({ databases, registry }: Claimed): Promise<string | undefined> {
+  const tables = { query: READ_MODEL_TABLE, admin: registry.table };
+  let version: string | undefined;
+  for (const [name, access] of Object.entries(databases) as ['admin' | 'query', DatabaseAccess][]) {
+    const database = connectPostgres(access);
+    const where = `postgres.${name}: ${access.user}@${access.host}:${access.port}/${access.database}`;
+    try {
+      const { rows } = await database.query<{ server_version: string }>('SHOW server_version');
+      version = rows[0]?.server_version.split(' ')[0];
+      await database.query(`SELECT FROM ${tables[name]} LIMIT 0`);
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      const text = describeError(error);
+      // Classes 28 (authorization), 3D (no such database), 42 (no right, no such table): PostgreSQL documentation, appendix A.
+      if (typeof code === 'string' && /^(28|3D|42)/.test(code)) throw new UsageError(`${where} is of no use: ${text}`);
+      throw new UnreachableError(`${where} does not answer: ${text}`);
+    } finally {
+      await database.end();
+    }
+  }
+  return version;
+}

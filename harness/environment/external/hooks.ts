@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { environmentWith } from '../../config/settings.ts';
+import type { ControlHooks } from '../../config/target.ts';
+import { SyncproofError } from '../../core/errors.ts';
+import type { PartName } from '../../record/history.ts';
+
+export const VERBS = ['kill', 'stop', 'start', 'pause', 'resume', 'wipe'] as const;
+export type Verb = (typeof VERBS)[number];
+
+/** A shell command per verb that the target file gives, directly or by naming what the part runs in. */
+export type Commands = Readonly<Partial<Record<Verb, string>>>;
+
+const KUBECTL_GRACE_S = 10;
+
+export function commandsOf(hooks: ControlHooks): Commands {
+  const { docker, compose, kubectl } = hooks;
+  const own = Object.fromEntries(VERBS.flatMap((verb) => (hooks[verb] === undefined ? [] : [[verb, hooks[verb]]])));
+  return {
+    ...(docker === undefined ? {} : dockerCommands('docker', quoted(docker))),
+    ...(compose === undefined ? {} : dockerCommands(composeProgram(compose), quoted(compose.service))),
+    ...(kubectl === undefined ? {} : kubectlCommands(kubectl)),
+    ...own,
+  };
+}
+
+function dockerCommands(program: string, name: string): Commands {
+  return {
+    kill: `${program} kill ${name}`,
+    stop: `${program} stop ${name}`,
+    start: `${program} start ${name}`,
+    pause: `${program} pause ${name}`,
+    resume: `${program} unpause ${name}`,
+  };
+}
+
+function composeProgram({ file, project }: NonNullable<ControlHooks['compose']>): string {
+  return ['docker compose', `-f ${quoted(file)}`, ...(project === undefined ? [] : [`-p ${quoted(project)}`])].join(
+    ' ',
+  );
+}
+
+/** A workload has no process of its own to kill: its pods are what is ended. */
+function kubectlCommands({ workload, namespace, context, replicas }: NonNullable<ControlHooks['kubectl']>): Commands {
+  const program = [
+    'kubectl',
+    ...(context === undefined ? [] : [`--context ${quoted(context)}`]),
+    ...(namespace === undefined ? [] : [`-n ${quoted(namespace)}`]),
+  ].join(' ');
+  const scale = (count: number): string => `${program} scale ${quoted(workload)} --replicas=${count}`;
+  const gone = `${program} wait --for=jsonpath='{.status.replicas}'=0 ${quoted(workload)} --timeout=${KUBECTL_GRACE_S}s`;
+  return {
+    kill: `${scale(0)} && ${program} delete pods -l "$(${program} get ${quoted(workload)} -o go-template='{{range $k, $v := .spec.selector.matchLabels}}{{$k}}={{$v}},{{end}}' | sed 's/,$//')" --force --grace-period=0`,
+    stop: `${scale(0)}; ${gone} || true`,
+    start: `${scale(replicas)} && ${program} rollout status ${quoted(workload)}`,
+  };
+}
+
+const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
+
+const OUTPUT_MAX = 2000;
+
+/**
+ * Runs one command to its end.
+ * @throws SyncproofError with the command, how it ended and the last of what it printed
+ */
+export async function runCommand(
+  command: string,
+  { part, verb, cwd, timeoutMs }: { part: PartName; verb: Verb; cwd: string; timeoutMs: number },
+): Promise<void> {
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd,
+    // A group of its own, so that a Ctrl-C meant for us does not cut off what puts the target back.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environmentWith({ SYNCPROOF_PART: part, SYNCPROOF_VERB: verb }),
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output = (output + chunk).slice(-OUTPUT_MAX);
+    });
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const name = `The command to ${verb} ${part} (${command})`;
+  const said = (): string => (output.trim() === '' ? '' : `: ${output.trim().split('\n').slice(-3).join(' | ')}`);
+  const timer = setTimeout(() => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    reject(new SyncproofError(`${name} did not end within ${timeoutMs} ms${said()}`));
+  }, timeoutMs);
+  child.once('error', (cause) => reject(new SyncproofError(`${name} cannot be run`, { cause })));
+  // `exit`, not `close`: a command may leave something running that keeps its output open, the part itself for one.
+  child.once('exit', (code, signal) => {
+    if (code === 0) resolve();
+    else reject(new SyncproofError(`${name} ended with ${code ?? signal}${said()}`));
+  });
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+  }
+}

@@ -1,0 +1,135 @@
+import { monotonicMs } from '../../core/clock.ts';
+import { SyncproofError, UnreachableError } from '../../core/errors.ts';
+import { pollUntil } from '../../core/poll.ts';
+import type { PartName } from '../../record/history.ts';
+import type { PartControl, ServerAddress } from '../environment.ts';
+import { connectError } from '../process/probes.ts';
+import { type Guard, guardWith } from './guard.ts';
+import { type Commands, runCommand, type Verb } from './hooks.ts';
+
+export interface ExternalPartOptions {
+  name: PartName;
+  commands: Commands;
+  /** Where it listens; undefined when the target file does not say: then nothing can be done to it. */
+  address: ServerAddress | undefined;
+  /** Throws until it answers. */
+  probe(): Promise<void>;
+  /** Commands run there. */
+  cwd: string;
+  timeoutMs: number;
+}
+
+/**
+ * A part of somebody else's pipeline, stopped and started by the target file's commands. It remembers what it did to it,
+ * so that `restore` can undo it: up ⇄ down, up ⇄ paused.
+ */
+export class ExternalPart implements PartControl {
+  readonly name: PartName;
+  readonly #options: ExternalPartOptions;
+  #state: 'up' | 'down' | 'paused' = 'up';
+  #guard: Guard | undefined;
+
+  constructor(options: ExternalPartOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  /** Without a process table to look into: whether something takes connections at its address. */
+  async running(): Promise<boolean> {
+    const { address } = this.#options;
+    if (address === undefined) return true;
+    return (await connectError(address)) === undefined;
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('kill');
+  }
+
+  async stop(): Promise<{ exitCode: number | null; ms: number }> {
+    const startedAt = monotonicMs();
+    await this.#end('stop');
+    // Nobody tells how it ended.
+    return { exitCode: null, ms: monotonicMs() - startedAt };
+  }
+
+  async start(): Promise<void> {
+    await this.#run('start');
+    await this.#untilAnswers();
+    this.#back();
+  }
+
+  async pause(): Promise<void> {
+    this.#guard ??= this.#guardWith('resume');
+    this.#state = 'paused';
+    await this.#run('pause');
+  }
+
+  async resume(): Promise<void> {
+    await this.#run('resume');
+    await this.#untilAnswers();
+    this.#back();
+  }
+
+  async wipe(): Promise<void> {
+    await this.#run('wipe');
+  }
+
+  async signalChild(): Promise<void> {
+    throw new SyncproofError(`Single processes of ${this.name} cannot be reached from here`);
+  }
+
+  async logs(): Promise<string> {
+    return '';
+  }
+
+  /** Undoes whatever is still done to it. */
+  async restore(): Promise<void> {
+    if (this.#state === 'down') await this.start();
+    else if (this.#state === 'paused') await this.resume();
+  }
+
+  async #end(verb: 'kill' | 'stop'): Promise<void> {
+    const { address, timeoutMs } = this.#options;
+    this.#guard ??= this.#guardWith('start');
+    this.#state = 'down';
+    await this.#run(verb);
+    if (address === undefined) return;
+    await pollUntil(async () => ((await connectError(address)) === undefined ? undefined : true), {
+      what: `${this.name} to be gone after ${verb}`,
+      timeoutMs,
+      intervalMs: 10,
+    });
+  }
+
+  async #untilAnswers(): Promise<void> {
+    const { probe, timeoutMs } = this.#options;
+    try {
+      await pollUntil(() => probe().then(() => true as const), {
+        what: `${this.name} to answer`,
+        timeoutMs,
+        intervalMs: 10,
+        intervalMsMax: 100,
+      });
+    } catch (cause) {
+      throw new UnreachableError(`${this.name} does not answer although its command has ended well`, { cause });
+    }
+  }
+
+  #back(): void {
+    this.#state = 'up';
+    this.#guard?.dismiss();
+    this.#guard = undefined;
+  }
+
+  #guardWith(verb: 'start' | 'resume'): Guard | undefined {
+    const command = this.#options.commands[verb];
+    return command === undefined ? undefined : guardWith(command, this.#options.cwd);
+  }
+
+  async #run(verb: Verb): Promise<void> {
+    const { commands, cwd, timeoutMs } = this.#options;
+    const command = commands[verb];
+    if (command === undefined) throw new SyncproofError(`The target file does not say how to ${verb} ${this.name}`);
+    await runCommand(command, { part: this.name, verb, cwd, timeoutMs });
+  }
+}
