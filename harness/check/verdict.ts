@@ -2,9 +2,12 @@ import type { Verdict } from '../record/history.ts';
 
 export const RUN_VERDICTS = [
   'conformant',
+  'as-expected',
+  'partial',
   'violation',
   'inconclusive',
   'unreachable',
+  'wrong-target',
   'nothing-selected',
   'harness-error',
 ] as const;
@@ -12,15 +15,18 @@ type RunVerdict = (typeof RUN_VERDICTS)[number];
 
 /** What ended a run from outside its cases. */
 export interface RunFailure {
-  kind: 'unreachable' | 'harness-error' | 'nothing-selected';
+  kind: 'unreachable' | 'wrong-target' | 'harness-error' | 'nothing-selected';
   reason: string;
 }
 
 const EXIT_CODES: Record<RunVerdict, number> = {
   conformant: 0,
+  'as-expected': 0,
   violation: 1,
   inconclusive: 2,
+  partial: 2,
   unreachable: 3,
+  'wrong-target': 4,
   'nothing-selected': 4,
   'harness-error': 5,
 };
@@ -29,7 +35,7 @@ const EXIT_CODES: Record<RunVerdict, number> = {
 const BY_SEVERITY: readonly Verdict[] = ['pass', 'xfail', 'skip', 'flaky', 'inconclusive', 'error', 'xpass', 'fail'];
 
 const VIOLATIONS: readonly Verdict[] = ['fail', 'xpass'];
-const UNDECIDED: readonly Verdict[] = ['inconclusive', 'skip', 'flaky'];
+const UNDECIDED: readonly Verdict[] = ['inconclusive', 'flaky'];
 
 /** The worst of the verdicts; `skip` when there is none. */
 export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
@@ -44,12 +50,14 @@ interface RunJudgement {
   unexpectedFindings?: number;
   failure?: RunFailure | undefined;
   interrupted?: boolean;
+  /** A run that skipped cases ends well all the same. */
+  allowPartial?: boolean;
 }
 
 /** The run's verdict and exit code. A violation outranks all; then what kept the run from being one. */
 export function judgeRun(run: RunJudgement): { verdict: RunVerdict; exitCode: number } {
   const verdict = verdictOf(run);
-  return { verdict, exitCode: EXIT_CODES[verdict] };
+  return { verdict, exitCode: verdict === 'partial' && run.allowPartial === true ? 0 : EXIT_CODES[verdict] };
 }
 
 /**
@@ -66,5 +74,8 @@ function verdictOf({ verdicts, unexpectedFindings = 0, failure, interrupted = fa
   if (failure !== undefined) return failure.kind;
   if (some(['error'])) return 'harness-error';
   if (interrupted || some(UNDECIDED)) return 'inconclusive';
-  return verdicts.length === 0 ? 'nothing-selected' : 'conformant';
+  if (verdicts.length === 0) return 'nothing-selected';
+  // A missing capability never makes for conformance, and a failure that is expected is still one.
+  if (some(['skip'])) return 'partial';
+  return some(['xfail']) ? 'as-expected' : 'conformant';
 }

@@ -1,22 +1,69 @@
-import { CASE_KEYS, isSelected, requirementOf } from '../../suites/spec/cases.ts';
-import { UsageError } from '../core/errors.ts';
+import { CASE_KEYS, CASES, isSelected, type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
+import type { Level, Tier } from '../../suites/spec/requirement.ts';
+import type { ExpectedFailure, Target } from '../config/target.ts';
+import { accessKindOf } from '../contract/capabilities.ts';
+import { describeError, UsageError } from '../core/errors.ts';
 
 const SUGGESTIONS_MAX = 5;
 /** Further apart than this, two ids are no misspelling of each other. */
 const DISTANCE_MAX = 3;
 
+/** What narrows a selection of cases; nothing means all. */
+export interface CaseFilter {
+  /** Requirement or case ids, or globs of them. */
+  ids?: readonly string[];
+  tiers?: readonly Tier[];
+  levels?: readonly Level[];
+  /** Capabilities, or kinds of access: a case that needs one of them. */
+  needs?: readonly string[];
+}
+
 /**
- * The keys of the cases that requirement or case ids select; all of them when there are none.
- * @throws UsageError for an id that selects nothing, with those that look like it
+ * The cases that pass the whole filter, in the ledger's order.
+ * @throws UsageError when nothing does, and for an id that selects nothing, with those that look like it
  */
+export function filterCases({ ids = [], tiers = [], levels = [], needs = [] }: CaseFilter): KeyedCase[] {
+  for (const id of ids) requireKnown(id);
+  const among = (wanted: readonly string[], has: readonly string[]): boolean =>
+    wanted.length === 0 || has.some((each) => wanted.includes(each));
+  const found = CASES.filter(
+    (each) =>
+      isSelected(each.key, ids) &&
+      among(tiers, [each.requirement.tier]) &&
+      among(levels, [each.requirement.level]) &&
+      among(needs, ['http', ...each.needs, ...each.needs.map(accessKindOf)]),
+  );
+  if (found.length === 0) throw new UsageError('Nothing is selected: no case passes all of these filters');
+  return found;
+}
+
+/** The keys of the cases that requirement or case ids select; all of them when there are none. */
 export function selectCases(ids: readonly string[]): readonly string[] {
-  for (const id of ids) {
-    if (CASE_KEYS.some((key) => isSelected(key, [id]))) continue;
-    const near = nearMatches(id, [...new Set([...CASE_KEYS.map(requirementOf), ...CASE_KEYS])]);
-    const hint = near.length === 0 ? '`syncproof cases` lists them all' : `did you mean ${near.join(', ')}?`;
-    throw new UsageError(`Expected --case to be the id of a requirement or case, got ${id}; ${hint}`);
+  return filterCases({ ids }).map(({ key }) => key);
+}
+
+/** What a target file says of the failure that it expects of a case. */
+export function expectedFailureOf(key: string, { xfail }: Target): ExpectedFailure | undefined {
+  return xfail.find(({ requirement }) => isSelected(key, [requirement]));
+}
+
+/** @throws UsageError where a target file expects the failure of what does not exist: it would do nothing, silently */
+export function requireKnownFailures({ xfail, file }: Target): void {
+  for (const { requirement } of xfail) {
+    try {
+      requireKnown(requirement);
+    } catch (cause) {
+      throw new UsageError(`xfail in ${file}: ${describeError(cause)}`, { cause });
+    }
   }
-  return CASE_KEYS.filter((key) => isSelected(key, ids));
+}
+
+/** @throws UsageError for an id that selects nothing */
+function requireKnown(id: string): void {
+  if (CASE_KEYS.some((key) => isSelected(key, [id]))) return;
+  const near = nearMatches(id, [...new Set([...CASE_KEYS.map(requirementOf), ...CASE_KEYS])]);
+  const hint = near.length === 0 ? '`syncproof list` shows them all' : `did you mean ${near.join(', ')}?`;
+  throw new UsageError(`Expected the id of a requirement or case, or a glob of them, got ${id}; ${hint}`);
 }
 
 /** Known ids that begin alike or differ by a few letters, the nearest first. */

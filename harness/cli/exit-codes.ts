@@ -11,9 +11,10 @@ export const EXIT = {
 
 export const EXIT_CODES_HELP = `
 Exit codes:
-  0  conformant       every case passed
+  0  conformant       every case passed, or failed as the target file expects
   1  violation        a requirement does not hold; outranks all the others
-  2  inconclusive     the evidence does not suffice for a verdict, or the run was interrupted
+  2  inconclusive     the evidence does not suffice for a verdict, the run was interrupted, or cases were skipped
+                      because the target lacks something (partial; --allow-partial makes that 0)
   3  unreachable      the pipeline, or a server it needs, could not be started or reached
   4  usage            a wrong option or setting, or nothing selected
   5  harness error    syncproof itself failed

@@ -3,9 +3,15 @@ import { Command, CommanderError } from 'commander';
 import { packageFacts } from '../config/settings.ts';
 import { describeError } from '../core/errors.ts';
 import { addBenchCommand } from './bench.ts';
-import { addCasesCommand } from './cases-command.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeForError } from './exit-codes.ts';
+import { addExplainCommand } from './explain.ts';
+import { addInitCommand } from './init.ts';
+import { addListCommand } from './list.ts';
+import { addMutantsCommand } from './mutants.ts';
+import { addPlanCommand } from './plan.ts';
+import { addRecheckCommand } from './recheck.ts';
 import { addReportCommand } from './report.ts';
+import { addRerunCommands } from './rerun.ts';
 import { addRunCommand } from './run.ts';
 import { refuseMisspeltSettings, SETTINGS_HELP } from './settings.ts';
 import { addStartCommand } from './start.ts';
@@ -24,17 +30,26 @@ function buildProgram(finish: (exitCode: number) => void): Command {
 Examples:
   $ syncproof run                      run everything and write reports/output/latest/index.html
   $ syncproof run --case RES-01        one requirement
+  $ syncproof init                     a target file for your pipeline, from the services that run
+  $ syncproof run --target target.yaml your pipeline instead of the reference
   $ syncproof start                    bring the pipeline up, to try by hand
   $ syncproof bench                    sync latency beside its floor
-  $ syncproof report reports/output/latest   write a run's reports again
+  $ syncproof explain RES-01           what it demands, why, and where to look when it fails
+  $ syncproof mutants                  does the suite find what it is for?
 ${SETTINGS_HELP}
 ${EXIT_CODES_HELP}`,
     );
   addRunCommand(program, finish);
   addStartCommand(program, finish);
   addBenchCommand(program, finish);
+  addRerunCommands(program, finish);
   addReportCommand(program, finish);
-  addCasesCommand(program, finish);
+  addRecheckCommand(program, finish);
+  addListCommand(program, finish);
+  addExplainCommand(program, finish);
+  addPlanCommand(program, finish);
+  addInitCommand(program, finish);
+  addMutantsCommand(program, finish);
   return program;
 }
 

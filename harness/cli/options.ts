@@ -1,4 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { LEVELS, type Level, TIERS, type Tier } from '../../suites/spec/requirement.ts';
+import { ACCESS_KINDS, CAPABILITIES } from '../contract/capabilities.ts';
 import { PROFILE_NAMES, type ProfileName } from '../contract/names.ts';
 import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
 
@@ -19,6 +21,12 @@ function oneOf<T extends string>(choices: readonly T[]): (value: string) => T {
     if (found !== undefined) return found;
     throw new InvalidArgumentError(`Expected one of ${choices.join(', ')}, got ${JSON.stringify(value)}.`);
   };
+}
+
+/** Parser of an option that takes an address. */
+export function httpUrl(value: string): string {
+  if (/^https?:$/.test(URL.parse(value)?.protocol ?? '')) return value;
+  throw new InvalidArgumentError(`Expected an http:// or https:// address, got ${JSON.stringify(value)}.`);
 }
 
 /** `--env`: what the pipeline runs in. */
@@ -52,4 +60,49 @@ export function reportOption(): Option {
   return new Option('--report <dir>', 'where reports go: <dir>/<run-id>/, and <dir>/latest')
     .env('SYNCPROOF_REPORT')
     .default('reports/output');
+}
+
+/** Parser of an option that may be given several times, with several values each. */
+function each<T>(parse: (value: string) => T): (value: string, before?: readonly T[]) => T[] {
+  return (value, before = []) => [...before, parse(value)];
+}
+
+export function caseOption(): Option {
+  return new Option('--case <id...>', "only these requirements or cases, e.g. SYNC-01 RES-01/killed 'PUB-*'").argParser(
+    each(String),
+  );
+}
+
+export function tierOption(): Option {
+  return new Option('--tier <tier...>', `only these tiers: ${TIERS.join(', ')}`).argParser(each(oneOf<Tier>(TIERS)));
+}
+
+export function levelOption(): Option {
+  return new Option('--level <level...>', `only these levels: ${LEVELS.join(', ')}`).argParser(
+    each(oneOf<Level>(LEVELS)),
+  );
+}
+
+export function needOption(): Option {
+  const needs: readonly string[] = [...ACCESS_KINDS, ...CAPABILITIES.keys()];
+  return new Option(
+    '--need <what...>',
+    `only what needs this: ${ACCESS_KINDS.join(', ')}, or a capability such as 'stop redis'`,
+  ).argParser(each(oneOf(needs)));
+}
+
+export function targetOption(): Option {
+  return new Option('--target <file>', 'the pipeline to judge, as a target file says; `syncproof init` writes one')
+    .env('SYNCPROOF_TARGET')
+    .conflicts(['env', 'profile']);
+}
+
+export function retriesOption(): Option {
+  return new Option('--retries <n>', 'try a case that does not pass again; one that passes then is flaky, never a pass')
+    .argParser(integerBetween(0, 10))
+    .default(0);
+}
+
+export function allowPartialOption(): Option {
+  return new Option('--allow-partial', 'exit with 0 although cases were skipped because the target lacks something');
 }

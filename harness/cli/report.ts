@@ -1,11 +1,14 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
+import { REQUIREMENTS, requirementsVersion } from '../../suites/spec/ledger.ts';
 import { UsageError } from '../core/errors.ts';
 import { readHistory } from '../record/writer.ts';
+import { readKillMatrix } from '../report/kill-matrix.ts';
+import type { RunResult } from '../report/result.ts';
 import { writeReports } from '../report/write.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
+import { writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
 import { summaryLines } from './summary.ts';
 import { shownPath } from './text.ts';
@@ -15,34 +18,42 @@ export function addReportCommand(program: Command, finish: (exitCode: number) =>
     .command('report')
     .description("Write a run's reports again from its history.jsonl, and judge it again.")
     .argument('[directory]', 'folder of the run', 'reports/output/latest')
+    .option('--json', 'write result.json to stdout, and everything else to stderr')
     .addHelpText(
       'after',
       `
 Examples:
   $ syncproof report                                     the latest run
   $ syncproof report reports/output/2026-01-31T09-30-00Z-ab12
+  $ syncproof report --json | jq .tiers
 ${EXIT_CODES_HELP}`,
     )
-    .action(async (directory: string) => finish(await report(directory)));
+    .action(async (directory: string, { json = false }: { json?: boolean }) => finish(await report(directory, json)));
 }
 
-async function report(directory: string): Promise<number> {
+async function report(directory: string, json: boolean): Promise<number> {
+  const result = await rewriteReports(directory);
+  using screen = openScreen(json ? process.stderr : process.stdout);
+  const index = shownPath(join(directory, 'index.html'));
+  for (const line of summaryLines(result, { report: index }, screen.paint)) screen.line(line);
+  if (json) writeJson(result);
+  return result.exitCode;
+}
+
+/** @throws UsageError for a folder without a history */
+export async function rewriteReports(directory: string): Promise<RunResult> {
   const historyPath = join(directory, 'history.jsonl');
-  try {
-    await access(historyPath);
-  } catch (cause) {
+  await access(historyPath).catch((cause: unknown) => {
     throw new UsageError(`Expected directory to hold a run's history.jsonl, got ${directory}`, { cause });
-  }
-  const result = await writeReports({
+  });
+  const killMatrix = await readKillMatrix(dirname(await realpath(directory)), requirementsVersion());
+  return writeReports({
     historyPath,
     outputDirectory: directory,
     requirements: REQUIREMENTS,
     complete: !(await wasInterrupted(historyPath)),
+    ...(killMatrix === undefined ? {} : { killMatrix }),
   });
-  using screen = openScreen(process.stdout);
-  const index = shownPath(join(directory, 'index.html'));
-  for (const line of summaryLines(result, { report: index }, screen.paint)) screen.line(line);
-  return result.exitCode;
 }
 
 async function wasInterrupted(historyPath: string): Promise<boolean> {

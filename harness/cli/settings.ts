@@ -5,6 +5,7 @@ import { table } from '../core/table.ts';
 /** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
 const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
   ['SYNCPROOF_ENV', 'default of --env'],
+  ['SYNCPROOF_TARGET', 'default of --target'],
   ['SYNCPROOF_PROFILE', 'default of --profile'],
   ['SYNCPROOF_SEED', 'default of --seed'],
   ['SYNCPROOF_REPORT', 'default of --report'],
@@ -16,6 +17,7 @@ const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
   ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
   ['SYNCPROOF_CLIENTS_FILE', 'accounts of the admin service, for docker compose'],
   ['CI', 'plain progress lines instead of live ones'],
+  ['GITHUB_ACTIONS', 'violations as annotations of the workflow'],
   ['NO_COLOR', 'no colours'],
 ];
 

@@ -1,6 +1,7 @@
 import { table } from '../core/table.ts';
+import { tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
-import { milliseconds, type Paint, paintVerdict, shellWord } from './text.ts';
+import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
 
 /** What a person wants to know when a run is over, as lines. */
 export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {
@@ -10,6 +11,7 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
     '',
     ...figures(result),
     '',
+    ...(result.tiers.length === 0 ? [] : [`Tiers:   ${tiersText(result.tiers)}`]),
     verdictLine(result, paint),
     `Report:  ${places.report}`,
     `Repeat:  ${result.run.command ?? 'unknown'}`,
@@ -114,7 +116,7 @@ function redisKillRows({ faults }: RunResult): string[][] {
 }
 
 function verdictLine(result: RunResult, paint: Paint): string {
-  const style = result.exitCode === 0 ? 'green' : result.verdict === 'inconclusive' ? 'yellow' : 'red';
+  const style = result.exitCode === 0 ? 'green' : result.exitCode === 2 ? 'yellow' : 'red';
   const counts = Object.entries(result.counts.cases)
     .filter(([, count]) => count > 0)
     .map(([verdict, count]) => `${count} ${verdict}`)
@@ -129,9 +131,14 @@ export function repeatCommand(options: {
   seed: number;
   profile: string;
   cases: readonly string[];
+  target?: string | undefined;
 }): string {
-  const words = ['npx', '-y', 'pnpm@12', 'test:e2e', '--env', options.env, '--seed', String(options.seed)];
-  if (options.profile !== 'default') words.push('--profile', options.profile);
+  const seed = ['--seed', String(options.seed)];
+  const words =
+    options.target === undefined
+      ? ['npx', '-y', 'pnpm@12', 'test:e2e', '--env', options.env, ...seed]
+      : ['syncproof', 'run', '--target', shownPath(options.target), ...seed];
+  if (options.target === undefined && options.profile !== 'default') words.push('--profile', options.profile);
   if (options.cases.length > 0) words.push('--case', ...options.cases);
   return words.map(shellWord).join(' ');
 }

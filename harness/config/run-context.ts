@@ -22,6 +22,8 @@ export const runContextSchema = z.object({
   cases: z.array(z.string()),
   /** Arguments for `node` before a service's main file: how a broken variant gets in. */
   nodeArguments: z.partialRecord(z.enum(SERVICE_NAMES), z.array(z.string())).optional(),
+  /** Statements that are run in a service's database once it is up: how one gets in that no source holds. */
+  sql: z.partialRecord(z.enum(['admin', 'query']), z.array(z.string())).optional(),
 });
 export type RunContext = z.infer<typeof runContextSchema>;
 

@@ -14,6 +14,11 @@ export function isContinuousIntegration(): boolean {
   return !['', '0', 'false', undefined].includes(process.env.CI);
 }
 
+/** True in a step of GitHub Actions, which turns some lines into annotations. */
+export function isGithubActions(): boolean {
+  return process.env.GITHUB_ACTIONS === 'true';
+}
+
 /** This process's environment with additions, for a child that must see the user's settings (DOCKER_HOST, REDIS_SERVER …). */
 export function environmentWith(additions: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   return { ...process.env, ...additions };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { CONTRACT_CALLS } from '../contract/calls.ts';
 import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
@@ -181,10 +181,16 @@ function substituted(value: unknown, keys: readonly (string | number)[]): unknow
 
 type Document = ReturnType<typeof parseDocument>;
 
+/** Where the key itself stands, or the innermost of those around it that stands anywhere. */
 function lineOf(document: Document, counter: LineCounter, keys: readonly PropertyKey[]): string {
   for (let length = keys.length; length > 0; length--) {
-    const node = document.getIn(keys.slice(0, length), true) as { range?: [number, number, number] } | undefined;
-    if (node?.range !== undefined) return `line ${counter.linePos(node.range[0]).line}: `;
+    const around = document.getIn(keys.slice(0, length - 1), true);
+    const key = String(keys[length - 1]);
+    const pair = isMap(around)
+      ? around.items.find((item) => isScalar(item.key) && String(item.key.value) === key)
+      : undefined;
+    const node = pair?.key ?? document.getIn(keys.slice(0, length), true);
+    if (isNode(node) && node.range) return `line ${counter.linePos(node.range[0]).line}: `;
   }
   return '';
 }

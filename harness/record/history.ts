@@ -61,6 +61,13 @@ export interface RunStarted extends Base {
   /** The command that repeats the run. */
   command: string;
   selected: readonly string[];
+  /** Of the suite, and of the ledger that it judges by. */
+  suiteVersion?: string;
+  requirementsVersion?: string;
+  /** The pipeline that is judged, where it is not the reference. */
+  target?: { name: string; version?: string; file: string };
+  retries?: number;
+  allowPartial?: boolean;
 }
 
 export interface RunFinished extends Base {

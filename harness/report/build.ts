@@ -4,8 +4,9 @@ import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
 import { buildOperations } from './build-operations.ts';
 import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
+import { buildTiers } from './build-tiers.ts';
 import { missedFindings } from './rejudge.ts';
-import { RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
+import { type KillMatrix, RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
 
 export interface BuildOptions {
   /** False when the caller knows that the run was cut short. */
@@ -16,6 +17,8 @@ export interface BuildOptions {
   requirements?: readonly RequirementText[];
   /** What is wrong with the history file itself, e.g. a broken line. */
   historyProblem?: string;
+  /** What was seen of the broken variants with the same ledger. */
+  killMatrix?: KillMatrix;
 }
 
 /** Folds a run's records into its result. Never throws for a torn or empty history: what is missing is said. */
@@ -51,6 +54,9 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       environment: started?.environment ?? null,
       versions: versionsOf(records),
       command: started?.command ?? null,
+      target: started?.target ?? null,
+      suiteVersion: started?.suiteVersion ?? null,
+      requirementsVersion: started?.requirementsVersion ?? null,
       complete: incomplete === undefined,
       ...(incomplete === undefined ? {} : { reason: incomplete }),
     },
@@ -59,7 +65,9 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       unexpectedFindings,
       failure: options.failure ?? brokenRunner(finished),
       interrupted,
+      allowPartial: started?.allowPartial ?? false,
     }),
+    tiers: buildTiers(options.requirements ?? [], requirements),
     counts: {
       requirements: countVerdicts(requirements),
       cases: countVerdicts(cases),
@@ -85,6 +93,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
         ...(detail === undefined ? {} : { detail }),
         case: key ?? null,
       })),
+    mutants: options.killMatrix ?? null,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Verdict } from '../record/history.ts';
-import type { Quantile, RunResult, RunVerdict } from './result.ts';
+import type { Quantile, RunResult, RunVerdict, TierResult } from './result.ts';
 
 /** A duration in the unit that reads best, three significant digits: `0.42 ms`, `12.5 ms`, `1.81 s`, `2 min 5 s`. */
 export function formatMs(ms: number): string {
@@ -53,9 +53,12 @@ export const VERDICT_LABELS: Record<Verdict, { sign: string; label: string; tone
 
 export const RUN_VERDICT_LABELS: Record<RunVerdict, { sign: string; label: string; tone: 'good' | 'bad' | 'warn' }> = {
   conformant: { sign: '✓', label: 'Conformant', tone: 'good' },
+  'as-expected': { sign: '✓', label: 'As expected', tone: 'good' },
+  partial: { sign: '–', label: 'Partial', tone: 'warn' },
   violation: { sign: '✕', label: 'Violation', tone: 'bad' },
   inconclusive: { sign: '?', label: 'Inconclusive', tone: 'warn' },
   unreachable: { sign: '!', label: 'Target unreachable', tone: 'warn' },
+  'wrong-target': { sign: '!', label: 'Target not as its file says', tone: 'warn' },
   'nothing-selected': { sign: '–', label: 'Nothing ran', tone: 'warn' },
   'harness-error': { sign: '!', label: 'Harness error', tone: 'warn' },
 };
@@ -73,6 +76,10 @@ export function verdictSentence({ verdict, requirements, counts, findings, run }
   switch (verdict) {
     case 'conformant':
       return `All ${of} hold, shown by ${plural(counts.cases.pass, 'passed case')}.`;
+    case 'as-expected':
+      return `Nothing failed that is not expected to: ${ids(['xfail'])} of ${of}.`;
+    case 'partial':
+      return `Nothing was found violated, but ${ids(['skip'])} could not be judged here, or not in full.`;
     case 'violation': {
       const undecided = ids(['inconclusive', 'error', 'flaky']);
       const violated =
@@ -83,7 +90,7 @@ export function verdictSentence({ verdict, requirements, counts, findings, run }
     }
     case 'inconclusive':
       return run.complete
-        ? `The evidence does not suffice for ${ids(['inconclusive', 'skip', 'flaky'])}; nothing was found violated.`
+        ? `The evidence does not suffice for ${ids(['inconclusive', 'flaky'])}; nothing was found violated.`
         : `The run did not come to its end${why}.`;
     case 'harness-error': {
       const errors = ids(['error']);
@@ -91,7 +98,26 @@ export function verdictSentence({ verdict, requirements, counts, findings, run }
     }
     case 'unreachable':
       return `The target, or a server it needs, could not be reached${why}.`;
+    case 'wrong-target':
+      return `The target is not what its file says${why}.`;
     case 'nothing-selected':
       return `No case ran, so nothing is shown${why}.`;
   }
+}
+
+const TIER_VERDICT_LABELS: Record<
+  TierResult['verdict'],
+  { sign: string; label: string; tone: 'good' | 'bad' | 'warn' }
+> = {
+  conformant: { sign: '✓', label: 'conformant', tone: 'good' },
+  violated: { sign: '✕', label: 'violated', tone: 'bad' },
+  inconclusive: { sign: '?', label: 'inconclusive', tone: 'warn' },
+  partial: { sign: '–', label: 'partial', tone: 'warn' },
+};
+
+/** `core conformant (31/31), resilient partial (5/11)`. */
+export function tiersText(tiers: readonly TierResult[]): string {
+  return tiers
+    .map(({ tier, verdict, passed, total }) => `${tier} ${TIER_VERDICT_LABELS[verdict].label} (${passed}/${total})`)
+    .join(', ');
 }

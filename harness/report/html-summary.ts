@@ -5,6 +5,7 @@ import {
   formatShare,
   plural,
   RUN_VERDICT_LABELS,
+  tiersText,
   VERDICT_LABELS,
   verdictSentence,
 } from './format.ts';
@@ -30,6 +31,8 @@ export function summarySection(result: RunResult): Markup {
 </div>
 <dl class="tiles">${tiles(result)}</dl>
 <dl class="card facts">
+${run.target !== null && html`<dt>Target</dt><dd>${run.target.name} ${run.target.version ?? ''}</dd>`}
+${result.tiers.length > 0 && html`<dt>Tiers</dt><dd>${tiersText(result.tiers)}</dd>`}
 <dt>Environment</dt><dd>${run.environment ?? 'unknown'}${versions.length > 0 && html` with ${versions.map(([name, version]) => `${name} ${version}`).join(', ')}`}</dd>
 <dt>Profile, seed</dt><dd>${run.profile ?? 'unknown'}, <span class="mono">${run.seed ?? 'unknown'}</span></dd>
 <dt>Started, took</dt><dd>${run.startedAt === null ? 'unknown' : html`<time datetime="${run.startedAt}">${run.startedAt.replace('T', ' ').replace(/\.\d+Z$|Z$/, ' UTC')}</time>`}, ${formatMs(run.durationMs)}</dd>

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { plural } from './format.ts';
 import { latencySection } from './html-latency.ts';
+import { mutantsSection } from './html-mutants.ts';
 import { requirementsSection } from './html-requirements.ts';
 import { SCRIPT, STYLE } from './html-style.ts';
 import { summarySection } from './html-summary.ts';
@@ -34,6 +35,7 @@ ${faultsSection(result)}
 ${operationsSection(result)}
 ${hopsSection(result)}
 ${figuresSection(result)}
+${mutantsSection(result)}
 </main>
 <footer>Drawn from <a href="result.json">result.json</a>, which is folded from <a href="history.jsonl">history.jsonl</a>. Also beside this file: <a href="junit.xml">junit.xml</a>, <a href="summary.md">summary.md</a>.</footer>
 <script>${trusted(SCRIPT)}</script>

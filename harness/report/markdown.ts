@@ -3,6 +3,7 @@ import {
   formatQuantile,
   formatShare,
   RUN_VERDICT_LABELS,
+  tiersText,
   VERDICT_LABELS,
   verdictSentence,
 } from './format.ts';
@@ -18,12 +19,14 @@ export function renderMarkdown(result: RunResult): string {
   return `${[
     `## ${sign} syncproof: ${label}`,
     cell(verdictSentence(result)),
+    result.tiers.length === 0 ? '' : cell(`Tiers: ${tiersText(result.tiers)}.`),
     aboutRun(result),
     findings(result),
     requirements(result),
     latency(result),
     faults(result),
     operations(result),
+    mutants(result),
     result.run.command === null ? '' : `Repeat it:\n\n${fenced(result.run.command)}`,
   ]
     .filter((part) => part !== '')
@@ -34,6 +37,7 @@ function aboutRun({ run }: RunResult): string {
   const versions = Object.entries(run.versions).map(([name, version]) => `${name} ${version}`);
   const parts = [
     `run ${run.id}`,
+    run.target === null ? undefined : `target ${run.target.name} ${run.target.version ?? ''}`.trim(),
     run.environment === null ? undefined : [run.environment, ...versions].join(', '),
     run.profile === null ? undefined : `profile ${run.profile}`,
     run.seed === null ? undefined : `seed ${run.seed}`,
@@ -106,6 +110,16 @@ function findings({ findings }: RunResult): string {
     );
   const more = findings.length > FINDINGS_MAX ? `\n- … and ${findings.length - FINDINGS_MAX} more` : '';
   return `### Findings\n\n${lines.join('\n')}${more}`;
+}
+
+function mutants({ mutants }: RunResult): string {
+  if (mutants === null) return '';
+  const survivors = mutants.trials.filter(({ killed }) => !killed);
+  const killed = `${mutants.trials.length - survivors.length} of ${mutants.trials.length} trials of broken variants were caught by the case named for them`;
+  const named = survivors.map(
+    (trial) => `- **survived** ${cell(trial.mutant)} (${cell(trial.case)}): ${cell(trial.defect)}`,
+  );
+  return `### Broken variants\n\n${killed}.${named.length === 0 ? '' : `\n\n${named.join('\n')}`}`;
 }
 
 function badge(verdict: RunResult['requirements'][number]['verdict']): string {

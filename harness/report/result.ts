@@ -117,6 +117,31 @@ const figureSchema = z.object({
   case: z.string().nullable(),
 });
 
+const TIER_VERDICTS = ['conformant', 'violated', 'inconclusive', 'partial'] as const;
+export const tierResultSchema = z.object({
+  tier: z.string(),
+  verdict: z.enum(TIER_VERDICTS).describe('partial: a MUST of it or below was skipped or not selected'),
+  passed: count.describe('MUST requirements of this tier alone that passed'),
+  total: count.describe('MUST requirements of this tier alone'),
+});
+
+export const killMatrixSchema = z.object({
+  madeAt: z.string().describe('wall clock, ISO 8601 UTC'),
+  suiteVersion: z.string(),
+  requirementsVersion: z.string(),
+  trials: z.array(
+    z.object({
+      mutant: z.string(),
+      defect: z.string(),
+      case: z.string().describe('named for it: must find it'),
+      verdict: z.union([verdictSchema, z.literal('none')]).describe('none: the case gave no verdict at all'),
+      killed: z.boolean().describe('only a violation kills: an error or too little evidence says nothing'),
+      reason: z.string(),
+      seconds: z.number().min(0),
+    }),
+  ),
+});
+
 export const runResultSchema = z.object({
   schemaVersion: z.literal(RESULT_SCHEMA_VERSION),
   run: z.object({
@@ -128,11 +153,20 @@ export const runResultSchema = z.object({
     environment: z.string().nullable(),
     versions: z.record(z.string(), z.string()),
     command: z.string().nullable().describe('repeats the run'),
+    target: z
+      .object({ name: z.string(), version: z.string().optional(), file: z.string() })
+      .nullable()
+      .describe('the pipeline that was judged; null for the reference'),
+    suiteVersion: z.string().nullable(),
+    requirementsVersion: z.string().nullable().describe('of the ledger: changes with any of its texts'),
     complete: z.boolean().describe('false when it was interrupted or its history is torn'),
     reason: z.string().optional().describe('why it is not complete'),
   }),
   verdict: z.enum(RUN_VERDICTS),
   exitCode: z.int().min(0).max(5),
+  tiers: z
+    .array(tierResultSchema)
+    .describe('in the order in which they build on each other; every MUST of the ledger counts, selected or not'),
   counts: z.object({
     requirements: z.record(verdictSchema, count),
     cases: z.record(verdictSchema, count),
@@ -147,9 +181,13 @@ export const runResultSchema = z.object({
   hops: z.array(hopSchema),
   faults: z.array(faultResultSchema),
   figures: z.array(figureSchema),
+  mutants: killMatrixSchema
+    .nullable()
+    .describe('how the suite itself was last tested, with this ledger; null when that was not seen'),
 });
 
 export type RunResult = z.infer<typeof runResultSchema>;
+export type KillMatrix = z.infer<typeof killMatrixSchema>;
 export type RunVerdict = RunResult['verdict'];
 export type Quantile = z.infer<typeof quantileSchema>;
 export type Distribution = { [K in keyof typeof distribution]: z.infer<(typeof distribution)[K]> };
@@ -158,5 +196,6 @@ export type LatencySample = z.infer<typeof latencySampleSchema>;
 export type OperationSeries = z.infer<typeof operationSeriesSchema>;
 export type HopSeries = z.infer<typeof hopSchema>;
 export type CaseResult = z.infer<typeof caseResultSchema>;
+export type TierResult = z.infer<typeof tierResultSchema>;
 export type RequirementResult = z.infer<typeof requirementResultSchema>;
 export type FaultResult = z.infer<typeof faultResultSchema>;

@@ -4,12 +4,13 @@ import type { RunFailure } from '../check/index.ts';
 import { describeError } from '../core/errors.ts';
 import type { HistoryRecord } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
+import { badgeOf, renderBadge } from './badge.ts';
 import { buildResult } from './build.ts';
 import type { RequirementText } from './build-requirements.ts';
 import { renderHtml } from './html.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
-import { type RunResult, runResultSchema } from './result.ts';
+import { type KillMatrix, type RunResult, runResultSchema } from './result.ts';
 
 export interface ReportOptions {
   /** The run's `history.jsonl`; may be torn, empty or absent. */
@@ -22,13 +23,20 @@ export interface ReportOptions {
   failure?: RunFailure;
   /** The ledger, for the requirements' order and texts. */
   requirements?: readonly RequirementText[];
+  /** What was seen of the broken variants with the same ledger. */
+  killMatrix?: KillMatrix;
 }
 
-const WRITERS: Record<string, (result: RunResult) => string> = {
+/** Undefined: this run has no such report. */
+const WRITERS: Record<string, (result: RunResult) => string | undefined> = {
   'result.json': (result) => `${JSON.stringify(runResultSchema.parse(result))}\n`,
   'index.html': renderHtml,
   'junit.xml': renderJunit,
   'summary.md': renderMarkdown,
+  'badge.svg': (result) => {
+    const badge = badgeOf(result);
+    return badge === undefined ? undefined : renderBadge(badge);
+  },
 };
 
 /**
@@ -42,12 +50,14 @@ export async function writeReports(options: ReportOptions): Promise<RunResult> {
     complete: options.complete,
     ...(options.failure === undefined ? {} : { failure: options.failure }),
     ...(options.requirements === undefined ? {} : { requirements: options.requirements }),
+    ...(options.killMatrix === undefined ? {} : { killMatrix: options.killMatrix }),
     ...(problem === undefined ? {} : { historyProblem: problem }),
   });
   await mkdir(options.outputDirectory, { recursive: true });
   const writes = Object.entries(WRITERS).map(async ([name, render]) => {
     try {
-      await writeWhole(join(options.outputDirectory, name), render(result));
+      const content = render(result);
+      if (content !== undefined) await writeWhole(join(options.outputDirectory, name), content);
     } catch (cause) {
       throw new Error(`Could not write ${name}: ${describeError(cause)}`, { cause });
     }

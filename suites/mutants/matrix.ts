@@ -1,17 +1,8 @@
-import type { HistoryRecord, Verdict } from '../../harness/index.ts';
+import type { HistoryRecord } from '../../harness/index.ts';
+import type { KillMatrix } from '../../harness/report/result.ts';
 import type { Mutant } from './mutant.ts';
 
-/** What one case said about one mutant; `none` when it gave no verdict at all. */
-export interface Trial {
-  mutant: string;
-  defect: string;
-  case: string;
-  verdict: Verdict | 'none';
-  /** Only a violation kills: an error or too little evidence says nothing about the mutant. */
-  killed: boolean;
-  reason: string;
-  seconds: number;
-}
+export type Trial = KillMatrix['trials'][number];
 
 /** Reads the verdicts about a mutant from the history of its run. */
 export function judgeMutant(mutant: Mutant, history: readonly HistoryRecord[]): Trial[] {

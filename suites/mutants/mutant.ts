@@ -1,28 +1,40 @@
-import type { ServiceName } from '../../harness/contract/names.ts';
+import { z } from 'zod';
+import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import type { CaseKey } from '../spec/cases.ts';
 
-/** One exact change of a source file. */
-export interface Edit {
-  /** Relative to the project's folder. */
-  file: string;
-  /** Occurs exactly once in the file. */
-  find: string;
-  replace: string;
-}
+const editSchema = z
+  .strictObject({
+    file: z.string().min(1).describe("relative to the project's folder"),
+    find: z.string().min(1).describe('occurs exactly once in the file'),
+    replace: z.string(),
+  })
+  .describe('one exact change of a source file');
 
-/** A broken variant of the reference: small, exact, applied when a service loads, never a flag in its own code. */
-export interface Mutant {
-  id: string;
-  /** What is wrong with it. */
-  defect: string;
-  /** The services that load it; the others run as they are. */
-  services: readonly ServiceName[];
-  /** Each of these must answer it with the verdict `fail`. */
-  caughtBy: readonly CaseKey[];
-  edits: readonly Edit[];
-  /**
-   * It compares nothing with the registry either. For defects that lose events: the reference would notice and mend what
-   * they lost, so that from outside nothing is wrong.
-   */
-  unrepaired?: true;
-}
+export const mutantSchema = z
+  .strictObject({
+    id: z.string().regex(/^[a-z0-9-]+$/, 'must be lower-case letters, digits and hyphens'),
+    defect: z.string().min(1).describe('what is wrong with it'),
+    services: z.array(z.enum(SERVICE_NAMES)).describe('the services that load it; the others run as they are'),
+    caughtBy: z
+      .array(z.string().min(1) as unknown as z.ZodType<CaseKey>)
+      .min(1)
+      .describe('each of these must answer it with the verdict fail'),
+    edits: z.array(editSchema).default([]),
+    sql: z
+      .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
+      .optional()
+      .describe("statements that are run in a service's database once it is up"),
+    unrepaired: z
+      .literal(true)
+      .optional()
+      .describe(
+        'it compares nothing with the registry either: for defects that lose events, which the reference would notice and mend, so that from outside nothing is wrong',
+      ),
+  })
+  .describe('a broken variant of the reference: small, exact, applied when a service loads, never a flag in its code');
+
+/** One exact change of a source file. */
+export type Edit = z.output<typeof editSchema>;
+
+/** A broken variant of the reference. */
+export type Mutant = Readonly<z.output<typeof mutantSchema>>;

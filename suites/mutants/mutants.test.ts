@@ -3,12 +3,13 @@ import { CASE_KEYS } from '../spec/cases.ts';
 import { REQUIREMENTS } from '../spec/ledger.ts';
 import { applyEdit, mutatedSources } from './edits.ts';
 import { judgeMutant } from './matrix.ts';
-import { MUTANTS, mutantById } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
+import { MUTANTS, mutantsOf } from './mutants.ts';
 
 describe('the broken variants', () => {
   test('have ids of their own', () => {
     expect(new Set(MUTANTS.map(({ id }) => id)).size).toBe(MUTANTS.length);
-    expect(() => mutantById('no-such-mutant')).toThrow('no-such-mutant');
+    expect(() => mutantsOf(['no-such-mutant'])).toThrow('no-such-mutant');
   });
 
   test.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s still fits the sources', (_id, mutant) => {
@@ -29,7 +30,7 @@ describe('the broken variants', () => {
   });
 
   test('are killed by a violation only', () => {
-    const mutant = { id: 'm', defect: 'd', services: [], caughtBy: ['SYNC-01', 'UP-02'], edits: [] } as const;
+    const mutant: Mutant = { id: 'm', defect: 'd', services: [], caughtBy: ['SYNC-01', 'UP-02'], edits: [] };
     const finished = { type: 'case-finished', at: 1, requirement: 'SYNC-01', title: 't', durationMs: 1 } as const;
     const trials = judgeMutant(mutant, [
       { ...finished, case: 'SYNC-01', verdict: 'fail', reason: 'not found', evidence: {}, floor: {} },

@@ -1,3 +1,5 @@
+import { matchesGlob } from 'node:path';
+import { UsageError } from '../../harness/index.ts';
 import type { Mutant } from './mutant.ts';
 import { AUTH_MUTANTS } from './variants/auth.ts';
 import { CONSUMER_MUTANTS } from './variants/consumer.ts';
@@ -25,9 +27,16 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERY_MUTANTS,
 ];
 
-/** @throws when there is no such variant, naming those there are */
-export function mutantById(id: string): Mutant {
-  const found = MUTANTS.find((mutant) => mutant.id === id);
-  if (found !== undefined) return found;
-  throw new Error(`Expected a mutant's id, one of ${MUTANTS.map((mutant) => mutant.id).join(', ')}; got ${id}`);
+/**
+ * The variants that ids, or globs of them, name; all without one.
+ * @throws UsageError for an id that names none of `among`, with those there are
+ */
+export function mutantsOf(ids: readonly string[], among: readonly Mutant[] = MUTANTS): readonly Mutant[] {
+  const unknown = ids.find((id) => !among.some((mutant) => matchesGlob(mutant.id, id)));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `Expected a broken variant's id, one of ${among.map((mutant) => mutant.id).join(', ')}; got ${unknown}`,
+    );
+  }
+  return ids.length === 0 ? among : among.filter((mutant) => ids.some((id) => matchesGlob(mutant.id, id)));
 }

@@ -48,7 +48,7 @@ export const LAW: ImportLaw = {
       'harness/environment',
       'harness/faults',
     ],
-    // The command line knows the ledger, which is data, to check ids and to name requirements in reports.
+    // The command line knows the ledger and the broken variants, which are data: to check ids, to name them in reports.
     'harness/cli': [
       'harness/core',
       'harness/contract',
@@ -58,7 +58,9 @@ export const LAW: ImportLaw = {
       'harness/environment',
       'harness/scenario',
       'harness/report',
+      'harness/check',
       'suites/spec',
+      'suites/mutants',
     ],
     'harness/index.ts': [ANYWHERE],
     'services/common': ['harness/contract'],
@@ -95,6 +97,7 @@ export const LAW: ImportLaw = {
       'services/ingester',
       'services/storage',
       'services/query',
+      'suites/mutants',
       'suites/self',
     ],
     // Services.
@@ -116,9 +119,9 @@ export const LAW: ImportLaw = {
     ajv: ['suites/self'],
     'fast-check': ['suites/self'],
     'oxc-parser': ['suites/self'],
-    yaml: ['harness/config'],
+    yaml: ['harness/config', 'suites/self'],
   },
-  computed: ['harness/environment/external.ts'],
+  computed: ['harness/environment/external.ts', 'suites/mutants/from.ts'],
 };
 
 /** The room a file lives in: the first two folders of its path, or the file itself where it lives in none. */

@@ -78,11 +78,12 @@ describe('the roll-up of verdicts', () => {
 
   test.each<[Verdict[], string, number]>([
     [['pass', 'pass'], 'conformant', 0],
-    [['pass', 'xfail'], 'conformant', 0],
+    [['pass', 'xfail'], 'as-expected', 0],
     [['pass', 'fail', 'error', 'inconclusive'], 'violation', 1],
     [['pass', 'xpass'], 'violation', 1],
     [['pass', 'inconclusive'], 'inconclusive', 2],
-    [['pass', 'skip'], 'inconclusive', 2],
+    [['pass', 'skip'], 'partial', 2],
+    [['pass', 'flaky', 'skip'], 'inconclusive', 2],
     [['pass', 'error', 'inconclusive'], 'harness-error', 5],
     [[], 'nothing-selected', 4],
   ])('%j gives %s, exit code %i', (verdicts, verdict, exitCode) => {

@@ -1,3 +1,4 @@
+import { matchesGlob } from 'node:path';
 import { REQUIREMENTS, type RequirementId } from './ledger.ts';
 import type { Case, Requirement } from './requirement.ts';
 
@@ -19,7 +20,7 @@ export interface CaseFile {
   seconds: number;
 }
 
-const CASES: readonly KeyedCase[] = REQUIREMENTS.flatMap((requirement) =>
+export const CASES: readonly KeyedCase[] = REQUIREMENTS.flatMap((requirement) =>
   requirement.cases.map(
     (entry): KeyedCase => ({
       ...entry,
@@ -50,9 +51,9 @@ export function requirementOf(key: string): string {
   return key.split('/', 1)[0] ?? key;
 }
 
-/** Whether a selection (requirement or case ids; empty means all) asks for a case. */
+/** Whether a selection (requirement or case ids, or globs of them; empty means all) asks for a case. */
 export function isSelected(key: string, selection: readonly string[]): boolean {
-  return selection.length === 0 || selection.includes(key) || selection.includes(requirementOf(key));
+  return selection.length === 0 || selection.some((id) => matchesGlob(key, id) || matchesGlob(requirementOf(key), id));
 }
 
 /** The files that hold at least one selected case, the longest first. */

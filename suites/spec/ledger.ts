@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { AUTH } from './auth.ts';
 import { CONSUMER } from './consumer.ts';
 import { DATA } from './data.ts';
@@ -41,3 +42,12 @@ export function requirementById(id: string): Requirement {
 
 /** Ids of requirements that were given up; none of them may come back with another meaning. */
 export const RETIRED_IDS: readonly string[] = [];
+
+/** Changes with the ledger: the newest version that added to it, and a digest of all that it says. */
+export function requirementsVersion(): string {
+  const newest = REQUIREMENTS.map(({ since }) => since)
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .at(-1);
+  const digest = createHash('sha256').update(JSON.stringify(REQUIREMENTS)).digest('hex');
+  return `${newest}-${digest.slice(0, 8)}`;
+}

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  connectPostgres,
   type Environment,
   type EnvironmentOptions,
   isOwn,
@@ -57,7 +58,26 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
     ...choices,
   };
-  return inTurn(() => startEnvironment(options));
+  return inTurn(async () => {
+    const environment = await startEnvironment(options);
+    await runStatements(environment);
+    return environment;
+  });
+}
+
+/** How a broken variant gets in that is none of the sources: the run's context says what to do to a database. */
+async function runStatements(environment: Environment): Promise<void> {
+  const { sql = {} } = currentRun().context;
+  for (const service of ['admin', 'query'] as const) {
+    const statements = sql[service] ?? [];
+    if (statements.length === 0) continue;
+    const database = connectPostgres(environment.databaseAccess(service));
+    try {
+      for (const statement of statements) await database.query(statement);
+    } finally {
+      await database.end();
+    }
+  }
 }
 
 /** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */

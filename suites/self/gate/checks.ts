@@ -133,7 +133,7 @@ export function slowChecks(folder: string): readonly Check[] {
       name: 'mutants',
       what: 'broken variants that the suite must catch',
       program: 'node',
-      arguments: ['suites/mutants/run.ts'],
+      arguments: ['harness/cli/main.ts', 'mutants', '--report', 'reports/output'],
       count: countMutants,
       loud: true,
     },

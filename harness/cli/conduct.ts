@@ -1,0 +1,228 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { REQUIREMENTS, requirementsVersion } from '../../suites/spec/ledger.ts';
+import type { RunContext } from '../config/run-context.ts';
+import { isGithubActions, packageFacts } from '../config/settings.ts';
+import type { Target } from '../config/target.ts';
+import type { ProfileName } from '../contract/names.ts';
+import { monotonicMs } from '../core/clock.ts';
+import { describeError, UnreachableError, UsageError } from '../core/errors.ts';
+import type { EnvironmentKind } from '../environment/environment.ts';
+import { startExternal } from '../environment/external.ts';
+import { prepareServers } from '../environment/servers/prepare.ts';
+import { openHistory, type Recorder } from '../record/writer.ts';
+import { readKillMatrix } from '../report/kill-matrix.ts';
+import type { RunResult } from '../report/result.ts';
+import { writeReports } from '../report/write.ts';
+import { annotations } from './annotations.ts';
+import { selectCases } from './cases.ts';
+import { EXIT, exitCodeForError } from './exit-codes.ts';
+import { followHistory } from './follow.ts';
+import { onInterrupt } from './interrupt.ts';
+import { writeJson } from './output.ts';
+import { applyRecord, emptyState, liveLines } from './progress.ts';
+import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts';
+import { openScreen, type Screen } from './screen.ts';
+import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
+import { repeatCommand, summaryLines } from './summary.ts';
+import { shownPath } from './text.ts';
+
+/** Everything that decides what a run does. */
+export interface RunPlan {
+  kind: EnvironmentKind;
+  /** Why this kind, for people. */
+  reason: string;
+  profile: ProfileName;
+  seed: number;
+  /** Requirement or case ids; none means all. */
+  wanted: readonly string[];
+  target?: Target;
+  retries: number;
+  allowPartial: boolean;
+  reportDirectory: string;
+  keep: boolean;
+  json: boolean;
+}
+
+/** Runs the suite, writes all reports, and gives the exit code. */
+export async function conduct(plan: RunPlan): Promise<number> {
+  const { kind, target, seed, profile, wanted } = plan;
+  const cases = selectCases(wanted);
+  using screen = openScreen(plan.json ? process.stderr : process.stdout);
+  // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
+  if (kind === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
+  const folder = await createRunFolder(plan.reportDirectory);
+  const what =
+    target === undefined ? `${kind} (${plan.reason})   profile: ${profile}` : `${target.name} (${plan.reason})`;
+  screen.line(`Environment: ${what}   seed: ${seed}`);
+
+  const originMs = monotonicMs();
+  using history = openHistory(folder.historyPath, originMs);
+  history.record({
+    type: 'run-started',
+    runId: folder.runId,
+    startedAt: new Date().toISOString(),
+    seed,
+    profile,
+    environment: kind,
+    command: repeatCommand({ ...plan, env: kind, cases: wanted, target: target?.file }),
+    selected: cases,
+    suiteVersion: packageFacts().version,
+    requirementsVersion: requirementsVersion(),
+    retries: plan.retries,
+    allowPartial: plan.allowPartial,
+    ...(target === undefined ? {} : { target: targetFacts(target) }),
+  });
+  if (target !== undefined) {
+    const code = await refuseBadTarget(target, { plan, folder, history, screen });
+    if (code !== undefined) return code;
+  }
+  const context: RunContext = {
+    runId: folder.runId,
+    originMs,
+    seed,
+    profile,
+    environment: kind,
+    ...(target === undefined ? {} : { target: target.file }),
+    retries: plan.retries,
+    historyPath: folder.historyPath,
+    outputDirectory: folder.directory,
+    keep: plan.keep,
+    cases: [...wanted],
+  };
+  await writeFile(folder.contextPath, JSON.stringify(context, null, 2));
+
+  const { end, interrupted } = await superviseSuite(folder, originMs, screen);
+  history.record({
+    type: 'run-finished',
+    interrupted: interrupted !== undefined,
+    ...(interrupted === undefined ? {} : { reason: interrupted }),
+  });
+  await rm(folder.contextPath, { force: true });
+  return finishRun(folder, { history, end, interrupted: interrupted !== undefined, json: plan.json, screen });
+}
+
+function targetFacts({ name, version, file }: Target): { name: string; version?: string; file: string } {
+  return { name, ...(version === undefined ? {} : { version }), file: shownPath(file) };
+}
+
+/** Asks the target once before the cases do: what is wrong with it or its file is then said once, with a report. */
+async function refuseBadTarget(
+  target: Target,
+  { plan, folder, history, screen }: { plan: RunPlan; folder: RunFolder; history: Recorder; screen: Screen },
+): Promise<number | undefined> {
+  try {
+    await using _environment = await startExternal({
+      kind: 'external',
+      profile: plan.profile,
+      recorder: history,
+      target,
+    });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UnreachableError) && !(error instanceof UsageError)) throw error;
+    const reason = describeError(error);
+    history.record({ type: 'run-finished', interrupted: false, reason });
+    const result = await writeReports({
+      historyPath: folder.historyPath,
+      outputDirectory: folder.directory,
+      complete: false,
+      failure: { kind: error instanceof UnreachableError ? 'unreachable' : 'wrong-target', reason },
+      requirements: REQUIREMENTS,
+    });
+    const latest = await pointLatestAt(folder);
+    screen.line(screen.paint('red', reason));
+    screen.line(`Report:  ${shownPath(join(latest, 'index.html'))}`);
+    if (plan.json) writeJson(result);
+    return exitCodeForError(error);
+  }
+}
+
+/** Starts the suite and shows what it does, until it ends by itself or is interrupted. */
+async function superviseSuite(
+  folder: RunFolder,
+  originMs: number,
+  screen: Screen,
+): Promise<{ end: SuiteEnd; interrupted: string | undefined }> {
+  const state = emptyState();
+  const done = new AbortController();
+  const followed = followHistory(
+    folder.historyPath,
+    (record) => {
+      const line = applyRecord(state, record, screen.paint);
+      if (line !== undefined) screen.line(line);
+    },
+    done.signal,
+  );
+  screen.live(() => liveLines(state, monotonicMs() - originMs, screen.paint));
+
+  await using suite = startSuite({
+    arguments: suiteArguments(),
+    contextPath: folder.contextPath,
+    logPath: join(folder.logDirectory, 'vitest.log'),
+  });
+  using interrupt = onInterrupt(() => suite.kill());
+  const stopped = new Promise<SuiteEnd>((resolve, reject) => {
+    interrupt.signal.addEventListener('abort', () => {
+      screen.line(screen.paint('yellow', 'Stopping: the report follows. Press Ctrl-C again to kill.'));
+      suite.stop().then(resolve, reject);
+    });
+  });
+  const end = await Promise.race([suite.ended, stopped]);
+  done.abort();
+  await followed;
+  screen.clear();
+  const interrupted = interrupt.signal.aborted ? describeError(interrupt.signal.reason) : undefined;
+  return { end, interrupted };
+}
+
+interface RunEnd {
+  history: Recorder;
+  end: SuiteEnd;
+  interrupted: boolean;
+  json: boolean;
+  screen: Screen;
+}
+
+async function finishRun(folder: RunFolder, { history, end, interrupted, json, screen }: RunEnd): Promise<number> {
+  const killMatrix = await readKillMatrix(dirname(folder.directory), requirementsVersion());
+  const write = (): Promise<RunResult> =>
+    writeReports({
+      historyPath: folder.historyPath,
+      outputDirectory: folder.directory,
+      complete: !interrupted,
+      requirements: REQUIREMENTS,
+      ...(killMatrix === undefined ? {} : { killMatrix }),
+    });
+  let result = await write();
+  const reason = interrupted ? undefined : whyCrashed(end, result);
+  if (reason !== undefined) {
+    // Into the history too: whoever judges it again must come to the same end. The last such record counts.
+    history.record({ type: 'run-finished', interrupted: false, reason });
+    result = await write();
+  }
+  const latest = await pointLatestAt(folder);
+  const report = shownPath(join(latest, 'index.html'));
+  for (const line of summaryLines(result, { report }, screen.paint)) screen.line(line);
+  if (result.exitCode === EXIT.harnessError && end.stderrTail.length > 0) {
+    screen.line(`\nLast lines of the test runner (all: ${shownPath(join(folder.logDirectory, 'vitest.log'))}):`);
+    for (const line of end.stderrTail) screen.line(screen.paint('dim', `  ${line}`));
+  }
+  if (isGithubActions()) for (const line of annotations(result)) screen.line(line);
+  if (json) writeJson(result);
+  return result.exitCode;
+}
+
+/** The runner exits with a failure when a case failed; anything else it can say by its exit means that it broke. */
+function whyCrashed({ exitCode, signal }: SuiteEnd, result: RunResult): string | undefined {
+  if (exitCode === null) return `The test runner was ended by ${signal ?? 'an error'}`;
+  if (exitCode === 0 || !result.counts.cases.pass || !everyCaseWell(result)) return undefined;
+  return `The test runner exited with ${exitCode} although no case failed`;
+}
+
+function everyCaseWell({ counts: { cases }, exitCode }: RunResult): boolean {
+  const { pass, skip, xfail, ...others } = cases;
+  return (
+    Object.values(others).every((count) => count === 0) && exitCode !== EXIT.harnessError && pass + skip + xfail > 0
+  );
+}

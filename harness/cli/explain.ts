@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import { MUTANTS } from '../../suites/mutants/mutants.ts';
+import { type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
+import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import { CAPABILITIES } from '../contract/capabilities.ts';
+import { filterCases } from './cases.ts';
+import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
+import { requirementData } from './list.ts';
+import { writeJson } from './output.ts';
+import { openScreen } from './screen.ts';
+import type { Paint } from './text.ts';
+
+export function addExplainCommand(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('explain')
+    .description('Say all about a requirement: why it matters, how it is provoked, what to look at when it fails.')
+    .argument('<id>', 'a requirement or one case of it, or a glob of them')
+    .option('--json', 'as data')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ syncproof explain PUB-01
+  $ syncproof explain RES-01/killed
+  $ syncproof explain REC-06 --json | jq -r '.[0].look'
+${EXIT_CODES_HELP}`,
+    )
+    .action((id: string, { json = false }: { json?: boolean }) => {
+      explain(id, json);
+      finish(EXIT.conformant);
+    });
+}
+
+function explain(id: string, json: boolean): void {
+  const byRequirement = [...Map.groupBy(filterCases({ ids: [id] }), ({ requirement }) => requirement)];
+  if (json) {
+    writeJson(
+      byRequirement.map(([requirement, cases]) => ({
+        ...requirementData(requirement, cases),
+        mutants: mutantsAgainst(requirement.id).map(({ id: mutant, defect }) => ({ mutant, defect })),
+      })),
+    );
+    return;
+  }
+  using screen = openScreen(process.stdout);
+  const texts = byRequirement.map(([requirement, cases]) => explanation(requirement, cases, screen.paint));
+  screen.line(texts.join('\n\n'));
+}
+
+const mutantsAgainst = (id: string) =>
+  MUTANTS.filter(({ caughtBy }) => caughtBy.some((key) => requirementOf(key) === id));
+
+function explanation(requirement: Requirement, cases: readonly KeyedCase[], paint: Paint): string {
+  const { id, level, tier, since, source, text, allowed, why, provoked, look } = requirement;
+  const section = (name: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : ['', paint('bold', name), ...lines.map((line) => `  ${line}`)];
+  return [
+    `${paint('bold', id)}  ${level}, tier ${tier}, needs ${accessOf(requirement).join(' + ')}, since ${since}`,
+    text,
+    ...section('Conforms', allowed),
+    ...section('Why it matters', [why]),
+    ...section('How it is provoked', [provoked]),
+    ...section('Where to look when it fails', [look]),
+    ...section('Cases', cases.flatMap(caseLines)),
+    ...section(
+      'Broken variants that it catches',
+      mutantsAgainst(id).map(({ id: mutant, defect }) => `${mutant}: ${defect}`),
+    ),
+    ...section('Source', [source]),
+  ].join('\n');
+}
+
+function caseLines({ key, title, needs, floor, file }: KeyedCase): string[] {
+  const evidence = Object.entries(floor).map(([name, least]) => `${name} ≥ ${least}`);
+  return [
+    `${key}: ${title}`,
+    ...needs.map((need) => `  needs ${need}: ${CAPABILITIES.get(need) ?? ''}`),
+    `  evidence: ${evidence.join(', ')}`,
+    `  file: suites/${file}`,
+  ];
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import { caseByKey, type KeyedCase } from '../../suites/spec/cases.ts';
+import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import { table } from '../core/table.ts';
+import { type CaseFilter, filterCases } from './cases.ts';
+import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
+import { levelOption, needOption, tierOption } from './options.ts';
+import { writeJson } from './output.ts';
+import { openScreen } from './screen.ts';
+
+interface ListOptions {
+  tier?: CaseFilter['tiers'];
+  level?: CaseFilter['levels'];
+  need?: CaseFilter['needs'];
+  cases?: boolean;
+  json?: boolean;
+}
+
+export function addListCommand(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('list')
+    .description('List the requirements: what a pipeline is judged by.')
+    .argument('[ids...]', 'requirement or case ids, or globs of them')
+    .addOption(tierOption())
+    .addOption(levelOption())
+    .addOption(needOption())
+    .option('--cases', 'the cases of each, too: what --case takes')
+    .option('--json', 'as data')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ syncproof list                         everything
+  $ syncproof list 'RES-*' --cases         what is tried while servers are away
+  $ syncproof list --tier core --level MUST
+  $ syncproof list --need postgres         what needs access to the read model
+${EXIT_CODES_HELP}`,
+    )
+    .action((ids: readonly string[], options: ListOptions) => {
+      const { tier: tiers = [], level: levels = [], need: needs = [] } = options;
+      list(filterCases({ ids, tiers, levels, needs }), options);
+      finish(EXIT.conformant);
+    });
+}
+
+function list(cases: readonly KeyedCase[], { cases: withCases = false, json = false }: ListOptions): void {
+  const byRequirement = [...Map.groupBy(cases, ({ requirement }) => requirement)];
+  if (json) {
+    writeJson(byRequirement.map(([requirement, own]) => requirementData(requirement, own)));
+    return;
+  }
+  using screen = openScreen(process.stdout);
+  const rows = byRequirement.flatMap(([requirement, own]) => {
+    const { id, tier, level, text } = requirement;
+    const head = [id, tier, level, accessOf(requirement).join('+'), text];
+    return [head, ...(withCases ? own.map(({ key, title }) => ['', '', '', '', `${key}: ${title}`]) : [])];
+  });
+  for (const line of table(rows)) screen.line(line);
+}
+
+/** An entry of the ledger, its cases with their keys. */
+export function requirementData(requirement: Requirement, cases: readonly KeyedCase[]) {
+  const { cases: _own, ...entry } = requirement;
+  return { ...entry, access: accessOf(requirement), cases: cases.map(({ key }) => caseData(key)) };
+}
+
+function caseData(key: string) {
+  const { title, needs, floor, seconds, file } = caseByKey(key);
+  return { key, title, needs, floor, seconds, file };
+}

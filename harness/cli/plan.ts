@@ -1,0 +1,161 @@
+import type { Command } from 'commander';
+import { ALONE, type KeyedCase } from '../../suites/spec/cases.ts';
+import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
+import { TIERS, type Tier } from '../../suites/spec/requirement.ts';
+import { loadTarget, type Target } from '../config/target.ts';
+import { CAPABILITIES, type Capability } from '../contract/capabilities.ts';
+import { table } from '../core/table.ts';
+import { offersOf } from '../environment/external/offers.ts';
+import { plural } from '../report/format.ts';
+import { type CaseFilter, expectedFailureOf, filterCases, requireKnownFailures } from './cases.ts';
+import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
+import { caseOption, levelOption, targetOption, tierOption } from './options.ts';
+import { writeJson } from './output.ts';
+import { openScreen } from './screen.ts';
+import { milliseconds } from './text.ts';
+
+interface PlanOptions {
+  target?: string;
+  case?: readonly string[];
+  tier?: CaseFilter['tiers'];
+  level?: CaseFilter['levels'];
+  json?: boolean;
+}
+
+export function addPlanCommand(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('plan')
+    .description('Say what would run against a target, and why the rest would not. Asks nobody, starts nothing.')
+    .addOption(targetOption())
+    .addOption(caseOption())
+    .addOption(tierOption())
+    .addOption(levelOption())
+    .option('--json', 'as data')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ syncproof plan --target target.yaml
+  $ syncproof plan --target target.yaml --tier core
+  $ syncproof plan --json | jq '.cases[] | select(.run) | .case'
+${EXIT_CODES_HELP}`,
+    )
+    .action((options: PlanOptions) => {
+      const target = options.target === undefined ? undefined : loadTarget(options.target);
+      if (target !== undefined) requireKnownFailures(target);
+      const { case: ids = [], tier: tiers = [], level: levels = [] } = options;
+      const made = makePlan(filterCases({ ids, tiers, levels }), target);
+      if (options.json) writeJson(made);
+      else showPlan(made, target);
+      finish(EXIT.conformant);
+    });
+}
+
+export interface Plan {
+  target: string | null;
+  cases: {
+    case: string;
+    title: string;
+    run: boolean;
+    /** Capabilities that the target does not offer. */
+    missing: readonly Capability[];
+    /** Why the target file expects it to fail, and until when. */
+    expectedToFail?: string;
+    seconds: number;
+  }[];
+  /** What would let more cases run: each missing capability, what it is, and how many cases wait for it. */
+  missing: { capability: Capability; meaning: string; cases: number }[];
+  /** How far a run of all this can show a tier: every MUST of the ledger counts. */
+  tiers: { tier: Tier; judged: number; total: number }[];
+  seconds: number;
+}
+
+/** What would run against a target; against the reference, which offers everything, without one. */
+export function makePlan(selected: readonly KeyedCase[], target: Target | undefined): Plan {
+  const offered = target === undefined ? new Set(CAPABILITIES.keys()) : offersOf(target);
+  const cases = selected.map(({ key, title, needs, seconds }) => {
+    const missing = needs.filter((need) => !offered.has(need));
+    const expected = target === undefined ? undefined : expectedFailureOf(key, target);
+    return {
+      case: key,
+      title,
+      run: missing.length === 0,
+      missing,
+      ...(expected === undefined ? {} : { expectedToFail: `${expected.reason}, until ${expected.expires}` }),
+      seconds,
+    };
+  });
+  const running = new Set(cases.filter(({ run }) => run).map((each) => each.case));
+  const waiting = Map.groupBy(
+    cases.flatMap(({ missing }) => missing),
+    (capability) => capability,
+  );
+  return {
+    target: target?.name ?? null,
+    cases,
+    missing: [...waiting]
+      .map(([capability, all]) => ({
+        capability,
+        meaning: CAPABILITIES.get(capability) ?? '',
+        cases: all.length,
+      }))
+      .sort((a, b) => b.cases - a.cases),
+    tiers: TIERS.map((tier) => tierReach(tier, selected, running)),
+    seconds: expectedSeconds(
+      selected.filter(({ key }) => running.has(key)),
+      target !== undefined,
+    ),
+  };
+}
+
+/** A requirement is judged when all of its cases can run. */
+function tierReach(tier: Tier, selected: readonly KeyedCase[], running: ReadonlySet<string>): Plan['tiers'][number] {
+  const musts = REQUIREMENTS.filter((entry) => entry.tier === tier && entry.level === 'MUST');
+  const judged = musts.filter(({ id, cases }) => {
+    const own = selected.filter(({ requirement }) => requirement.id === id);
+    return own.length === cases.length && own.every(({ key }) => running.has(key));
+  });
+  return { tier, judged: judged.length, total: musts.length };
+}
+
+/** About how many files of cases run side by side; see `suites/vitest.config.ts`. */
+const SIDE_BY_SIDE = 6;
+
+/** Roughly: one pipeline of somebody else is used by one case at a time, our own ones by several. */
+function expectedSeconds(cases: readonly KeyedCase[], external: boolean): number {
+  const sum = (some: readonly KeyedCase[]): number => some.reduce((total, { seconds }) => total + seconds, 0);
+  if (external) return sum(cases);
+  const alone = cases.filter(({ file }) => ALONE.includes(file));
+  const beside = Map.groupBy(
+    cases.filter(({ file }) => !ALONE.includes(file)),
+    ({ file }) => file,
+  );
+  const files = [...beside.values()].map(sum);
+  const longest = Math.max(0, ...files);
+  return sum(alone) + Math.max(longest, files.reduce((total, seconds) => total + seconds, 0) / SIDE_BY_SIDE);
+}
+
+function showPlan(plan: Plan, target: Target | undefined): void {
+  using screen = openScreen(process.stdout);
+  const { paint } = screen;
+  const rows = plan.cases.map(({ case: key, run, missing, expectedToFail, title }) => {
+    const state = run ? paint('green', 'run ') : paint('yellow', 'skip');
+    const why = run ? title : `lacks: ${missing.join(', ')}`;
+    return [state, key, expectedToFail === undefined ? why : `${why} (expected to fail: ${expectedToFail})`];
+  });
+  for (const line of table(rows)) screen.line(line);
+  const running = plan.cases.filter(({ run }) => run).length;
+  const on = target === undefined ? 'the reference pipeline' : target.name;
+  screen.line(
+    `\n${running} of ${plan.cases.length} cases would run on ${on}, for about ${milliseconds(plan.seconds * 1000)}.`,
+  );
+  screen.line(`MUSTs that are judged: ${plan.tiers.map((t) => `${t.tier} ${t.judged}/${t.total}`).join(', ')}.`);
+  if (plan.missing.length === 0) return;
+  screen.line(`\nThe result is partial at best. What would let more run, in ${target?.file ?? 'the target file'}:`);
+  const gains = plan.missing.map(({ capability, cases, meaning }) => [
+    `  ${capability}`,
+    plural(cases, 'case'),
+    meaning,
+  ]);
+  for (const line of table(gains)) screen.line(line);
+}

@@ -1,0 +1,107 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { CASE_KEYS } from '../../suites/spec/cases.ts';
+import { loadTarget } from '../config/target.ts';
+import { PROFILE_NAMES } from '../contract/names.ts';
+import { UsageError } from '../core/errors.ts';
+import { ENVIRONMENT_KINDS, type EnvironmentKind } from '../environment/environment.ts';
+import type { CaseFinished, RunStarted, Verdict } from '../record/history.ts';
+import { readHistory } from '../record/writer.ts';
+import { conduct, type RunPlan } from './conduct.ts';
+import { EXIT_CODES_HELP } from './exit-codes.ts';
+import { reportOption } from './options.ts';
+
+interface RerunOptions {
+  report: string;
+  keep?: boolean;
+  json?: boolean;
+}
+
+const LATEST = 'reports/output/latest';
+const WELL: readonly Verdict[] = ['pass', 'xfail', 'skip'];
+
+export function addRerunCommands(program: Command, finish: (exitCode: number) => void): void {
+  const add = (name: string, description: string, examples: string, pick: (run: RecordedRun) => readonly string[]) =>
+    program
+      .command(name)
+      .description(description)
+      .argument('[directory]', 'folder of the run', LATEST)
+      .addOption(reportOption())
+      .option('--keep', 'leave the environment of a failed case running, to look at')
+      .option('--json', 'write result.json to stdout, and everything else to stderr')
+      .addHelpText('after', `\nExamples:\n${examples}\n${EXIT_CODES_HELP}`)
+      .action(async (directory: string, options: RerunOptions) => {
+        const recorded = await readRun(directory);
+        finish(await conduct(planOf(recorded, pick(recorded), options)));
+      });
+  add(
+    'rerun-failed',
+    'Run again the cases of a run that did not end well, with its seed, settings and target.',
+    '  $ syncproof rerun-failed                     of the latest run\n  $ syncproof rerun-failed reports/output/2026-01-31T09-30-00Z-ab12',
+    failedCases,
+  );
+  add(
+    'replay',
+    'Run again what a run ran, with its seed, settings and target.',
+    '  $ syncproof replay                           the latest run\n  $ syncproof replay reports/output/2026-01-31T09-30-00Z-ab12 --report /tmp/replay',
+    ({ started }) => started.selected,
+  );
+}
+
+interface RecordedRun {
+  directory: string;
+  started: RunStarted;
+  finished: ReadonlyMap<string, CaseFinished>;
+}
+
+/** @throws UsageError when there is no run in the folder */
+async function readRun(directory: string): Promise<RecordedRun> {
+  const path = join(directory, 'history.jsonl');
+  await access(path).catch((cause: unknown) => {
+    throw new UsageError(`Expected directory to hold a run's history.jsonl, got ${directory}`, { cause });
+  });
+  let started: RunStarted | undefined;
+  const finished = new Map<string, CaseFinished>();
+  for await (const record of readHistory(path)) {
+    if (record.type === 'run-started') started = record;
+    else if (record.type === 'case-finished') finished.set(record.case, record);
+  }
+  if (started === undefined) throw new UsageError(`${path} does not say what was run`);
+  return { directory, started, finished };
+}
+
+function failedCases({ directory, started, finished }: RecordedRun): readonly string[] {
+  const failed = started.selected.filter((key) => {
+    const verdict = finished.get(key)?.verdict;
+    return verdict === undefined || !WELL.includes(verdict);
+  });
+  if (failed.length === 0) throw new UsageError(`Nothing to run again: every case of ${directory} ended well`);
+  return failed;
+}
+
+function planOf(
+  { started }: RecordedRun,
+  wanted: readonly string[],
+  { report: reportDirectory, keep = false, json = false }: RerunOptions,
+): RunPlan {
+  const unknown = wanted.find((key) => !CASE_KEYS.some((each) => each === key));
+  if (unknown !== undefined)
+    throw new UsageError(`The run was made by another version: there is no case ${unknown} here`);
+  const kinds: readonly EnvironmentKind[] = [...ENVIRONMENT_KINDS, 'external'];
+  const kind = kinds.find((each) => each === started.environment);
+  const profile = PROFILE_NAMES.find((each) => each === started.profile);
+  if (kind === undefined || profile === undefined) {
+    throw new UsageError(
+      `The run says an environment or a profile that does not exist: ${started.environment}, ${started.profile}`,
+    );
+  }
+  return {
+    ...{ kind, profile, wanted, reportDirectory, keep, json },
+    reason: `as in run ${started.runId}`,
+    seed: started.seed,
+    retries: started.retries ?? 0,
+    allowPartial: started.allowPartial ?? false,
+    ...(started.target === undefined ? {} : { target: loadTarget(started.target.file) }),
+  };
+}

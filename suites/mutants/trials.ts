@@ -1,0 +1,83 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startSuite, suiteArguments } from '../../harness/cli/suite-process.ts';
+import { type HistoryRecord, monotonicMs, openHistory, type RunContext, readHistory } from '../../harness/index.ts';
+import { mutatedSources, servicesOf } from './edits.ts';
+import { judgeMutant, type Trial } from './matrix.ts';
+import type { Mutant } from './mutant.ts';
+
+const LOADER = new URL('loader.ts', import.meta.url);
+
+export interface TrialOptions {
+  /** Where each mutant gets a folder with its history and logs. */
+  folder: string;
+  /** How many test runners work side by side. */
+  parallel: number;
+  signal: AbortSignal;
+  onTrials: (trials: readonly Trial[]) => void;
+}
+
+/**
+ * Runs each broken variant of the reference against the cases that must catch it, in the real suite, and says who was
+ * killed by what; by case, in their order. After an abort those that were tried so far.
+ * @throws when a variant's text does not match exactly once, before anything starts
+ */
+export async function tryMutants(
+  mutants: readonly Mutant[],
+  { folder, parallel, signal, onTrials }: TrialOptions,
+): Promise<Trial[]> {
+  for (const mutant of mutants) mutatedSources(mutant);
+  const waiting = [...mutants];
+  const trials: Trial[] = [];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined && !signal.aborted; mutant = waiting.shift()) {
+      const own = await tryMutant(mutant, join(folder, mutant.id), signal);
+      if (signal.aborted) return;
+      trials.push(...own);
+      onTrials(own);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
+  return trials.sort((a, b) => a.case.localeCompare(b.case, 'en', { numeric: true }));
+}
+
+/** Runs the cases of one mutant in a test runner of its own, and reads their verdicts. */
+async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortSignal): Promise<Trial[]> {
+  await mkdir(outputDirectory, { recursive: true });
+  const sourcesPath = join(outputDirectory, 'sources.json');
+  await writeFile(sourcesPath, JSON.stringify(Object.fromEntries(mutatedSources(mutant))));
+  const loader = new URL(LOADER);
+  loader.searchParams.set('sources', sourcesPath);
+  const context: RunContext = {
+    runId: mutant.id,
+    originMs: monotonicMs(),
+    seed: 1,
+    profile: 'default',
+    environment: 'processes',
+    historyPath: join(outputDirectory, 'history.jsonl'),
+    outputDirectory,
+    keep: false,
+    retries: 0,
+    cases: [...mutant.caughtBy],
+    nodeArguments: Object.fromEntries(servicesOf(mutant).map((service) => [service, ['--import', loader.href]])),
+    ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
+  };
+  const contextPath = join(outputDirectory, 'run-context.json');
+  await writeFile(contextPath, JSON.stringify(context, null, 2));
+  // Makes the file, so that a runner that breaks at once leaves an empty history and not none.
+  openHistory(context.historyPath, context.originMs)[Symbol.dispose]();
+
+  await using suite = startSuite({
+    arguments: suiteArguments(),
+    contextPath,
+    logPath: join(outputDirectory, 'vitest.log'),
+  });
+  const stop = (): void => void suite.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  await suite.ended;
+  signal.removeEventListener('abort', stop);
+  const records: HistoryRecord[] = [];
+  for await (const record of readHistory(context.historyPath)) records.push(record);
+  return judgeMutant(mutant, records);
+}

@@ -1,0 +1,258 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { mappingDriver } from '../../harness/clients/mapping.ts';
+import { createPipelineClient } from '../../harness/clients/pipeline.ts';
+import type { ControlHooks } from '../../harness/config/target.ts';
+import { describeError } from '../../harness/core/errors.ts';
+import { pollUntil } from '../../harness/core/poll.ts';
+import { commandsOf } from '../../harness/environment/external/hooks.ts';
+import { ExternalPart } from '../../harness/environment/external/part.ts';
+import { connectError } from '../../harness/environment/process/probes.ts';
+import { memoryRecorder } from '../../harness/record/writer.ts';
+import { hitOf, type LocalRequest, startLocalTarget } from './local-target.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'syncproof-external-test-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const hooks = (given: Partial<ControlHooks>): ControlHooks => ({ timeout_s: 30, ...given });
+
+describe('hooks', () => {
+  test('by the name of a container', () => {
+    expect(commandsOf(hooks({ docker: "it's" }))).toMatchObject({
+      kill: "docker kill 'it'\\''s'",
+      resume: "docker unpause 'it'\\''s'",
+    });
+  });
+
+  test('by a service of docker compose', () => {
+    expect(commandsOf(hooks({ compose: { file: 'a b.yaml', service: 'query', project: 'p' } }))).toMatchObject({
+      kill: "docker compose -f 'a b.yaml' -p 'p' kill 'query'",
+      start: "docker compose -f 'a b.yaml' -p 'p' start 'query'",
+    });
+  });
+
+  test('by a workload of Kubernetes, which cannot be paused', () => {
+    const commands = commandsOf(hooks({ kubectl: { workload: 'deployment/q', namespace: 'n', replicas: 3 } }));
+    expect(commands.start).toBe(
+      "kubectl -n 'n' scale 'deployment/q' --replicas=3 && kubectl -n 'n' rollout status 'deployment/q'",
+    );
+    expect(commands.kill).toMatch(/--replicas=0 && .*--force --grace-period=0/);
+    expect(commands.pause).toBeUndefined();
+  });
+
+  test('a command of its own replaces one of those', () => {
+    expect(commandsOf(hooks({ docker: 'a', stop: 'mine' }))).toMatchObject({ stop: 'mine', kill: "docker kill 'a'" });
+  });
+});
+
+/** A server that answers every connection, started and ended by plain commands. */
+const SERVER =
+  "require('node:net').createServer((socket) => socket.on('error', () => {}).end('hello')).listen(Number(process.argv[1]), '127.0.0.1')";
+
+interface Daemon {
+  part: ExternalPart;
+  up: () => Promise<boolean>;
+  pidFile: string;
+}
+
+/** One that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000): Promise<Daemon> {
+  const port = await freePort();
+  const pidFile = join(folder, `${port}.pid`);
+  const start = `${process.execPath} -e "${SERVER}" ${port} > /dev/null 2>&1 & echo $! > ${pidFile}`;
+  const signal = (name: string): string => `kill -s ${name} $(cat ${pidFile})`;
+  const commands = commandsOf(
+    hooks({
+      start,
+      kill: signal('KILL'),
+      stop: signal('TERM'),
+      pause: signal('STOP'),
+      resume: signal('CONT'),
+      ...changed,
+    }),
+  );
+  const address = { host: '127.0.0.1', port };
+  const up = async (): Promise<boolean> => (await connectError(address)) === undefined;
+  const part = new ExternalPart({
+    ...{ name: 'query', commands, address, cwd: folder, timeoutMs },
+    probe: async () => {
+      const error = await connectError(address);
+      if (error !== undefined) throw new Error(error);
+    },
+  });
+  spawn('/bin/sh', ['-c', start], { stdio: 'ignore' });
+  await pollUntil(async () => (await up()) || undefined, { what: 'the daemon', timeoutMs: 5000 });
+  onTestFinished(() => {
+    try {
+      process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+    } catch {
+      // It is gone already.
+    }
+  });
+  return { part, up, pidFile };
+}
+
+const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? '';
+
+describe('a part of somebody else’s pipeline', () => {
+  test('is killed, stopped and started by its commands, each seen from outside', async () => {
+    const { part, up } = await daemonWith();
+    for (const verb of ['kill', 'stop'] as const) {
+      await part[verb]();
+      expect([await part.running(), await up()]).toEqual([false, false]);
+      await part.start();
+      expect([await part.running(), await up()]).toEqual([true, true]);
+    }
+  });
+
+  test('is put back when the environment ends, whatever was done to it', async () => {
+    const { part, up } = await daemonWith();
+    await part.kill();
+    await part.restore();
+    expect(await up()).toBe(true);
+    await part.pause();
+    await part.restore();
+    await part.restore();
+    expect(await up()).toBe(true);
+  });
+
+  test('whose command fails says which, and what it printed', async () => {
+    const { part } = await daemonWith({ kill: 'echo no such thing >&2; exit 3' });
+    const error = await part.kill().catch(describeError);
+    expect(error).toMatch(/to kill query.*ended with 3.*no such thing/);
+    await part.restore();
+  });
+
+  test('whose command does not end is not waited for for ever', async () => {
+    const { part } = await daemonWith({ kill: 'sleep 600' }, 300);
+    expect(await part.kill().catch(describeError)).toMatch(/did not end within 300 ms/);
+  });
+
+  test('whose command ends well and does nothing is not taken as down', async () => {
+    const { part } = await daemonWith({ kill: 'true' }, 300);
+    expect(await part.kill().catch(describeError)).toMatch(/query to be gone after kill/);
+  });
+
+  test('is put back although the harness was killed', async () => {
+    const port = await freePort();
+    const mark = join(folder, `${port}.back`);
+    const script = join(folder, 'dies.ts');
+    const module = new URL('../../harness/environment/external/part.ts', import.meta.url).href;
+    writeFileSync(
+      script,
+      `import { ExternalPart } from ${JSON.stringify(module)};
+       const part = new ExternalPart({ name: 'query', address: undefined, cwd: '/', timeoutMs: 5000, probe: async () => {},
+         commands: { kill: 'true', stop: 'true', start: ${JSON.stringify(`echo back > ${mark}`)} } });
+       await part.kill();
+       process.kill(process.pid, 'SIGKILL');`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: 'ignore' });
+    await once(child, 'exit');
+    const back = (): true | undefined => {
+      try {
+        return readFileSync(mark, 'utf8') === 'back\n' ? true : undefined;
+      } catch {
+        return undefined;
+      }
+    };
+    await pollUntil(back, { what: 'the part to be put back', timeoutMs: 5000 });
+  });
+
+  test('stands still while it is paused', async () => {
+    const { part, pidFile } = await daemonWith();
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    await part.pause();
+    await pollUntil(() => stateOf(pid) === 'T' || undefined, { what: 'the process to stand still', timeoutMs: 5000 });
+    await part.resume();
+    expect(stateOf(pid)).not.toBe('T');
+  });
+});
+
+describe('a mapping', () => {
+  const seen: LocalRequest[] = [];
+  let target: Awaited<ReturnType<typeof startLocalTarget>>;
+  beforeAll(async () => {
+    target = await startLocalTarget((request) => {
+      seen.push(request);
+      const { method, path } = request;
+      if (path === '/v2/find') {
+        return {
+          status: 202,
+          body: {
+            hits: [{ ...hitOf('f1'), filename: undefined, name: 'a.txt' }],
+            total: 1,
+            limit: 1,
+            offset: 0,
+            has_more: false,
+          },
+        };
+      }
+      if (path.startsWith('/v2/files/f1/entry') && method === 'POST') return { status: 204 };
+      return { status: 404, body: {} };
+    });
+  });
+  afterAll(() => target[Symbol.asyncDispose]());
+
+  test('renames paths, methods, fields and statuses, and nothing else', async () => {
+    const account = { clientId: 'a', clientSecret: 'b' };
+    const mapping = mappingDriver({
+      'POST /api/search': {
+        path: '/v2/find',
+        request: { query: 'q' },
+        response: { results: 'hits', total_count: 'total', filename: 'name' },
+        status: { 202: 200 },
+      },
+      'DELETE /api/v1/files/{id}': { method: 'POST', path: '/v2/files/{id}/entry', status: { 204: 200 } },
+    });
+    await using pipeline = createPipelineClient({
+      urls: { admin: target.url, query: target.url },
+      accounts: { ADMIN: account },
+      recorder: memoryRecorder(),
+      drivers: [mapping],
+    });
+    const found = await pipeline.search({ query: 'a.txt', mode: 'exact', limit: 1 });
+    expect(found.status).toBe(200);
+    expect(found.body).toMatchObject({ results: [{ id: 'f1', filename: 'a.txt' }], total_count: 1 });
+    expect((await pipeline.remove('f1')).status).toBe(200);
+    expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /v2/find', 'POST /v2/files/f1/entry']);
+    expect(JSON.parse(String(seen[0]?.body))).toMatchObject({ q: 'a.txt', mode: 'exact' });
+  });
+
+  test('stands behind a driver, which may answer by itself', async () => {
+    const account = { clientId: 'a', clientSecret: 'b' };
+    await using pipeline = createPipelineClient({
+      urls: { admin: target.url, query: target.url },
+      accounts: { ADMIN: account },
+      recorder: memoryRecorder(),
+      drivers: [
+        {
+          async send(call, next) {
+            if (!call.path.startsWith('/health')) return next(call);
+            return {
+              status: 200,
+              headers: { 'content-type': 'application/json' },
+              body: Buffer.from('{"status":"ok"}'),
+            };
+          },
+        },
+        mappingDriver({}),
+      ],
+    });
+    expect((await pipeline.live('query')).status).toBe(200);
+    expect((await pipeline.searchById('f1')).status).toBe(404);
+  });
+});

@@ -1,0 +1,191 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Ajv2020 from 'ajv/dist/2020.js';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { filterCases, requireKnownFailures } from '../../harness/cli/cases.ts';
+import { makePlan } from '../../harness/cli/plan.ts';
+import { loadTarget } from '../../harness/config/target.ts';
+import { TARGET_SCHEMA_PATH, targetJsonSchema } from '../../harness/config/target-schema.ts';
+import { describeError } from '../../harness/core/errors.ts';
+import { discover } from '../../harness/environment/external/discover.ts';
+import { offersOf } from '../../harness/environment/external/offers.ts';
+import { targetTemplate } from '../../harness/environment/external/template.ts';
+import { withExpectation } from '../support/expected.ts';
+import { startLocalTarget } from './local-target.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'syncproof-target-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const LEAST = `name: mine
+services:
+  admin: { url: http://127.0.0.1:1 }
+  query: { url: http://127.0.0.1:2/prefix/ }
+credentials:
+  ADMIN: { client_id: me, client_secret: "\${TARGET_TEST_SECRET}" }
+`;
+
+function written(text: string): string {
+  const path = join(folder, `${Math.random().toString(16).slice(2)}.yaml`);
+  writeFileSync(path, text);
+  return path;
+}
+
+function load(text: string) {
+  vi.stubEnv('TARGET_TEST_SECRET', 'a-secret-that-nobody-may-see');
+  return loadTarget(written(text));
+}
+
+function problemOf(text: string): string {
+  try {
+    load(text);
+  } catch (error) {
+    return describeError(error);
+  }
+  throw new Error('It was accepted');
+}
+
+describe('a target file', () => {
+  test('has its defaults, and its secrets from the environment', () => {
+    const target = load(LEAST);
+    expect(target.credentials.ADMIN.client_secret).toBe('a-secret-that-nobody-may-see');
+    expect(target.promises).toMatchObject({ sync_ms: 5000, pending_retry_ms: 60_000 });
+    expect(target).toMatchObject({ xfail: [], control: {}, mapping: {}, allow_partial: false });
+  });
+
+  test.each([
+    ['services', LEAST.replace('services:', 'servcies:'), [/line 2.*servcies.*no such key/, /services/]],
+    ['an address', LEAST.replace('http://127.0.0.1:1', 'localhost:1'), [/line 3.*services\.admin\.url/]],
+    ['a missing account', LEAST.replace('ADMIN', 'USER'), [/credentials\.ADMIN/]],
+    ['a hook', `${LEAST}control: { redis: { kil: a } }\n`, [/line 7.*control\.redis\.kil.*no such key/]],
+    ['a part', `${LEAST}control: { cache: { kill: a } }\n`, [/control/, /cache/]],
+    ['a call', `${LEAST}mapping: { "GET /nowhere": { path: /a } }\n`, [/mapping/, /GET \/nowhere/]],
+    ['a status', `${LEAST}mapping: { "GET /version": { status: { "2": 200 } } }\n`, [/status/]],
+    ['a date', `${LEAST}xfail: [{ requirement: PUB-01, reason: r, expires: soon }]\n`, [/xfail\.0\.expires/]],
+    ['a workload', `${LEAST}control: { admin: { kubectl: { workload: pod/a } } }\n`, [/deployment\/NAME/]],
+    ['YAML', `${LEAST}control: [\n`, [/YAML/]],
+    ['nothing', '', [/the file: .*object/]],
+  ])('that is wrong names line, key and what was expected: %s', (_what, text, says) => {
+    const problem = problemOf(text);
+    for (const part of says) expect(problem).toMatch(part);
+    expect(problem).not.toContain('a-secret-that-nobody-may-see');
+  });
+
+  test('names a variable that is not set, and where it is wanted', () => {
+    expect(problemOf(LEAST.replace('TARGET_TEST_SECRET', 'TARGET_TEST_OTHER'))).toMatch(
+      /TARGET_TEST_OTHER.*credentials\.ADMIN\.client_secret/,
+    );
+  });
+
+  test('has a published schema that the code writes (else: node harness/config/target-schema.ts)', () => {
+    const published = readFileSync(new URL(`../../${TARGET_SCHEMA_PATH}`, import.meta.url), 'utf8');
+    expect(JSON.parse(published)).toEqual(JSON.parse(targetJsonSchema()));
+    const validate = new Ajv2020.default({ strict: false, validateFormats: false }).compile(JSON.parse(published));
+    expect(validate(parse(LEAST)), JSON.stringify(validate.errors)).toBe(true);
+    expect(validate(parse(LEAST.replace('services:', 'servcies:')))).toBe(false);
+  });
+});
+
+const MORE = `${LEAST}redis: { url: "redis://127.0.0.1:3" }
+postgres: { query: "postgres://a:b@127.0.0.1:4/c" }
+control:
+  redis: { docker: my-redis }
+  query: { kill: a, stop: b, start: c }
+  admin: { kill: a }
+`;
+
+describe('what a target offers', () => {
+  test('with HTTP alone', () => {
+    expect([...offersOf(load(LEAST))].sort()).toEqual(['http', 'metrics']);
+  });
+
+  test('with servers and hooks, whole sets of them only', () => {
+    const offered = offersOf(load(MORE));
+    for (const each of ['redis', 'postgres', 'stop redis', 'pause redis', 'stop query'] as const) {
+      expect(offered).toContain(each);
+    }
+    for (const each of ['pause query', 'stop admin', 'wipe redis', 'registry', 'redis admin', 'upload'] as const) {
+      expect(offered).not.toContain(each);
+    }
+  });
+
+  test('hooks of a part that the file gives no address for are none: nobody could see what they do', () => {
+    expect(offersOf(load(MORE.replace(/^redis: .*$/m, '')))).not.toContain('stop redis');
+  });
+});
+
+describe('a plan', () => {
+  const all = filterCases({});
+
+  test('runs everything on the reference', () => {
+    const plan = makePlan(all, undefined);
+    expect(plan.cases.every(({ run }) => run)).toBe(true);
+    expect(plan.missing).toEqual([]);
+    for (const { judged, total } of plan.tiers) expect(judged).toBe(total);
+  });
+
+  test('says what a target lacks, how many cases wait for it, and that no tier is whole', () => {
+    const plan = makePlan(all, load(LEAST));
+    const skipped = plan.cases.find((each) => each.case === 'RES-01/killed');
+    expect(skipped).toMatchObject({ run: false, missing: expect.arrayContaining(['redis', 'stop redis']) });
+    expect(plan.missing[0]).toMatchObject({ capability: 'redis', cases: expect.any(Number) });
+    const waiting = plan.cases.filter(({ missing }) => missing.includes('redis')).length;
+    expect(plan.missing.find(({ capability }) => capability === 'redis')?.cases).toBe(waiting);
+    const durable = plan.tiers.find(({ tier }) => tier === 'durable');
+    expect(durable?.judged).toBeLessThan(durable?.total ?? 0);
+  });
+});
+
+describe('an expected failure', () => {
+  const entry = { requirement: 'PUB-08', reason: 'no limit yet', expires: '2030-01-31' };
+  const at = (verdict: 'pass' | 'fail' | 'error', today: string) =>
+    withExpectation('PUB-08', { verdict, reason: 'because' }, [entry], today).verdict;
+
+  test('is one until its last day; a pass, and a failure after it, fail the run', () => {
+    expect(at('fail', '2030-01-31')).toBe('xfail');
+    expect(at('fail', '2030-02-01')).toBe('fail');
+    expect(at('pass', '2030-01-31')).toBe('xpass');
+    expect(at('pass', '2030-02-01')).toBe('xpass');
+  });
+
+  test('says nothing of other cases, nor of an error', () => {
+    expect(at('error', '2030-01-31')).toBe('error');
+    expect(withExpectation('PUB-01', { verdict: 'fail' }, [entry], '2030-01-31').verdict).toBe('fail');
+  });
+
+  test('of what does not exist is a mistake', () => {
+    const text = `${LEAST}xfail: [{ requirement: PUB-99, reason: r, expires: 2030-01-31 }]\n`;
+    expect(() => requireKnownFailures(load(text))).toThrow(/PUB-99/);
+    expect(() => requireKnownFailures(load(text.replace('PUB-99', 'PUB-08')))).not.toThrow();
+  });
+});
+
+test('init writes a file that is one, with what running services told', async () => {
+  const openapi = { paths: { '/api/search': { post: {} }, '/api/v1/files/{file_id}': { get: {}, put: {} } } };
+  await using service = await startLocalTarget(({ path }) => {
+    if (path === '/health/live') return { status: 200, body: { status: 'ok' } };
+    if (path === '/openapi.json') return { status: 200, body: openapi };
+    if (path === '/version') {
+      const config = { REDIS_PENDING_RETRY_MS: 1234, EVENT_STREAM_MAXLEN: 'many' };
+      return { status: 200, body: { service: 'query', version: '4.2', git_sha: 'abc', config } };
+    }
+    return { status: 404 };
+  });
+  const gone = 'http://127.0.0.1:1';
+  const found = await discover({ admin: service.url, query: service.url, ingester: gone, storage: gone });
+  const text = targetTemplate(found, { name: 'a "name"', schema: 'schema.json' });
+  vi.stubEnv('ADMIN_CLIENT_ID', 'a');
+  vi.stubEnv('ADMIN_CLIENT_SECRET', 'b');
+  expect(load(text)).toMatchObject({
+    name: 'a "name"',
+    version: '4.2',
+    services: { admin: { url: service.url }, query: { url: service.url } },
+    promises: { pending_retry_ms: 1234, stream_entries_max: 10_000 },
+    lacks: ['download', 'metrics'],
+    build: { git_sha: 'abc' },
+  });
+  expect(text).toContain('# ingester: ');
+  expect(text).toMatch(/^# {3}GET \/api\/search\/\{id\}: /m);
+  expect(text).not.toMatch(/^# {3}(PUT|GET) \/api\/v1\/files\/\{id\}: /m);
+});
