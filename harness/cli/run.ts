@@ -81,8 +81,11 @@ async function run(options: RunOptions): Promise<number> {
   });
 }
 
-/** Ids as they were given, where they say all; a tier is spelt out. */
+/** Ids as they were given, where they say all; a tier is spelt out, which holds as long as the ledger does. */
 function wantedOf({ case: ids = [], tier: tiers = [] }: RunOptions): readonly string[] {
   const selected = filterCases({ ids, tiers });
-  return tiers.length === 0 ? ids : selected.map(({ key }) => key);
+  if (tiers.length === 0) return ids;
+  return ids.length > 0
+    ? selected.map(({ key }) => key)
+    : [...new Set(selected.map(({ requirement }) => requirement.id))];
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
 import type { EnvironmentOptions } from '../environment/environment.ts';
+import { writeOwnTarget } from '../environment/external/own-target.ts';
 import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
@@ -9,6 +10,7 @@ import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
 import { openScreen } from './screen.ts';
 import { screenRecorder } from './screen-recorder.ts';
+import { shownPath } from './text.ts';
 
 interface StartOptions {
   env: EnvironmentChoice;
@@ -16,6 +18,7 @@ interface StartOptions {
   portOffset: number;
   redisPort?: number;
   postgresPort?: number;
+  writeTarget?: string;
 }
 
 export function addStartCommand(program: Command, finish: (exitCode: number) => void): void {
@@ -29,6 +32,7 @@ export function addStartCommand(program: Command, finish: (exitCode: number) => 
     .option('--port-offset <n>', 'add this to every service port', integerBetween(0, 57_000), 0)
     .option('--redis-port <port>', 'port of Redis (default: a free one)', port)
     .option('--postgres-port <port>', 'port of PostgreSQL (default: a free one)', port)
+    .option('--write-target <file>', 'describe it in a target file, to judge it with run --target')
     .addHelpText(
       'after',
       `
@@ -37,6 +41,7 @@ Examples:
   $ pnpm start --port-offset 10000   when those are taken: 18000, 18010, 18020, 18030
   $ pnpm start --redis-port 6379     Redis where redis-cli looks for it
   $ pnpm start --profile classic     with the classic settings
+  $ pnpm start --write-target /tmp/target.yaml   then, beside it: syncproof run --target /tmp/target.yaml
 ${EXIT_CODES_HELP}`,
     )
     .action(async (options: StartOptions) => finish(await start(options)));
@@ -59,6 +64,10 @@ async function start(options: StartOptions): Promise<number> {
     }).catch(explainTakenPort);
     screen.clear();
     screen.line(await stackHelp(environment));
+    if (options.writeTarget !== undefined) {
+      await writeOwnTarget(environment, options.writeTarget);
+      screen.line(`\nAs a target: ${shownPath(options.writeTarget)}`);
+    }
     await aborted(interrupt.signal);
     screen.line('\nStopping …');
     await environment.stop();

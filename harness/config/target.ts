@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { CONTRACT_CALLS } from '../contract/calls.ts';
 import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
@@ -149,6 +149,11 @@ export function loadTarget(path: string): Target {
     describeIssue(issue, (keys) => lineOf(document, counter, keys)),
   );
   throw new UsageError(`${path} is no target file:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+}
+
+/** The text of a target file. */
+export function targetText(target: z.input<typeof targetSchema>): string {
+  return stringify(target);
 }
 
 /** A path in a target file, from where the file is. */
