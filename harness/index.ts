@@ -7,6 +7,7 @@ export { createPipelineClient, type PipelineClient, type UploadInput } from './c
 export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';
 export { loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext } from './config/run-context.ts';
+export { nodeArguments } from './config/settings.ts';
 export { type ExpectedFailure, loadTarget, type Target } from './config/target.ts';
 export { monotonicMs } from './core/clock.ts';
 export {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
-import { loadRunContext, RUN_CONTEXT_VARIABLE, UsageError } from '../harness/index.ts';
+import { loadRunContext, nodeArguments, RUN_CONTEXT_VARIABLE, UsageError } from '../harness/index.ts';
 import { ALONE, selectedFiles } from './spec/cases.ts';
 import { CompletenessReporter } from './support/completeness.ts';
 import { createManualRun } from './support/manual-run.ts';
@@ -36,6 +36,9 @@ export default defineConfig({
   // The files run as Node runs them: nothing is transformed that Node does not transform.
   test: {
     pool: 'forks',
+    execArgv: nodeArguments(),
+    // The package may be installed, and then lies below node_modules itself.
+    exclude: [],
     sequence: { sequencer: LongestFirst },
     experimental: { viteModuleRunner: false },
     ...(manual === undefined ? {} : { env: { [RUN_CONTEXT_VARIABLE]: manual.path } }),

@@ -4,7 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
-import { environmentWith, packageFacts } from '../config/settings.ts';
+import { environmentWith, nodeArguments, packageFacts } from '../config/settings.ts';
 import { pollUntil } from '../core/poll.ts';
 import { findProcess, processTree, signalProcess } from '../environment/process/table.ts';
 
@@ -35,7 +35,7 @@ interface SuiteProcess extends AsyncDisposable {
 /** Node's arguments that run the suite. The runner is found the way Node finds it, so hoisted installations work too. */
 export function suiteArguments(): string[] {
   const runner = join(dirname(fileURLToPath(import.meta.resolve('vitest/package.json'))), 'vitest.mjs');
-  return [runner, 'run', '--config', join(packageFacts().root, 'suites/vitest.config.ts')];
+  return [...nodeArguments(), runner, 'run', '--config', join(packageFacts().root, 'suites/vitest.config.ts')];
 }
 
 interface SuiteOptions {

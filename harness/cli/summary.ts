@@ -1,3 +1,4 @@
+import { isInstalled } from '../config/settings.ts';
 import { table } from '../core/table.ts';
 import { tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
@@ -133,11 +134,9 @@ export function repeatCommand(options: {
   cases: readonly string[];
   target?: string | undefined;
 }): string {
-  const seed = ['--seed', String(options.seed)];
-  const words =
-    options.target === undefined
-      ? ['npx', '-y', 'pnpm@12', 'test:e2e', '--env', options.env, ...seed]
-      : ['syncproof', 'run', '--target', shownPath(options.target), ...seed];
+  const program = isInstalled() ? ['npx', 'syncproof', 'run'] : ['npx', '-y', 'pnpm@12', 'test:e2e'];
+  const where = options.target === undefined ? ['--env', options.env] : ['--target', shownPath(options.target)];
+  const words = [...program, ...where, '--seed', String(options.seed)];
   if (options.target === undefined && options.profile !== 'default') words.push('--profile', options.profile);
   if (options.cases.length > 0) words.push('--case', ...options.cases);
   return words.map(shellWord).join(' ');

@@ -9,6 +9,16 @@ export function packageFacts(): { version: string; root: string } {
   return { version, root: fileURLToPath(new URL('.', url)) };
 }
 
+/** True in an installed package, false in a checkout. */
+export function isInstalled(): boolean {
+  return packageFacts().root.includes('/node_modules/');
+}
+
+/** What node needs before a file of ours: below node_modules, Node strips no types by itself. */
+export function nodeArguments(): string[] {
+  return isInstalled() ? ['--import', new URL('../cli/strip-types.js', import.meta.url).href] : [];
+}
+
 /** True on CI servers, which all set CI: progress is then written as plain lines. */
 export function isContinuousIntegration(): boolean {
   return !['', '0', 'false', undefined].includes(process.env.CI);

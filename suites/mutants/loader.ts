@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'amaro';
 
 const path = new URL(import.meta.url).searchParams.get('sources');
 if (path === null) throw new Error('Expected the loader to be imported as loader.ts?sources=FILE');
@@ -13,6 +14,9 @@ const sources: Readonly<Record<string, string>> = JSON.parse(readFileSync(path, 
 registerHooks({
   load(url, context, nextLoad) {
     const source = url.startsWith('file:') ? sources[fileURLToPath(url)] : undefined;
-    return source === undefined ? nextLoad(url, context) : { format: 'module-typescript', source, shortCircuit: true };
+    if (source === undefined) return nextLoad(url, context);
+    // Not left to Node, which strips no types below node_modules, where an installed package lies.
+    const { code } = transformSync(source, { mode: 'strip-only' });
+    return { format: 'module', source: code, shortCircuit: true };
   },
 });

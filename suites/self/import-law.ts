@@ -112,6 +112,8 @@ export const LAW: ImportLaw = {
     commander: ['harness/cli', 'suites/self'],
     'd3-scale': ['harness/report'],
     'fast-xml-parser': ['harness/report', 'suites/self'],
+    // Node strips no types below node_modules, where an installed package lies.
+    amaro: ['harness/cli', 'suites/mutants'],
     // Test runners, and what only tests need.
     vitest: ['suites/support', 'suites/mutants', 'suites/self', 'suites/vitest.config.ts'],
     '@playwright/test': ['suites/support', 'suites/browser', 'playwright.config.ts'],

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { engineVariables } from '../../config/containers.ts';
 import { machineSettings } from '../../config/machine.ts';
+import { nodeArguments } from '../../config/settings.ts';
 import { UnreachableError } from '../../core/errors.ts';
 import { identityOf, type ProcessIdentity } from './marker.ts';
 
@@ -24,7 +25,8 @@ export interface Watchdog {
  */
 export async function startWatchdog(home: string): Promise<Watchdog> {
   const { childEnvironment, cacheDirectory } = machineSettings();
-  const child = spawn('/bin/sh', ['-c', SCRIPT, 'syncproof-watchdog', process.execPath, MAIN, home], {
+  const node = [process.execPath, ...nodeArguments()];
+  const child = spawn('/bin/sh', ['-c', SCRIPT, 'syncproof-watchdog', ...node, MAIN, home], {
     detached: true,
     cwd: '/',
     env: { ...engineVariables(), ...childEnvironment, SYNCPROOF_CACHE: cacheDirectory },

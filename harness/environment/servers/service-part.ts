@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { machineSettings } from '../../config/machine.ts';
+import { nodeArguments } from '../../config/settings.ts';
 import type { ServiceName } from '../../contract/names.ts';
 import type { ServerAddress } from '../environment.ts';
 import type { PartPlan } from '../process/part.ts';
@@ -52,7 +53,7 @@ function planService(
     async launch() {
       return {
         command: process.execPath,
-        args: [...(options.nodeArguments?.[name] ?? []), `services/${name}/main.ts`],
+        args: [...nodeArguments(), ...(options.nodeArguments?.[name] ?? []), `services/${name}/main.ts`],
         cwd: PROJECT_FOLDER,
         env: {
           ...machineSettings().childEnvironment,

@@ -138,6 +138,13 @@ export function slowChecks(folder: string): readonly Check[] {
       loud: true,
     },
     {
+      name: 'package',
+      what: 'the npm package, installed and used in an empty folder',
+      program: 'node',
+      arguments: ['suites/self/gate/try-package.ts'],
+      count: asOne,
+    },
+    {
       name: 'browser',
       what: 'the report in a real Chromium (Playwright)',
       program: 'playwright',

@@ -1,0 +1,79 @@
+import { Command, CommanderError } from 'commander';
+import { packageFacts } from '../config/settings.ts';
+import { describeError } from '../core/errors.ts';
+import { addBenchCommand } from './bench.ts';
+import { EXIT, EXIT_CODES_HELP, exitCodeForError } from './exit-codes.ts';
+import { addExplainCommand } from './explain.ts';
+import { addInitCommand } from './init.ts';
+import { addListCommand } from './list.ts';
+import { addMutantsCommand } from './mutants.ts';
+import { addPlanCommand } from './plan.ts';
+import { addRecheckCommand } from './recheck.ts';
+import { addReportCommand } from './report.ts';
+import { addRerunCommands } from './rerun.ts';
+import { addRunCommand } from './run.ts';
+import { refuseMisspeltSettings, SETTINGS_HELP } from './settings.ts';
+import { addStartCommand } from './start.ts';
+
+function buildProgram(finish: (exitCode: number) => void): Command {
+  const program = new Command('syncproof')
+    .description(
+      'Proves that every committed write becomes searchable, says how fast, and shows what happens when Redis dies.',
+    )
+    .version(packageFacts().version)
+    .exitOverride()
+    .showHelpAfterError('(--help lists the options, with examples)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ syncproof run                      run everything and write reports/output/latest/index.html
+  $ syncproof run --case RES-01        one requirement
+  $ syncproof init                     a target file for your pipeline, from the services that run
+  $ syncproof run --target target.yaml your pipeline instead of the reference
+  $ syncproof start                    bring the pipeline up, to try by hand
+  $ syncproof bench                    sync latency beside its floor
+  $ syncproof explain RES-01           what it demands, why, and where to look when it fails
+  $ syncproof mutants                  does the suite find what it is for?
+${SETTINGS_HELP}
+${EXIT_CODES_HELP}`,
+    );
+  addRunCommand(program, finish);
+  addStartCommand(program, finish);
+  addBenchCommand(program, finish);
+  addRerunCommands(program, finish);
+  addReportCommand(program, finish);
+  addRecheckCommand(program, finish);
+  addListCommand(program, finish);
+  addExplainCommand(program, finish);
+  addPlanCommand(program, finish);
+  addInitCommand(program, finish);
+  addMutantsCommand(program, finish);
+  return program;
+}
+
+/** A stray `--`, as in `pnpm test:e2e -- --env processes`, would make every option a positional argument. */
+function withoutStraySeparator(words: readonly string[]): string[] {
+  const at = words.indexOf('--');
+  return at === -1 ? [...words] : words.toSpliced(at, 1);
+}
+
+/** Runs one command line to its end. @param words without the program's own name @returns the exit code */
+export async function runProgram(words: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT.conformant;
+  const program = buildProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    refuseMisspeltSettings();
+    await program.parseAsync(withoutStraySeparator(words), { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message already; help and version are no errors.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.conformant : EXIT.usage;
+    process.stderr.write(`error: ${describeError(error)}\n`);
+    const code = exitCodeForError(error);
+    if (code === EXIT.harnessError && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    return code;
+  }
+}
