@@ -1,0 +1,40 @@
+import { randomUUID } from 'node:crypto';
+import type { CaseContext } from './case.ts';
+import { registrationOf, type Subject } from './protected-calls.ts';
+import { awaitSearchable, findByName, upload } from './steps.ts';
+import { demandEqual } from './violation.ts';
+
+/** What refused calls were about, and how it was before them. */
+export interface UntouchedSubject extends Subject {
+  /** What the registry showed of the file. */
+  before: unknown;
+}
+
+/** A file that is there and searchable, for calls that must not touch it. */
+export async function createSubject(t: CaseContext): Promise<UntouchedSubject> {
+  const fileId = await createFile(t, 'subject');
+  const { body: before } = await t.pipeline.registryFile(fileId);
+  return { fileId, newId: randomUUID(), newName: `${t.unique}-refused.txt`, before };
+}
+
+/** @throws Violation when what was refused has happened all the same */
+export async function demandUntouched(t: CaseContext, subject: UntouchedSubject): Promise<void> {
+  const { pipeline } = t;
+  const { fileId, newId, newName, before } = subject;
+  demandEqual((await pipeline.registryFile(fileId)).body, before, 'A file after refused calls, against before');
+  demandEqual((await pipeline.registryFile(newId)).status, 404, 'The registry about a refused registration');
+  // What was accepted later is searchable: what was refused before would be, too.
+  await createFile(t, 'later');
+  demandEqual(await findByName(pipeline, newName), [], 'What search finds of refused uploads and registrations');
+}
+
+/** Uploaded where that can be, so that it has bytes. */
+async function createFile({ env, pipeline, unique, signal }: CaseContext, kind: string): Promise<string> {
+  const filename = `${unique}-${kind}.txt`;
+  let fileId: string = randomUUID();
+  if (env.capabilities.has('upload')) {
+    fileId = (await upload(pipeline, { filename, content: Buffer.from(filename) })).file_id;
+  } else demandEqual((await pipeline.register(registrationOf(fileId, filename))).status, 201, 'A registration');
+  await awaitSearchable(pipeline, fileId, { timeoutMs: env.promises.syncMs, signal });
+  return fileId;
+}
