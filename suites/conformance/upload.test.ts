@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FileEvent } from '../../harness/contract/events.ts';
 import { type RegistryFile, registryFileSchema } from '../../harness/contract/http.ts';
 import type { UploadInput } from '../../harness/index.ts';
@@ -177,4 +178,70 @@ verify('UP-02', async (t) => {
     'Versions in the order of the changes',
   );
   evidence.events = entries.length;
+});
+
+/** Bytes; several chunks of any stream, and no round number. */
+const RANGED_BYTES = 200_003;
+const LAST = RANGED_BYTES - 1;
+
+/** Ranges (RFC 9110, section 14.1.2) and the first and last byte that they mean. */
+const RANGES: Record<string, [first: number, last: number]> = {
+  'bytes=0-99': [0, 99],
+  'bytes=0-0': [0, 0],
+  'bytes=65530-131080': [65_530, 131_080],
+  'bytes=100000-': [100_000, LAST],
+  'bytes=-7': [RANGED_BYTES - 7, LAST],
+  [`bytes=${LAST}-${LAST}`]: [LAST, LAST],
+  [`bytes=${LAST - 9}-${RANGED_BYTES + 1000}`]: [LAST - 9, LAST],
+  [`bytes=-${RANGED_BYTES + 1000}`]: [0, LAST],
+};
+const IMPOSSIBLE = [`bytes=${RANGED_BYTES}-`, `bytes=${RANGED_BYTES + 1000}-${RANGED_BYTES + 2000}`, 'bytes=-0'];
+
+verify('UP-05', async (t) => {
+  const { pipeline, env, evidence, random, unique, signal } = t;
+  const content = randomBytes(random, RANGED_BYTES);
+  const { file_id } = await upload(pipeline, { filename: `${unique}.bin`, content });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  const read = (headers: Record<string, string>) =>
+    pipeline.request('query', 'GET', `/api/download/${file_id}`, { headers, bytes: true, signal });
+  const demandBytes = (
+    answer: Awaited<ReturnType<typeof read>>,
+    status: number,
+    wanted: Buffer,
+    what: string,
+  ): void => {
+    const { status: seen, outcome, body } = answer;
+    demand(seen === status, `${what}: expected ${status}, got ${seen ?? outcome}`);
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+    demand(bytes.equals(wanted), `${what}: expected ${wanted.length} bytes, got ${bytes.length}, or others`);
+  };
+
+  demandBytes(await read({}), 200, content, 'A download');
+  evidence.slices = 0;
+  for (const [range, [first, last]] of Object.entries(RANGES)) {
+    const answer = await read({ range });
+    demandBytes(answer, 206, content.subarray(first, last + 1), `A download of ${range}`);
+    const { 'content-range': told } = answer.headers ?? {};
+    demandEqual(told, `bytes ${first}-${last}/${RANGED_BYTES}`, `Content-Range of ${range}`);
+    evidence.slices++;
+  }
+  evidence.impossible = 0;
+  for (const range of IMPOSSIBLE) {
+    const { status, outcome } = await read({ range });
+    demand(status === 416, `A download of ${range}: expected 416, got ${status ?? outcome}`);
+    evidence.impossible++;
+  }
+  // What was read in part before has changed: RFC 9110, section 13.1.5.
+  for (const condition of ['"of-another-version"', 'Thu, 01 Jan 1970 00:00:00 GMT']) {
+    const answer = await read({ range: 'bytes=10-19', 'if-range': condition });
+    demandBytes(answer, 200, content, `A download of a range if it is still ${condition}`);
+  }
+  const { headers } = await read({ range: 'bytes=10-19' });
+  const etag = headers?.etag;
+  if (etag?.startsWith('"') === true) {
+    const answer = await read({ range: 'bytes=10-19', 'if-range': etag });
+    demandBytes(answer, 206, content.subarray(10, 20), `A download of a range if it is still ${etag}`);
+  }
+  const unknown = await pipeline.request('query', 'GET', `/api/download/${randomUUID()}`, { signal });
+  demandEqual(unknown.status, 404, 'A download of a file that nobody uploaded');
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { CaseContext } from './case.ts';
 import { registrationOf, type Subject } from './protected-calls.ts';
 import { awaitSearchable, findByName, upload } from './steps.ts';
-import { demandEqual } from './violation.ts';
+import { demand, demandEqual } from './violation.ts';
 
 /** What refused calls were about, and how it was before them. */
 export interface UntouchedSubject extends Subject {
@@ -25,7 +25,8 @@ export async function demandUntouched(t: CaseContext, subject: UntouchedSubject)
   demandEqual((await pipeline.registryFile(newId)).status, 404, 'The registry about a refused registration');
   // What was accepted later is searchable: what was refused before would be, too.
   await createFile(t, 'later');
-  demandEqual(await findByName(pipeline, newName), [], 'What search finds of refused uploads and registrations');
+  const hits = await findByName(pipeline, newName);
+  demand(hits.length === 0, `${newName}, which was refused, is found by search`);
 }
 
 /** Uploaded where that can be, so that it has bytes. */

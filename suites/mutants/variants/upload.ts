@@ -134,4 +134,250 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'failed-registration-ignored',
+    defect: 'the bytes are stored, and the upload is accepted whether it could be registered or not',
+    services: ['ingester'],
+    caughtBy: ['UP-03/admin-stopped'],
+    edits: [
+      {
+        file: upload,
+        find: "throw unavailable('The registry is not available.', registered.cause);",
+        replace: `return {
+        ...registration,
+        ttl_expires_at: null,
+        created_at: new Date().toISOString(),
+      } as unknown as RegistryFile;`,
+      },
+    ],
+  },
+  {
+    id: 'unavailable-is-500',
+    defect: 'what storage or admin cannot do now is answered 500, as if nobody should try again',
+    services: ['ingester'],
+    caughtBy: ['UP-03/storage-killed', 'UP-03/admin-stopped'],
+    edits: [
+      { file: upload, find: 'return new HttpProblem(503, detail,', replace: 'return new HttpProblem(500, detail,' },
+    ],
+  },
+  {
+    id: 'registered-without-bytes',
+    defect: 'an upload that storage did not take is refused, and registered all the same',
+    services: ['ingester'],
+    caughtBy: ['UP-03/storage-killed'],
+    edits: [
+      {
+        file: upload,
+        find: '{ storage, fileBytesMax }: UploadParts,',
+        replace: '{ storage, registry, fileBytesMax }: UploadParts,',
+      },
+      {
+        file: upload,
+        find: '{ objectName, account }: Leftover,\n): Promise<StoredObject>',
+        replace: '{ fileId, objectName, account }: Leftover,\n): Promise<StoredObject>',
+      },
+      {
+        file: upload,
+        find: '    if (broken !== undefined) throw broken;',
+        replace: `    if (broken !== undefined) throw broken;
+    const registration = {
+      file_id: fileId,
+      original_filename: part.filename,
+      storage_filename: objectName,
+      file_size: size,
+      checksum_sha256: hash.digest('hex'),
+      storage_element_id: 'storage-1',
+      storage_path: objectName,
+    };
+    await registry.register(registration, account, {});`,
+      },
+    ],
+  },
+  {
+    id: 'bytes-removed-when-unsure',
+    defect: 'the bytes of an upload are removed when its registration has no answer, though it may still happen',
+    services: ['ingester'],
+    caughtBy: ['UP-03/admin-paused'],
+    edits: [
+      {
+        file: upload,
+        find: 'if (leftover !== undefined && !unsure) await',
+        replace: 'if (leftover !== undefined) await',
+      },
+    ],
+  },
+  {
+    id: 'storage-given-up',
+    defect: 'once storage was away, it is never asked again',
+    services: ['ingester'],
+    caughtBy: ['UP-03/storage-killed'],
+    edits: [
+      {
+        file: 'services/ingester/storage-client.ts',
+        find: '    async deletionKey(name, { token }) {',
+        replace: `    async deletionKey(name, { token }) {
+      if (Reflect.get(globalThis, 'gone')) throw new HttpProblem(503, 'Storage is not available.');`,
+      },
+      {
+        file: 'services/ingester/storage-client.ts',
+        find: "      } catch (cause) {\n        throw new HttpProblem(503, 'Storage is not available.'",
+        replace: `      } catch (cause) {
+        Reflect.set(globalThis, 'gone', true);
+        throw new HttpProblem(503, 'Storage is not available.'`,
+      },
+    ],
+  },
+  {
+    id: 'limit-not-counted',
+    defect: 'the size limit is held against the announced length only, which has room for a form',
+    services: ['ingester'],
+    caughtBy: ['UP-04/too-large'],
+    edits: [{ file: upload, find: 'if (size > fileBytesMax) {', replace: 'if (size < 0) {' }],
+  },
+  {
+    id: 'limit-off-by-one',
+    defect: 'a file of exactly the size limit is refused',
+    services: ['ingester'],
+    caughtBy: ['UP-04/too-large'],
+    edits: [{ file: upload, find: 'if (size > fileBytesMax) {', replace: 'if (size >= fileBytesMax) {' }],
+  },
+  {
+    id: 'cut-at-the-limit',
+    defect: 'a file is cut at the size limit and accepted',
+    services: ['ingester'],
+    caughtBy: ['UP-04/too-large'],
+    edits: [
+      {
+        file: upload,
+        find: '        size += chunk.length;\n        if (size > fileBytesMax) {',
+        replace: `        if (size + chunk.length > fileBytesMax) continue;
+        size += chunk.length;
+        if (size > fileBytesMax) {`,
+      },
+    ],
+  },
+  {
+    id: 'too-large-is-400',
+    defect: 'a length that is too large is answered 400',
+    services: ['ingester'],
+    caughtBy: ['UP-04/declared-limit', 'UP-04/too-large'],
+    edits: [
+      { file: 'services/ingester/app.ts', find: 'throw new HttpProblem(413,', replace: 'throw new HttpProblem(400,' },
+    ],
+  },
+  {
+    id: 'early-end-taken-for-the-end',
+    defect: 'what had arrived when the form ended early is stored and registered as the whole file',
+    services: ['ingester'],
+    caughtBy: ['UP-04/vanished'],
+    edits: [
+      {
+        file: upload,
+        find: '      broken = error;\n      throw error;',
+        replace: `      if (!(error instanceof HttpProblem)) return;
+      broken = error;
+      throw error;`,
+      },
+      {
+        file: upload,
+        find: '...(await store(parts, part, leftover)) };',
+        replace: '...(await store(parts, part, leftover)) };\n        break;',
+      },
+    ],
+  },
+  {
+    id: 'vanished-client-stored',
+    defect: 'what had arrived when the client vanished is stored and registered as the whole file',
+    services: ['ingester'],
+    caughtBy: ['UP-04/vanished'],
+    edits: [
+      {
+        file: upload,
+        find: '      broken = error;\n      throw error;',
+        replace: `      if (!(error instanceof HttpProblem) && !/unexpected end/i.test(String(error))) return;
+      broken = error;
+      throw error;`,
+      },
+      {
+        file: upload,
+        find: '...(await store(parts, part, leftover)) };',
+        replace: '...(await store(parts, part, leftover)) };\n        break;',
+      },
+    ],
+  },
+  {
+    id: 'empty-object-not-kept',
+    defect: 'an object of 0 bytes is accepted and not kept',
+    services: ['storage'],
+    caughtBy: ['UP-04/empty'],
+    edits: [
+      {
+        file: 'services/storage/object-store.ts',
+        find: 'await link(draft, target);',
+        replace: 'if (written.size > 0) await link(draft, target);',
+      },
+    ],
+  },
+  {
+    id: 'range-without-its-last-byte',
+    defect: 'the last byte of a range is not counted to it',
+    services: ['storage'],
+    caughtBy: ['UP-05'],
+    edits: [
+      {
+        file: 'services/storage/range.ts',
+        find: '{ start, end: Math.min(end, size - 1) }',
+        replace: '{ start, end: Math.max(start, Math.min(end, size) - 1) }',
+      },
+    ],
+  },
+  {
+    id: 'suffix-from-the-start',
+    defect: 'the last n bytes are asked for, and the first n come',
+    services: ['storage'],
+    caughtBy: ['UP-05'],
+    edits: [
+      {
+        file: 'services/storage/range.ts',
+        find: '{ start: size - length, end: size - 1 }',
+        replace: '{ start: 0, end: length - 1 }',
+      },
+    ],
+  },
+  {
+    id: 'range-not-handed-on',
+    defect: 'a range is answered with the whole file',
+    services: ['query'],
+    caughtBy: ['UP-05'],
+    edits: [{ file: 'services/query/download.ts', find: "['range', 'if-range']", replace: "['if-range']" }],
+  },
+  {
+    id: 'if-range-not-handed-on',
+    defect: 'a range of another version is answered with bytes of this one',
+    services: ['query'],
+    caughtBy: ['UP-05'],
+    edits: [{ file: 'services/query/download.ts', find: "['range', 'if-range']", replace: "['range']" }],
+  },
+  {
+    id: 'impossible-range-is-whole',
+    defect: 'a range behind the end is answered with the whole file',
+    services: ['storage'],
+    caughtBy: ['UP-05'],
+    edits: [
+      {
+        file: 'services/storage/range.ts',
+        find: "start >= size ? 'unsatisfiable'",
+        replace: 'start >= size ? undefined',
+      },
+    ],
+  },
+  {
+    id: 'content-range-lost',
+    defect: 'a part of a file does not say which part it is',
+    services: ['query'],
+    caughtBy: ['UP-05'],
+    edits: [
+      { file: 'services/query/download.ts', find: "'content-length', 'content-range',", replace: "'content-length'," },
+    ],
+  },
 ];

@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { multipartBody } from '../../harness/index.ts';
+import type { CaseContext } from './case.ts';
+
+/** An upload whose bytes a case sends itself, piece by piece: to stop in the middle, or to send more than it could hold. */
+export interface SlowUpload extends Disposable {
+  /** Resolves when the system has taken the bytes; at once when the other side has answered, or is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Sends what ends the form. */
+  end(): void;
+  /** The status that came back, or the error that came instead; waits for it up to the given time. */
+  answer(timeoutMs: number): Promise<number | string>;
+  /** Undefined until it was answered or broke off. */
+  readonly answered: number | string | undefined;
+  /** Breaks the connection off. */
+  [Symbol.dispose](): void;
+}
+
+/** Begins an upload of `size` bytes: the head is sent, and the form up to where the bytes go. */
+export async function beginUpload(
+  { env, pipeline }: CaseContext,
+  { filename, size }: { filename: string; size: number },
+): Promise<SlowUpload> {
+  const part = { filename, contentType: 'application/octet-stream', content: Buffer.from('\0') };
+  const { body, contentType } = multipartBody({}, part);
+  // The one byte stands where those of the file will be.
+  const [before, after] = [body.subarray(0, body.indexOf(0)), body.subarray(body.indexOf(0) + 1)];
+  const url = new URL('/api/v1/files/upload', env.urls.ingester);
+  const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      authorization: `Bearer ${await pipeline.token()}`,
+      'content-type': contentType,
+      'content-length': before.length + size + after.length,
+    },
+  });
+  let answered: number | string | undefined;
+  const settled = outcomeOf(request).then((outcome) => {
+    answered = outcome;
+    return outcome;
+  });
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    if (answered !== undefined || request.destroyed) return;
+    const taken = new Promise<void>((resolve) => request.write(bytes, () => resolve()));
+    await Promise.race([taken, settled]);
+  };
+  await write(before);
+  return {
+    write,
+    end: () => void request.end(after),
+    async answer(timeoutMs) {
+      const late = AbortSignal.timeout(timeoutMs);
+      const over = once(late, 'abort').then(() => `no answer within ${timeoutMs} ms`);
+      return Promise.race([settled, over]);
+    },
+    get answered() {
+      return answered;
+    },
+    [Symbol.dispose]() {
+      request.destroy();
+    },
+  };
+}
+
+/** Never rejects: an error is an outcome like any other. */
+function outcomeOf(request: ClientRequest): Promise<number | string> {
+  return new Promise((resolve) => {
+    request.once('response', (response: IncomingMessage) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('error', (error) => resolve(error.message));
+    request.once('close', () => resolve('the connection was closed'));
+  });
+}
