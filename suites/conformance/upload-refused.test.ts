@@ -1,8 +1,7 @@
-import { multipartBody, pollUntil } from '../../harness/index.ts';
+import { type Fault, multipartBody, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
-import { demandNothing, QUIET_MS, uploadAndFind, wholeFiles } from '../support/refused-uploads.ts';
+import { demandNothing, demandWhole, uploadAndFind } from '../support/refused-uploads.ts';
 import { beginUpload } from '../support/slow-upload.ts';
-import { stays } from '../support/stays.ts';
 import { awaitSearchable, download, randomBytes, registered, sha256, upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demand, demandEqual, promised } from '../support/violation.ts';
@@ -13,38 +12,44 @@ const verify = suite();
 const ANSWER_MS_MAX = 20_000;
 /** Uploads work again this long after what was away is back. */
 const HEALED_MS_MAX = 10_000;
-/** More than buffers on the way hold back. */
-const SLOW_BYTES = 1_000_000;
+const MIB = 1024 * 1024;
 const TRIES = 3;
 
-const AWAY = {
-  'storage-killed': ({ faults }: CaseContext) => faults.storage.kill(),
-  'admin-stopped': ({ faults }: CaseContext) => faults.admin.stop(),
-  // It may go on with a registration whose sender has given up.
-  'admin-paused': ({ faults }: CaseContext) => faults.admin.pause(),
-} as const;
+interface Away {
+  provoke: (t: CaseContext) => Promise<Fault>;
+  /** Size of the upload that is half way when the fault comes. */
+  slowBytes: number;
+}
 
-for (const [variant, provoke] of Object.entries(AWAY)) {
+const AWAY: Record<string, Away> = {
+  // Half of it is more than the buffers of a connection hold: once it is sent, storage is being given it.
+  'storage-killed': { provoke: ({ faults }) => faults.storage.kill(), slowBytes: 24 * MIB },
+  'admin-stopped': { provoke: ({ faults }) => faults.admin.stop(), slowBytes: MIB },
+  // It may go on with a registration whose sender has given up.
+  'admin-paused': { provoke: ({ faults }) => faults.admin.pause(), slowBytes: MIB },
+};
+
+for (const [variant, { provoke, slowBytes }] of Object.entries(AWAY)) {
   verify(`UP-03/${variant}`, async (t) => {
     const { pipeline, evidence, random, unique } = t;
     await uploadAndFind(t, 'before');
     const sent = new Map<string, Buffer>();
     const next = (length: number): [filename: string, content: Buffer] => {
       const filename = `${unique}-refused-${sent.size}.bin`;
-      const content = randomBytes(random, length);
+      const content = Buffer.alloc(length, randomBytes(random, 1021));
       sent.set(filename, content);
       return [filename, content];
     };
-    // Half of it is on its way when the fault comes.
-    const [slowName, slowContent] = next(SLOW_BYTES);
-    using slow = await beginUpload(t, { filename: slowName, size: SLOW_BYTES });
-    await slow.write(slowContent.subarray(0, SLOW_BYTES / 2));
+    const [filename, content] = next(slowBytes);
+    using slow = await beginUpload(t, { filename, size: slowBytes });
+    await slow.write(content.subarray(0, slowBytes / 2));
     await using fault = await provoke(t);
-    await slow.write(slowContent.subarray(SLOW_BYTES / 2));
+    await slow.write(content.subarray(slowBytes / 2));
     slow.end();
     const others = Array.from({ length: TRIES }, async () => {
-      const [filename, content] = next(100);
-      const { status, outcome, error } = await pipeline.upload({ filename, content }, { timeoutMs: ANSWER_MS_MAX });
+      const [name, bytes] = next(100);
+      const input = { filename: name, content: bytes };
+      const { status, outcome, error } = await pipeline.upload(input, { timeoutMs: ANSWER_MS_MAX });
       return status ?? `${outcome} ${error}`;
     });
     const answers = await Promise.all([slow.answer(ANSWER_MS_MAX), ...others]);
@@ -64,18 +69,11 @@ for (const [variant, provoke] of Object.entries(AWAY)) {
     await uploadAndFind(t, 'after');
     evidence.accepted = 1;
 
-    // An upload that got no certain answer may have happened, but then wholly.
-    let whole = 0;
-    await stays(QUIET_MS, t.signal, async () => {
-      const found = [...sent].map(([filename, content]) => wholeFiles(t, filename, content));
-      whole = (await Promise.all(found)).reduce((sum, each) => sum + each, 0);
-    });
-    evidence.happenedAllTheSame = whole;
+    evidence.happenedAllTheSame = await demandWhole(t, sent);
   });
 }
 
 const SMALL_LIMIT = 100_000;
-const MIB = 1024 * 1024;
 
 verify(
   'UP-04/too-large',
@@ -118,11 +116,11 @@ verify('UP-04/declared-limit', async (t) => {
 
 verify('UP-04/vanished', async (t) => {
   const { pipeline, evidence, random, unique } = t;
-  const content = randomBytes(random, SLOW_BYTES);
+  const content = Buffer.alloc(MIB, randomBytes(random, 1021));
   const vanished: string[] = [];
-  for (const length of [0, 1, SLOW_BYTES / 2, SLOW_BYTES]) {
+  for (const length of [0, 1, MIB / 2, MIB]) {
     const filename = `${unique}-vanished-after-${length}.bin`;
-    using slow = await beginUpload(t, { filename, size: SLOW_BYTES });
+    using slow = await beginUpload(t, { filename, size: MIB });
     await slow.write(content.subarray(0, length));
     vanished.push(filename);
   }

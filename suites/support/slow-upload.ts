@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { multipartBody } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
 
@@ -28,9 +28,12 @@ export async function beginUpload(
   // The one byte stands where those of the file will be.
   const [before, after] = [body.subarray(0, body.indexOf(0)), body.subarray(body.indexOf(0) + 1)];
   const url = new URL('/api/v1/files/upload', env.urls.ingester);
-  const request = (url.protocol === 'https:' ? requestHttps : requestHttp)(url, {
+  const [send, Agent] = url.protocol === 'https:' ? [requestHttps, HttpsAgent] : [requestHttp, HttpAgent];
+  // A connection that is to be closed after the answer may be closed before the rest of the bytes, and the answer lost.
+  const agent = new Agent({ keepAlive: true });
+  const request = send(url, {
     method: 'POST',
-    agent: false,
+    agent,
     headers: {
       authorization: `Bearer ${await pipeline.token()}`,
       'content-type': contentType,
@@ -61,6 +64,7 @@ export async function beginUpload(
     },
     [Symbol.dispose]() {
       request.destroy();
+      agent.destroy();
     },
   };
 }

@@ -153,9 +153,9 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'unavailable-is-500',
-    defect: 'what storage or admin cannot do now is answered 500, as if nobody should try again',
+    defect: 'what admin cannot do now is answered 500, as if nobody should try again',
     services: ['ingester'],
-    caughtBy: ['UP-03/storage-killed', 'UP-03/admin-stopped'],
+    caughtBy: ['UP-03/admin-stopped'],
     edits: [
       { file: upload, find: 'return new HttpProblem(503, detail,', replace: 'return new HttpProblem(500, detail,' },
     ],
@@ -179,8 +179,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
       {
         file: upload,
         find: '    if (broken !== undefined) throw broken;',
-        replace: `    if (broken !== undefined) throw broken;
-    const registration = {
+        replace: `    const registration = {
       file_id: fileId,
       original_filename: part.filename,
       storage_filename: objectName,
@@ -189,7 +188,8 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
       storage_element_id: 'storage-1',
       storage_path: objectName,
     };
-    await registry.register(registration, account, {});`,
+    await registry.register(registration, account, {});
+    if (broken !== undefined) throw broken;`,
       },
     ],
   },
