@@ -184,7 +184,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
       original_filename: part.filename,
       storage_filename: objectName,
       file_size: size,
-      checksum_sha256: hash.digest('hex'),
+      checksum_sha256: hash.copy().digest('hex'),
       storage_element_id: 'storage-1',
       storage_path: objectName,
     };
