@@ -1,14 +1,12 @@
 import { setInterval } from 'node:timers/promises';
 import { queryReadinessSchema } from '../../harness/contract/http.ts';
-import { SERVICE_NAMES, type ServiceName } from '../../harness/contract/names.ts';
+import type { ServiceName } from '../../harness/contract/names.ts';
 import { type Fault, monotonicMs, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
 
 const verify = suite();
-
-const OTHERS = SERVICE_NAMES.filter((service) => service !== 'query');
 
 const ANSWER_MS_MAX = 1000;
 /** How long a change may take to show in readiness. */
@@ -65,6 +63,10 @@ for (const state of STATES) {
   });
 }
 
+function othersOf({ env }: CaseContext): ServiceName[] {
+  return env.services.filter((service) => service !== 'query');
+}
+
 /** From the state's first moment every answer is in time; once the state was noticed, every answer says so. */
 async function observe(t: CaseContext, state: State): Promise<void> {
   const { ready, othersReady } = state;
@@ -78,7 +80,7 @@ async function observe(t: CaseContext, state: State): Promise<void> {
     const answered = await round(t);
     demandEqual(await readiness(t), ready.cache ? ready : { status: ready.status }, 'ready of query');
     rounds++;
-    for (const service of othersReady ? OTHERS : []) {
+    for (const service of othersReady ? othersOf(t) : []) {
       const unready = (blips.get(service) ?? 0) + (answered.get(service) === 200 ? 0 : 1);
       blips.set(service, unready);
       demand(unready <= BLIPS_MAX, `ready of ${service}: expected 200, got 503 in ${unready} of ${rounds} rounds`);
@@ -90,7 +92,7 @@ async function observe(t: CaseContext, state: State): Promise<void> {
 /** One call of both health routes of every service; gives what the readiness of each was answered with. */
 async function round(t: CaseContext): Promise<ReadonlyMap<ServiceName, number>> {
   const answered = new Map<ServiceName, number>();
-  const calls = SERVICE_NAMES.flatMap((service) =>
+  const calls = t.env.services.flatMap((service) =>
     (['live', 'ready'] as const).map(async (route) => {
       const startedAt = monotonicMs();
       const answer = await t.pipeline[route](service);
@@ -125,7 +127,7 @@ async function awaitState(
   const asks = async (): Promise<true> => {
     const seen = await readiness(t);
     if (seen.status !== ready.status || seen.cache !== ready.cache) throw new Error(`query is ${wanted(seen)}`);
-    for (const service of othersReady ? OTHERS : []) {
+    for (const service of othersReady ? othersOf(t) : []) {
       const { status, error } = await t.pipeline.ready(service);
       if (status !== 200) throw new Error(`${service} is ${status ?? error}`);
     }

@@ -3,7 +3,7 @@ import { CONTRACT } from './sources.ts';
 
 const file = 'conformance/upload.test.ts';
 const limits = 'conformance/upload-refused.test.ts';
-const refused = { file: limits, floor: { refused: 4, accepted: 1 } } as const;
+const refused = { file: limits, floor: { refused: 3, accepted: 1 } } as const;
 
 export const UPLOAD = [
   {

@@ -33,7 +33,7 @@ export interface Subject {
 }
 
 /** A registration's body, for a file without bytes. */
-export function registrationOf(fileId: string, filename: string): Record<string, unknown> {
+function registrationOf(fileId: string, filename: string): Record<string, unknown> {
   return {
     file_id: fileId,
     original_filename: filename,

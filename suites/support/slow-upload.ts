@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { multipartBody } from '../../harness/index.ts';
+import { InconclusiveError, multipartBody } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
 
 /** An upload whose bytes a case sends itself, piece by piece: to stop in the middle, or to send more than it could hold. */
@@ -18,16 +18,23 @@ export interface SlowUpload extends Disposable {
   [Symbol.dispose](): void;
 }
 
+/** Whether uploads can be sent piece by piece: such bytes go past what stands between the contract and a target. */
+export function canSendSlowly({ drivers = [] }: CaseContext['env']): boolean {
+  return drivers.length === 0;
+}
+
 /** Begins an upload of `size` bytes: the head is sent, and the form up to where the bytes go. */
 export async function beginUpload(
   { env, pipeline }: CaseContext,
   { filename, size }: { filename: string; size: number },
 ): Promise<SlowUpload> {
+  if (!canSendSlowly(env))
+    throw new InconclusiveError('Uploads piece by piece cannot be mapped to what this target takes');
   const part = { filename, contentType: 'application/octet-stream', content: Buffer.from('\0') };
   const { body, contentType } = multipartBody({}, part);
   // The one byte stands where those of the file will be.
   const [before, after] = [body.subarray(0, body.indexOf(0)), body.subarray(body.indexOf(0) + 1)];
-  const url = new URL('/api/v1/files/upload', env.urls.ingester);
+  const url = new URL(`${env.urls.ingester}/api/v1/files/upload`);
   const [send, Agent] = url.protocol === 'https:' ? [requestHttps, HttpsAgent] : [requestHttp, HttpAgent];
   // A connection that is to be closed after the answer may be closed before the rest of the bytes, and the answer lost.
   const agent = new Agent({ keepAlive: true });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CaseContext } from './case.ts';
-import { registrationOf, type Subject } from './protected-calls.ts';
+import type { Subject } from './protected-calls.ts';
 import { awaitSearchable, findByName, upload } from './steps.ts';
 import { demand, demandEqual } from './violation.ts';
 
@@ -29,13 +29,9 @@ export async function demandUntouched(t: CaseContext, subject: UntouchedSubject)
   demand(hits.length === 0, `${newName}, which was refused, is found by search`);
 }
 
-/** Uploaded where that can be, so that it has bytes. */
 async function createFile({ env, pipeline, unique, signal }: CaseContext, kind: string): Promise<string> {
   const filename = `${unique}-${kind}.txt`;
-  let fileId: string = randomUUID();
-  if (env.capabilities.has('upload')) {
-    fileId = (await upload(pipeline, { filename, content: Buffer.from(filename) })).file_id;
-  } else demandEqual((await pipeline.register(registrationOf(fileId, filename))).status, 201, 'A registration');
-  await awaitSearchable(pipeline, fileId, { timeoutMs: env.promises.syncMs, signal });
-  return fileId;
+  const { file_id } = await upload(pipeline, { filename, content: Buffer.from(filename) });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  return file_id;
 }
