@@ -3,6 +3,7 @@ export { requireFinalReads, runCheckers, unmetFloor } from './check/index.ts';
 export { microsecondsOf } from './check/instant.ts';
 export { quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
 export { evaluateThreshold, parseThreshold } from './check/threshold.ts';
+export { multipartBody } from './clients/multipart.ts';
 export { createPipelineClient, type PipelineClient, type UploadInput } from './clients/pipeline.ts';
 export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';

@@ -10,11 +10,13 @@ const FIELDS = [
   { name: 'filename', wireName: 'original_filename' },
   { name: 'fileSize', wireName: 'file_size' },
   { name: 'checksum', wireName: 'checksum_sha256' },
+  { name: 'description', wireName: 'description' },
+  { name: 'tags', wireName: 'tags' },
 ] as const satisfies readonly { name: keyof FileState; wireName: string }[];
 
 /**
- * Guarantee: a reader sees only what somebody wrote. Finds by-id reads that show another name, size or checksum than
- * every creation of the file sent. Values that the registry shows too are legal here (whether it may change them is
+ * Guarantee: a reader sees only what somebody wrote. Finds by-id reads that show another name, size, checksum,
+ * description or tags than every creation of the file sent. Values that the registry shows too are legal here (whether it may change them is
  * another matter), and so is any value of a field that an update may have changed. What the final reads of registry and
  * read model disagree on is `diverged`.
  */
@@ -53,7 +55,8 @@ function isSet(input: Readonly<Record<string, unknown>> | undefined, name: strin
   return input?.[name] !== undefined;
 }
 
-/** Hexadecimal digits mean the same in both cases; a name does not. */
+/** Hexadecimal digits mean the same in both cases; a name does not. No tags and an empty list of them are the same. */
 function plain(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? null : JSON.stringify(value);
   return typeof value === 'string' && /^[0-9a-f]{64}$/i.test(value) ? value.toLowerCase() : value;
 }

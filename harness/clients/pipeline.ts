@@ -34,12 +34,17 @@ export interface Answer {
   outcome: Outcome;
   status?: number;
   body?: unknown;
+  /** Names in lower case. */
+  headers?: Readonly<Record<string, string>>;
   error?: string;
   startedAt: number;
   endedAt: number;
   /** Id of the recorded operation; empty for a raw request, which is not recorded. */
   op: string;
 }
+
+/** What came back of a request that was answered. */
+type Answered = Required<Pick<Answer, 'status' | 'headers'>> & Pick<Answer, 'body'>;
 
 export interface OperationOptions {
   /** When an open-loop load meant to send it; now, when absent. */
@@ -105,12 +110,7 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
   let opNumber = 0;
   const opPrefix = randomUUID().slice(0, 8);
 
-  async function send(
-    service: ServiceName,
-    method: string,
-    path: string,
-    request: RawRequest,
-  ): Promise<{ status: number; body: unknown }> {
+  async function send(service: ServiceName, method: string, path: string, request: RawRequest): Promise<Answered> {
     const headers: Record<string, string> = { ...request.headers };
     if (request.authenticated !== false) headers.authorization ??= `Bearer ${await client.token()}`;
     let payload: string | Uint8Array | null = null;
@@ -123,11 +123,12 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     const expired = AbortSignal.timeout(limitMs);
     const signal = request.signal === undefined ? expired : AbortSignal.any([expired, request.signal]);
     const answer = await transport.send({ service, method, path, headers, body: payload, signal });
+    const { status, headers: given } = answer;
     const bytes = Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength);
-    if (request.bytes === true && answer.status < 300) return { status: answer.status, body: bytes };
+    if (request.bytes === true && status < 300) return { status, headers: given, body: bytes };
     const text = bytes.toString();
-    const json = (answer.headers['content-type'] ?? '').includes('json');
-    return { status: answer.status, body: json && text !== '' ? parseJson(text) : text };
+    const json = (given['content-type'] ?? '').includes('json');
+    return { status, headers: given, body: json && text !== '' ? parseJson(text) : text };
   }
 
   async function raw(service: ServiceName, method: string, path: string, request: RawRequest = {}): Promise<Answer> {
@@ -136,15 +137,11 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     );
   }
 
-  async function attempt(
-    kind: OperationKind,
-    op: string,
-    act: () => Promise<{ status: number; body: unknown }>,
-  ): Promise<Answer> {
+  async function attempt(kind: OperationKind, op: string, act: () => Promise<Answered>): Promise<Answer> {
     const startedAt = recorder.now();
     try {
-      const { status, body } = await act();
-      return { outcome: outcomeOfStatus(kind, status), status, body, startedAt, endedAt: recorder.now(), op };
+      const answered = await act();
+      return { outcome: outcomeOfStatus(kind, answered.status), ...answered, startedAt, endedAt: recorder.now(), op };
     } catch (error) {
       const endedAt = recorder.now();
       return { outcome: outcomeOfError(kind, error), error: describeError(error), startedAt, endedAt, op };
@@ -234,6 +231,8 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
         filename: file.original_filename,
         fileSize: file.file_size,
         checksum: file.checksum_sha256,
+        description: file.description,
+        tags: file.tags,
       };
       const call = { service: 'admin', method: 'POST', path: '/api/v1/files', body: file } as const;
       return operate('register', call, operation, { ...fileId, input }, registryState);

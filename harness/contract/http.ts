@@ -39,6 +39,11 @@ export const registryFileSchema = z.object({
   tags: z.array(z.string()).nullable(),
   created_at: timestamp,
   updated_at: timestamp,
+  // What events tell of a file and a registry need not show.
+  compressed: z.boolean().nullish(),
+  compression_algorithm: z.string().nullish(),
+  original_size: z.number().nullish(),
+  upload_source_ip: z.string().nullish(),
   deleted_at: timestamp.nullable().optional(),
   version: z.number().int().positive().optional(),
 });

@@ -12,6 +12,7 @@ import { convergenceOf, heldBack } from './convergence.ts';
 import { finalReads } from './final-reads.ts';
 import { startOpenLoop } from './load.ts';
 import { OutageChanges, type OutagePhase } from './outage-changes.ts';
+import { OutageSearches } from './outage-searches.ts';
 
 export interface OutagePlan {
   pipeline: PipelineClient;
@@ -21,6 +22,7 @@ export interface OutagePlan {
   /** Begins every file name, so that one search finds them all. */
   prefix: string;
   uploadsPerSecond: number;
+  /** With each goes one file's own: by its id and by its exact name. */
   searchesPerSecond?: number;
   /** Reads that look for all that was written, together; several times the uploads, or looking is what takes long. */
   readsPerSecond?: number;
@@ -58,10 +60,13 @@ export interface OutageResult {
   updates: Record<OutagePhase, PhaseCounts>;
   /** Of files that were seen before. */
   deletions: Record<OutagePhase, PhaseCounts>;
+  /** Those for single files included. */
   searches: Record<OutagePhase, PhaseCounts>;
   /** Files that readers had seen when the fault took effect, the deleted ones included. */
   seenBefore: number;
-  /** Searches that missed some of these although nobody had deleted them. */
+  /** Answers during the fault that showed one of these, which was asked for by its id or by its exact name. */
+  shownDuring: number;
+  /** Searches that missed some of these although nobody had deleted them, or that counted and did not list them. */
   shortSearches: number;
   /** What the first such search said. */
   firstShortSearch?: string;
@@ -120,6 +125,8 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
 
   enter('baseline');
   await using cleanup = new AsyncDisposableStack();
+  /** Of every accepted upload. */
+  const names = new Map<string, string>();
   const uploading = startOpenLoop({
     recorder,
     ratePerSecond: plan.uploadsPerSecond,
@@ -134,6 +141,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
       count(uploads[sentIn], answer, intendedAt);
       const fileId = fileIdOf(answer.body);
       if (answer.outcome !== 'ok' || fileId === undefined) return;
+      names.set(fileId, filename);
       tracker.watch({
         op: answer.op,
         fileId,
@@ -156,20 +164,15 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   });
   cleanup.defer(() => changes.stop());
   let seenBefore: ReadonlySet<string> = new Set();
-  const shortSearches: string[] = [];
-  const searching = startOpenLoop({
+  const searching = new OutageSearches({
+    pipeline,
     recorder,
+    prefix: plan.prefix,
     ratePerSecond: plan.searchesPerSecond ?? 4,
+    phase: () => phase,
+    mustFind: () => new Map([...names].filter(([id]) => seenBefore.has(id) && !changes.deleted.has(id))),
+    answered: (sentIn, answer, intendedAt) => count(searches[sentIn], answer, intendedAt),
     signal,
-    act: async (_index, intendedAt) => {
-      const sentIn = phase;
-      const mustFind = seenBefore;
-      const answer = await pipeline.search({ query: plan.prefix, mode: 'partial', limit: 1 }, { intendedAt });
-      count(searches[sentIn], answer, intendedAt);
-      const found = answer.outcome === 'ok' ? totalOf(answer.body) : undefined;
-      const expected = [...mustFind].filter((fileId) => !changes.deleted.has(fileId)).length;
-      if (found !== undefined && found < expected) shortSearches.push(`${found} found of at least ${expected}`);
-    },
   });
   cleanup.defer(() => searching.stop());
 
@@ -216,8 +219,9 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     deletions,
     searches,
     seenBefore: seenBefore.size,
-    shortSearches: shortSearches.length,
-    ...(shortSearches[0] === undefined ? {} : { firstShortSearch: shortSearches[0] }),
+    shownDuring: searching.shown.outage,
+    shortSearches: searching.short.length,
+    ...(searching.short[0] === undefined ? {} : { firstShortSearch: searching.short[0] }),
     ...(undrained === undefined ? {} : { undrained }),
     accepted: samples.length,
     invisible,
@@ -310,9 +314,4 @@ function count(
 
 function fileIdOf(body: unknown): string | undefined {
   return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
-}
-
-/** -1 for an answer that tells no total: it shows nothing of what it should. */
-function totalOf(body: unknown): number {
-  return typeof body === 'object' && body !== null && 'total_count' in body ? Number(body.total_count) : -1;
 }

@@ -1,21 +1,17 @@
-import { ROLES, tokenAnswerSchema } from '../../harness/contract/http.ts';
-import { SERVICE_NAMES, type ServiceName } from '../../harness/contract/names.ts';
-import { monotonicMs, type PipelineClient } from '../../harness/index.ts';
+import { randomUUID } from 'node:crypto';
+import { ROLES, type Role } from '../../harness/contract/http.ts';
+import { monotonicMs } from '../../harness/index.ts';
+import { askForToken, publishedKey, tokenOf } from '../support/accounts.ts';
+import type { CaseContext } from '../support/case.ts';
+import { callWith, demandAccepted, demandForbidden, isAllowed, protectedCalls } from '../support/protected-calls.ts';
 import { suite } from '../support/suite.ts';
-import { conforms, demand, demandEqual } from '../support/violation.ts';
+import { badAuthorizations, decodeToken, signedTokens } from '../support/tokens.ts';
+import { createSubject, demandUntouched } from '../support/untouched.ts';
+import { demand, demandEqual } from '../support/violation.ts';
 
 const verify = suite();
 
 const CLAIMS = ['sub', 'type', 'role', 'name', 'client_id', 'jti', 'iat', 'nbf', 'exp'];
-const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
-
-/** A call of each service that needs a token and changes nothing; the object and the file it names do not exist. */
-const PROTECTED: Record<ServiceName, { method: string; path: string; body?: unknown }> = {
-  admin: { method: 'GET', path: '/api/v1/files?page=1&page_size=1' },
-  storage: { method: 'GET', path: `/api/v1/objects/${UNKNOWN_ID}.bin` },
-  ingester: { method: 'POST', path: '/api/v1/files/upload', body: {} },
-  query: { method: 'POST', path: '/api/search', body: { limit: 1 } },
-};
 
 /** Bodies that are no credentials at all. */
 const MALFORMED: Record<string, unknown> = {
@@ -28,37 +24,30 @@ const MALFORMED: Record<string, unknown> = {
 };
 const ROUNDS = 7;
 
-verify('AUTH-01', async ({ env, pipeline, evidence }) => {
+verify('AUTH-01', async (t) => {
+  const { env, pipeline, evidence, unique } = t;
   evidence.tokens = 0;
   evidence.accepted = 0;
   evidence.refused = 0;
 
-  for (const role of ROLES) {
-    const account = env.accounts[role];
-    if (account === undefined) continue;
-    const answer = await askForToken(pipeline, { client_id: account.clientId, client_secret: account.clientSecret });
-    demand(answer.status === 200, `Right credentials of a ${role} were answered ${answer.status}`);
-    const { access_token, expires_in } = conforms(tokenAnswerSchema, answer.body, `The token answer for a ${role}`);
-    demand(expires_in > 0, `The token of a ${role} expires in ${expires_in} s`);
-    const { header, claims } = decode(access_token);
+  const subject = { fileId: randomUUID(), newId: randomUUID(), newName: `${unique}.txt` };
+  const calls = protectedCalls(env, subject).filter(({ kind, service }) => kind === 'read' || service === 'ingester');
+  for (const call of calls) {
+    demandEqual((await callWith(pipeline, call, undefined)).status, 401, `${call.what} without a token`);
+  }
+  for (const role of rolesOf(env)) {
+    const token = await tokenOf(t, role);
+    const { header, claims } = decodeToken(token);
     demandEqual(header.alg, 'RS256', `The algorithm of the token of a ${role}`);
     const absent = CLAIMS.filter((claim) => !(claim in claims));
     demand(absent.length === 0, `The token of a ${role} lacks the claims ${absent.join(', ')}`);
     demandEqual(claims.role, role, `The role in the token of a ${role}`);
-    demandEqual(claims.client_id, account.clientId, `The client in the token of a ${role}`);
+    demandEqual(claims.client_id, env.accounts[role]?.clientId, `The client in the token of a ${role}`);
     evidence.tokens++;
 
-    for (const service of SERVICE_NAMES) {
-      const call = PROTECTED[service];
-      const request = { body: call.body, authenticated: false } as const;
-      const without = await pipeline.request(service, call.method, call.path, request);
-      demandEqual(without.status, 401, `${service} without a token`);
-      const headers = { authorization: `Bearer ${access_token}` };
-      const given = await pipeline.request(service, call.method, call.path, { ...request, headers });
-      demand(
-        given.status !== undefined && given.status !== 401 && given.status < 500,
-        `${service} answered ${given.status ?? given.outcome} to a good token of a ${role}`,
-      );
+    for (const call of calls) {
+      if (isAllowed(call, role)) await demandAccepted(pipeline, call, token);
+      else await demandForbidden(pipeline, call, token);
       evidence.accepted++;
     }
   }
@@ -103,15 +92,80 @@ verify('AUTH-01', async ({ env, pipeline, evidence }) => {
   }
 });
 
-function askForToken(pipeline: PipelineClient, body: unknown): ReturnType<PipelineClient['request']> {
-  return pipeline.request('admin', 'POST', '/api/v1/auth/token', { body, authenticated: false });
-}
-
-function decode(token: string): { header: Record<string, unknown>; claims: Record<string, unknown> } {
-  const [header, claims] = token.split('.').map((part) => Buffer.from(part, 'base64url').toString());
-  return { header: JSON.parse(header ?? '{}'), claims: JSON.parse(claims ?? '{}') };
-}
-
 function median(values: readonly number[] = []): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
+
+function rolesOf({ accounts }: CaseContext['env']): Role[] {
+  return ROLES.filter((role) => accounts[role] !== undefined);
+}
+
+verify('AUTH-02/forged', async (t) => {
+  const good = await tokenOf(t, 'ADMIN');
+  await allRefused(t, good, badAuthorizations(good, await publishedKey(t, good)));
+});
+
+verify('AUTH-02/times', async (t) => {
+  const key = await t.env.signingKey?.();
+  demand(key !== undefined, 'The environment offers a signing key and gives none');
+  const { right, bad } = signedTokens(await tokenOf(t, 'ADMIN'), key);
+  const authorizations = Object.entries(bad).map(([what, token]) => [`a token ${what}`, `Bearer ${token}`]);
+  await allRefused(t, right, Object.fromEntries(authorizations));
+});
+
+/** Every protected call is refused with each of these, changes nothing, and is accepted with a good token. */
+async function allRefused(
+  t: CaseContext,
+  good: string,
+  authorizations: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const { env, pipeline, evidence } = t;
+  const subject = await createSubject(t);
+  const calls = protectedCalls(env, subject);
+  const reads = calls.filter(({ kind }) => kind === 'read');
+  for (const call of reads) await demandAccepted(pipeline, call, good);
+  evidence.refused = 0;
+  evidence.calls = calls.length;
+  for (const [what, authorization] of Object.entries(authorizations)) {
+    const statuses = calls.map(async (call) => {
+      const { status, outcome } = await callWith(pipeline, call, authorization);
+      demand(status === 401, `${call.what} was answered ${status ?? outcome} for ${what}, not 401`);
+    });
+    await Promise.all(statuses);
+    evidence.refused += statuses.length;
+  }
+  await demandUntouched(t, subject);
+  // A service that refuses everything by now has proved nothing.
+  for (const call of reads) await demandAccepted(pipeline, call, good);
+}
+
+verify('AUTH-03', async (t) => {
+  const { env, pipeline, evidence } = t;
+  const subject = await createSubject(t);
+  const calls = protectedCalls(env, subject);
+  evidence.refused = 0;
+  for (const role of ROLES) {
+    const token = await tokenOf(t, role);
+    for (const call of calls.filter((each) => !isAllowed(each, role))) {
+      await demandForbidden(pipeline, call, token);
+      evidence.refused++;
+    }
+  }
+  await demandUntouched(t, subject);
+
+  evidence.allowed = 0;
+  for (const role of ['READONLY', 'USER', 'ADMIN'] as const) {
+    const token = await tokenOf(t, role);
+    const own = protectedCalls(env, { ...subject, newId: randomUUID() });
+    for (const call of own.filter((each) => isAllowed(each, role))) {
+      const { status, outcome } = await callWith(pipeline, call, `Bearer ${token}`);
+      const done = status !== undefined && status < 300;
+      // What an ADMIN has just deleted is gone, and there is no object but what a writer has just put there.
+      demand(
+        done || (status === 404 && call.kind === 'read'),
+        `${call.what} was answered ${status ?? outcome} for a ${role}`,
+      );
+      evidence.allowed++;
+    }
+  }
+});

@@ -1,8 +1,9 @@
 import { fileEventSchema } from '../../harness/contract/events.ts';
 import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
-import { pollUntil } from '../../harness/index.ts';
+import { pollUntil, type UploadInput } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { eventsOf, lastEventId } from '../support/events.ts';
+import { demandAsSent, demandHitAsSent, type SentFile, sentFile } from '../support/sent-file.ts';
 import {
   awaitById,
   awaitSearchable,
@@ -76,29 +77,34 @@ const EXACT_TEXTS = [
 verify('SYNC-02', async (t) => {
   const { pipeline, redis, evidence, unique, signal } = t;
   const before = await lastEventId(redis);
-  const { file_id } = await upload(pipeline, {
+  const input: UploadInput = {
     filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
     content: Buffer.from('bytes'),
     contentType: 'text/plain; charset=utf-8',
     description: 'as uploaded: “naïve” 日本 😀',
     tags: ['ß', 'with space', '"quoted"', 'emoji 😀'],
     metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
-  });
+  };
+  const { file_id } = await upload(pipeline, input);
   await awaitSearchable(pipeline, file_id, { signal });
-  await demandAlike(t, file_id, 'the upload');
+  await demandAlike(t, file_id, sentFile(input), 'the upload');
 
   evidence.updates = 0;
+  const sent: SentFile[] = [];
   for (const [index, text] of EXACT_TEXTS.entries()) {
-    const answer = await pipeline.update(file_id, {
+    const changes = {
       description: text,
       tags: [text.slice(0, 20), `n${index}`],
       original_filename: `${unique} ${index} ${text.replaceAll(/[\r\n\t]/g, ' ').trim()}.txt`,
       user_metadata: { text, [text]: index, list: [text, { deep: text }] },
-    });
+    };
+    const answer = await pipeline.update(file_id, changes);
     demandEqual(answer.status, 200, `The answer to update ${index}`);
     const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
     await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, { signal });
-    await demandAlike(t, file_id, `update ${index}`);
+    const wanted = { ...sentFile(input), ...changes };
+    await demandAlike(t, file_id, wanted, `update ${index}`);
+    sent.push(wanted);
     evidence.updates++;
   }
 
@@ -107,20 +113,21 @@ verify('SYNC-02', async (t) => {
     const event = conforms(fileEventSchema, fields, `The event ${id}`);
     return event.event_type === 'file:updated' ? [event.metadata] : [];
   });
-  const texts = new Set(metadata.map((file) => JSON.stringify(file.user_metadata)));
-  for (const [index, text] of EXACT_TEXTS.entries()) {
-    const expected = { text, [text]: index, list: [text, { deep: text }] };
-    const found = metadata.find((file) => file.description === text);
-    demandEqual(found?.user_metadata, expected, `JSON metadata in the event of update ${index}`);
+  for (const [index, wanted] of sent.entries()) {
+    const told = metadata.find((file) => file.description === wanted.description);
+    demand(told !== undefined, `No event has the description of update ${index}`);
+    demandAsSent(told, wanted, `The event of update ${index} against what was sent`);
   }
-  evidence.events = texts.size;
+  evidence.events = new Set(metadata.map((file) => JSON.stringify(file.user_metadata))).size;
 });
 
-/** Registry and read model must show the same, every field byte for byte. */
-async function demandAlike({ pipeline }: CaseContext, fileId: string, after: string): Promise<void> {
+/** Registry and read model must show the same, every field byte for byte, and what was sent as it was sent. */
+async function demandAlike({ pipeline }: CaseContext, fileId: string, sent: SentFile, after: string): Promise<void> {
   const file = await registered(pipeline, fileId);
+  demandAsSent(file, sent, `The registry after ${after}, against what was sent`);
   const hit = await findById(pipeline, fileId);
   demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
+  demandHitAsSent(hit, sent, `The read model after ${after}, against what was sent`);
   demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
 }
 

@@ -123,6 +123,9 @@ const GOOD: Record<string, WrittenHistory> = {
   'fields that the creation did not set': write()
     .act('register', { fileId: 'f', invoke: { input: { checksum: 'c' } } })
     .read('f', fileState('f', 1, { filename: 'any', contentType: 'any' })),
+  'tags sent as an empty list and shown as none': write()
+    .act('upload', { fileId: 'f', invoke: { input: { tags: [] } } })
+    .read('f', fileState('f', 1, { tags: null })),
   'one file in two searches, and two files in one': write().search(['x', 'y']).search(['x', 'y']),
   'an update between the final reads': write()
     .upload('f')
@@ -211,6 +214,18 @@ const BAD: Record<string, [checker: string, history: WrittenHistory]> = {
     write()
       .upload('f')
       .read('f', fileState('f', 1, { fileSize: 2 })),
+  ],
+  'a description that nobody wrote': [
+    'phantom',
+    write()
+      .act('upload', { fileId: 'f', invoke: { input: { description: 'as sent' } } })
+      .read('f', fileState('f', 1, { description: null })),
+  ],
+  'tags in another order than they were sent': [
+    'phantom',
+    write()
+      .act('register', { fileId: 'f', invoke: { input: { tags: ['b', 'a'] } } })
+      .read('f', fileState('f', 1, { tags: ['a', 'b'] })),
   ],
   'a name that a refused update asked for': [
     'phantom',

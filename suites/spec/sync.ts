@@ -24,6 +24,7 @@ export const SYNC = [
     tier: 'core',
     text: 'An update becomes visible, and every metadata field arrives byte-exact: names, descriptions, tags, JSON metadata, timestamps.',
     allowed: [
+      'Registry, search and event show what was sent, by the upload and by each update.',
       'Search and event show what the registry shows; timestamps are the same instant to the microsecond, in any notation.',
     ],
     why: 'A name that is not found as it was written, and a timestamp that moved, are wrong answers.',

@@ -15,10 +15,17 @@ export async function lastEventId(redis: Redis): Promise<string> {
   return entry?.[0] ?? '0';
 }
 
-/** The entries of one file after `afterId`, in the stream's order. */
-export async function eventsOf(redis: Redis, fileId: string, afterId: string): Promise<StreamEntry[]> {
+/** The entries of one file, or of several, after `afterId`, in the stream's order. */
+export async function eventsOf(
+  redis: Redis,
+  fileIds: string | readonly string[],
+  afterId: string,
+): Promise<StreamEntry[]> {
+  const wanted = new Set([fileIds].flat());
   const entries = await redis.xrange(EVENT_STREAM_NAME, `(${afterId}`, '+');
-  return entries.map(([id, flat]) => ({ id, fields: fold(flat) })).filter(({ fields }) => fields.file_id === fileId);
+  return entries
+    .map(([id, flat]) => ({ id, fields: fold(flat) }))
+    .filter(({ fields }) => wanted.has(fields.file_id ?? ''));
 }
 
 function fold(flat: readonly string[]): Record<string, string> {

@@ -126,6 +126,7 @@ export async function outage(t: CaseContext, choices: OutageChoices): Promise<Ou
     updatesDuring: result.updates.outage.ok,
     deletionsDuring: result.deletions.outage.ok,
     searchesDuring: result.searches.outage.ok,
+    shownDuring: result.shownDuring,
     seenBefore: result.seenBefore,
     slowestUploadDuringMs: result.uploads.outage.slowestMs,
     backlog: result.backlog,
@@ -154,7 +155,7 @@ function demandAllAnswered(
   }
 }
 
-/** @throws Violation when a search from the fault on missed what had been found before it and was not deleted */
+/** @throws Violation when a search from the fault on missed, or did not list, what was found before and not deleted */
 function demandAllFound({ shortSearches, firstShortSearch }: OutageResult): void {
   demand(
     shortSearches === 0,

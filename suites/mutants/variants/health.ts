@@ -20,4 +20,32 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'ready-only-once',
+    defect: 'the ingester says that it is ready once, and 503 from then on',
+    services: ['ingester'],
+    caughtBy: ['HLTH-01/healthy'],
+    edits: [
+      {
+        file: 'services/ingester/app.ts',
+        find: '  return {\n    ready: storage && admin,',
+        replace: `  const told = Reflect.get(globalThis, 'told') === true;
+  Reflect.set(globalThis, 'told', told || (storage && admin));
+  return {\n    ready: storage && admin && !told,`,
+      },
+    ],
+  },
+  {
+    id: 'not-ready-without-redis',
+    defect: 'admin is not ready while Redis is away, and so nobody uploads',
+    services: ['admin'],
+    caughtBy: ['HLTH-01/redis-killed', 'HLTH-01/redis-paused'],
+    edits: [
+      {
+        file: 'services/admin/app.ts',
+        find: 'const ready = database && started();',
+        replace: 'const ready = database && cache && started();',
+      },
+    ],
+  },
 ];

@@ -152,6 +152,54 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'search-counts-only-without-redis',
+    defect: 'searches count what they find, and list nothing of it, while Redis is away',
+    services: ['query'],
+    caughtBy: ['RES-01/killed'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `async (request) => {
+      const page = await searchFiles(pool, request.body);
+      return (await parts.eventsFlow()) ? page : { ...page, results: [] };
+    },`,
+      },
+    ],
+  },
+  {
+    id: 'by-id-needs-redis',
+    defect: 'single files cannot be read while Redis is away',
+    services: ['query'],
+    caughtBy: ['RES-01/killed', 'RES-02/killed-10s'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => knownFile(pool, request.params.id),',
+        replace: `async (request) => {
+      if (!(await parts.eventsFlow())) throw new HttpProblem(503, 'The cache is not available.');
+      return knownFile(pool, request.params.id);
+    },`,
+      },
+    ],
+  },
+  {
+    id: 'by-id-unknown-without-redis',
+    defect: 'no file is known by its id while Redis is away',
+    services: ['query'],
+    caughtBy: ['RES-01/killed'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => knownFile(pool, request.params.id),',
+        replace: `async (request) => {
+      if (!(await parts.eventsFlow())) throw new HttpProblem(404, 'There is no such file.');
+      return knownFile(pool, request.params.id);
+    },`,
+      },
+    ],
+  },
+  {
     id: 'crashes-without-redis',
     defect: 'an error of the Redis connection ends the process',
     services: ['query'],

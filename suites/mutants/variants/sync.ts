@@ -110,6 +110,26 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'update-ignores-name',
+    defect: 'an update leaves the name as it was',
+    services: ['admin'],
+    caughtBy: ['SYNC-02'],
+    edits: [
+      {
+        file: 'services/admin/file-store.ts',
+        find: "const PLAIN_COLUMNS = [\n  'original_filename',",
+        replace: 'const PLAIN_COLUMNS = [',
+      },
+    ],
+  },
+  {
+    id: 'update-ignores-tags',
+    defect: 'an update leaves the tags as they were',
+    services: ['admin'],
+    caughtBy: ['SYNC-02'],
+    edits: [{ file: 'services/admin/file-store.ts', find: "  'tags',\n] as const;", replace: '] as const;' }],
+  },
+  {
     id: 'deletion-ignored-in-search',
     defect: 'a deletion is acknowledged, but the row stays',
     services: ['query'],
