@@ -1,6 +1,7 @@
 import { fileEventSchema } from '../../harness/contract/events.ts';
-import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
+import type { SearchHit } from '../../harness/contract/http.ts';
 import { pollUntil } from '../../harness/index.ts';
+import { demandAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { eventsOf, lastEventId } from '../support/events.ts';
 import {
@@ -8,8 +9,6 @@ import {
   awaitSearchable,
   findById,
   findByName,
-  instant,
-  registered,
   SYNC_TIMEOUT_MS,
   search,
   searchAll,
@@ -85,7 +84,7 @@ verify('SYNC-02', async (t) => {
     metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
   });
   await awaitSearchable(pipeline, file_id, { signal });
-  await demandAlike(t, file_id, 'the upload');
+  await demandAlike(pipeline, file_id, 'the upload');
 
   evidence.updates = 0;
   for (const [index, text] of EXACT_TEXTS.entries()) {
@@ -98,7 +97,7 @@ verify('SYNC-02', async (t) => {
     demandEqual(answer.status, 200, `The answer to update ${index}`);
     const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
     await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, { signal });
-    await demandAlike(t, file_id, `update ${index}`);
+    await demandAlike(pipeline, file_id, `update ${index}`);
     evidence.updates++;
   }
 
@@ -115,48 +114,6 @@ verify('SYNC-02', async (t) => {
   }
   evidence.events = texts.size;
 });
-
-/** Registry and read model must show the same, every field byte for byte. */
-async function demandAlike({ pipeline }: CaseContext, fileId: string, after: string): Promise<void> {
-  const file = await registered(pipeline, fileId);
-  const hit = await findById(pipeline, fileId);
-  demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
-  demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
-}
-
-function committed(file: RegistryFile): Record<string, unknown> {
-  return {
-    id: file.file_id,
-    filename: file.original_filename,
-    storage_filename: file.storage_filename,
-    file_size: file.file_size,
-    mime_type: file.content_type,
-    sha256: file.checksum_sha256,
-    username: file.uploaded_by,
-    tags: file.tags ?? [],
-    description: file.description,
-    created_at: instant(file.created_at),
-    updated_at: instant(file.updated_at),
-    storage_element_id: file.storage_element_id,
-  };
-}
-
-function shown(hit: SearchHit): Record<string, unknown> {
-  return {
-    id: hit.id,
-    filename: hit.filename,
-    storage_filename: hit.storage_filename,
-    file_size: hit.file_size,
-    mime_type: hit.mime_type,
-    sha256: hit.sha256_hash,
-    username: hit.username,
-    tags: hit.tags ?? [],
-    description: hit.description,
-    created_at: instant(hit.created_at),
-    updated_at: instant(hit.updated_at),
-    storage_element_id: hit.storage_element_id,
-  };
-}
 
 const DELETIONS = 3;
 

@@ -78,7 +78,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     id: 'acknowledged-before-applied',
     defect: 'entries are acknowledged before their effect is committed',
     services: ['query'],
-    caughtBy: ['RES-03'],
+    caughtBy: ['RES-03', 'CON-01'],
     edits: [
       {
         file: 'services/query/consumer.ts',

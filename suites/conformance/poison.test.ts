@@ -1,0 +1,123 @@
+import { monotonicMs } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { addEvents, CraftedFile } from '../support/crafted-events.ts';
+import { type DeadLetters, watchDeadLetters } from '../support/dead-letters.ts';
+import { MAYBE_STORABLE, POISON_KINDS, type Poison, type PoisonKind, poison } from '../support/poison.ts';
+import { publishSome } from '../support/published.ts';
+import { takeAwayRows } from '../support/read-model.ts';
+import { awaitById, awaitSearchable, findById } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demand } from '../support/violation.ts';
+import { watchFor } from '../support/watch.ts';
+import { abandon, awaitSettled, takeOverMs } from '../support/zombies.ts';
+
+const verify = suite();
+
+/** How much later than without poison the event behind it may become visible. */
+const DELAY_MS_MAX = 2000;
+/** A consumer may keep an event for another try after the retry time, this often, before it gives it up. */
+const TRIES_MAX = 3;
+const MANY = 30;
+
+verify('CON-07/single', async (t) => {
+  const poisons = POISON_KINDS.map((kind, i) => [poison(kind, `${t.unique}-${i}.txt`)]);
+  await delayNothing(t, poisons);
+  t.evidence.kinds = poisons.length;
+});
+
+verify('CON-07/many', (t) => {
+  const many = (kinds: readonly PoisonKind[], what: string): Poison[] =>
+    Array.from({ length: MANY }, (_, i) => kinds[i % kinds.length])
+      .filter((kind) => kind !== undefined)
+      .map((kind, i) => poison(kind, `${t.unique}-${what}-${i}.txt`));
+  return delayNothing(t, [many(POISON_KINDS, 'mixed'), many(MAYBE_STORABLE, 'values')]);
+});
+
+/** Each group comes with a good event behind it, which may hardly wait for it; every poison ends as a dead letter. */
+async function delayNothing(t: CaseContext, groups: readonly (readonly Poison[])[]): Promise<void> {
+  const { env, evidence } = t;
+  const deadLetters = await watchDeadLetters(t);
+  const usual = await goodBehind(t, [], env.promises.syncMs);
+  const entryIds: string[] = [];
+  evidence.slowestDelayMs = 0;
+  for (const group of groups) {
+    const behind = await goodBehind(t, group, usual.ms + DELAY_MS_MAX);
+    entryIds.push(...behind.entryIds);
+    evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, behind.ms - usual.ms);
+  }
+  await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.promises.pendingRetryMs + env.promises.syncMs });
+  evidence.poisons = await demandBuried(t, groups.flat(), deadLetters);
+}
+
+/** Adds poison and a good event behind it in one step. @returns how long it took until the good one was visible */
+async function goodBehind(
+  { redis, pipeline, unique, signal }: CaseContext,
+  poisons: readonly Poison[],
+  timeoutMs: number,
+): Promise<{ entryIds: string[]; ms: number }> {
+  const good = new CraftedFile(`${unique}-good.txt`, 'versions');
+  const sentAt = monotonicMs();
+  const entryIds = await addEvents(redis, [...poisons.map(({ fields }) => fields), good.created()]);
+  const kinds = [...new Set(poisons.map(({ kind }) => kind))].slice(0, 3).join(', ');
+  const what = poisons.length === 0 ? 'a good event' : `a good event behind ${poisons.length} with ${kinds}`;
+  await awaitById(pipeline, good.id, what, (hit) => hit !== undefined, { timeoutMs, signal });
+  return { entryIds, ms: Math.round(monotonicMs() - sentAt) };
+}
+
+/**
+ * @returns how many are dead letters
+ * @throws Violation unless each is, with its error and the number of its attempts, or can be applied after all
+ */
+async function demandBuried(t: CaseContext, poisons: readonly Poison[], deadLetters: DeadLetters): Promise<number> {
+  const letters = await deadLetters.since();
+  let buried = 0;
+  for (const { kind, mark, file } of poisons) {
+    const own = letters.filter(({ fields }) => Object.values(fields).some((value) => value.includes(mark)));
+    const what = `The event with ${kind}`;
+    if (own.length === 0 && MAYBE_STORABLE.includes(kind) && (await findById(t.pipeline, file.id)) !== undefined)
+      continue;
+    demand(own.length === 1, `${what} is ${own.length} times on the dead-letter stream, expected once`);
+    const { error = '', attempts = '' } = own[0]?.fields ?? {};
+    demand(error !== '', `${what}: its dead letter says no error`);
+    demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter says attempts ${JSON.stringify(attempts)}`);
+    buried++;
+  }
+  return buried;
+}
+
+const FILES = 5;
+/** Delivered more often than anything that is tried a bounded number of times. */
+const DELIVERIES = 100;
+/** Until a consumer has taken over what it looks for now and then, and has failed with it. */
+const OLD_AWAY_MS = 2500;
+/** Longer than one needs that gives up after a handful of tries. */
+const NEW_AWAY_MS = 2500;
+
+verify('CON-08', async (t) => {
+  const { redis, pipeline, faults, evidence, signal } = t;
+  const deadLetters = await watchDeadLetters(t);
+  const old = await publishSome(t, 'old', FILES);
+  await takeAwayRows(t, old.fileIds);
+  await awaitSettled(t, old.entryIds);
+  const fresh = Array.from({ length: FILES }, (_, i) => new CraftedFile(`${t.unique}-new-${i}.txt`, 'versions'));
+  const buryNone = (): Promise<void> => deadLetters.demandNone('while PostgreSQL was away');
+  const entryIds = [...old.entryIds];
+  {
+    await using _away = await faults.postgres.stop();
+    await abandon(t, old.entryIds, { deliveries: DELIVERIES });
+    evidence.looks = await watchFor(OLD_AWAY_MS, buryNone, signal);
+    entryIds.push(
+      ...(await addEvents(
+        redis,
+        fresh.map((file) => file.created()),
+      )),
+    );
+    evidence.looks += await watchFor(NEW_AWAY_MS, buryNone, signal);
+  }
+  const fileIds = [...old.fileIds, ...fresh.map(({ id }) => id)];
+  const waiting = { timeoutMs: takeOverMs(t), signal };
+  for (const id of fileIds) await awaitSearchable(pipeline, id, waiting);
+  await awaitSettled(t, entryIds);
+  await deadLetters.demandNone('although only PostgreSQL was away');
+  evidence.applied = fileIds.length;
+});

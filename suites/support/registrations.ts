@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto';
+import { type RegistryFile, registryFileSchema } from '../../harness/contract/http.ts';
+import type { PipelineClient } from '../../harness/index.ts';
+import { sha256 } from './steps.ts';
+import { conforms, demand } from './violation.ts';
+
+/** What a case asks of admin when it writes: files without bytes need no ingester and no storage. */
+type Registrar = Pick<PipelineClient, 'register' | 'update' | 'remove'>;
+
+/** The body of a registration: a new id, a name, and what else there must be. */
+export function registration(
+  filename: string,
+  more: Record<string, unknown> = {},
+): Record<string, unknown> & { file_id: string } {
+  const fileId = randomUUID();
+  return {
+    file_id: fileId,
+    original_filename: filename,
+    storage_filename: `${fileId}.txt`,
+    file_size: filename.length,
+    checksum_sha256: sha256(Buffer.from(filename)),
+    content_type: 'text/plain',
+    retention_policy: 'permanent',
+    storage_element_id: 'storage-1',
+    storage_path: `2026/01/${fileId}`,
+    ...more,
+  };
+}
+
+/** Registers a new file at admin. @throws Violation unless the answer is 201 in the contract's shape */
+export async function register(
+  admin: Registrar,
+  filename: string,
+  more: Record<string, unknown> = {},
+): Promise<RegistryFile> {
+  const answer = await admin.register(registration(filename, more));
+  demand(
+    answer.status === 201,
+    () => `The registration of ${filename} was answered ${answer.status ?? answer.outcome} ${answer.error ?? ''}`,
+  );
+  return conforms(registryFileSchema, answer.body, `The answer to the registration of ${filename}`);
+}
+
+/** Gives a file another description. @throws Violation unless the answer is 200 in the contract's shape */
+export async function updateDescription(admin: Registrar, fileId: string, description: string): Promise<RegistryFile> {
+  const answer = await admin.update(fileId, { description });
+  demand(
+    answer.status === 200,
+    () => `The update of ${fileId} was answered ${answer.status ?? answer.outcome} ${answer.error ?? ''}`,
+  );
+  return conforms(registryFileSchema, answer.body, `The answer to the update of ${fileId}`);
+}
+
+/** Deletes a file. @throws Violation unless the answer is 200 */
+export async function remove(admin: Registrar, fileId: string): Promise<void> {
+  const { status, outcome, error } = await admin.remove(fileId);
+  demand(status === 200, () => `The deletion of ${fileId} was answered ${status ?? outcome} ${error ?? ''}`);
+}
