@@ -34,7 +34,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     id: 'publish-error-swallowed',
     defect: 'an event that Redis did not take counts as published',
     services: ['admin'],
-    caughtBy: ['RES-02/killed-1s'],
+    caughtBy: ['RES-02/killed-1s', 'PUB-01/killed', 'PUB-01/paused'],
     edits: [
       {
         file: 'services/admin/outbox-relay.ts',
