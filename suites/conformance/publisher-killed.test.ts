@@ -14,6 +14,7 @@ const AWAY = [
   { variant: 'paused', awayMs: 5500 },
 ] as const;
 const WRITE_EVERY_MS = 250;
+const CHANGES_MIN = 4;
 /** As after any outage of Redis. */
 const RECOVERED_MS = 10_000;
 
@@ -33,7 +34,7 @@ for (const { variant, awayMs } of AWAY) {
   });
 }
 
-/** Updates one file all the time, and registers others that are deleted at once. */
+/** Updates one file all the time, and registers others that are deleted at once; on a slow machine for longer. */
 async function writeFor(t: CaseContext, ms: number, before: string): Promise<ChangingFile[]> {
   const untilMs = monotonicMs() + ms;
   const kept = await ChangingFile.register(t, 'kept', before);
@@ -45,7 +46,7 @@ async function writeFor(t: CaseContext, ms: number, before: string): Promise<Cha
       await file.remove();
       gone.push(file);
     }
-    if (monotonicMs() >= untilMs) break;
+    if (monotonicMs() >= untilMs && kept.changes >= CHANGES_MIN && gone.length > 0) break;
   }
   return [kept, ...gone];
 }

@@ -28,7 +28,7 @@ export const PUBLISHER = [
         title:
           'Changes committed while Redis was down, and admin killed before it came back: each of their events goes out.',
         needs: ['redis', 'stop redis', 'stop admin'],
-        floor: { changes: 5 },
+        floor: { changes: 6 },
         seconds: 4,
       },
       {
@@ -37,7 +37,7 @@ export const PUBLISHER = [
         title:
           'Changes committed while Redis stood still, and admin killed while it waited: each of their events goes out.',
         needs: ['redis', 'pause redis', 'stop admin'],
-        floor: { changes: 12 },
+        floor: { changes: 6 },
         seconds: 9,
       },
     ],
