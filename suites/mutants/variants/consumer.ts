@@ -292,10 +292,11 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'services/query/batch.ts',
-        find: '          refusals++;\n',
-        replace: `          refusals++;
+        find: "if (kind === 'data') refusals++;",
+        replace: `if (kind === 'data') {
+          refusals++;
           await pause(500, this.#dependencies.signal);
-`,
+        }`,
       },
     ],
   },
