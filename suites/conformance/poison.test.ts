@@ -16,7 +16,7 @@ const verify = suite();
 /** How much later than without poison the event behind it may become visible. */
 const DELAY_MS_MAX = 2000;
 /** On a machine so busy that this comes to more: this many times what a good event takes alone. */
-const DELAY_FACTOR = 10;
+const DELAY_FACTOR = 20;
 const SAMPLES = 3;
 /** A consumer may keep an event for another try after the retry time, this often, before it gives it up. */
 const TRIES_MAX = 3;

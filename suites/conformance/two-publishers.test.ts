@@ -1,6 +1,6 @@
 import { setInterval } from 'node:timers/promises';
 import type { RegistryFile } from '../../harness/contract/http.ts';
-import { type PipelineClient, pollUntil } from '../../harness/index.ts';
+import { awaitReadiness, type PipelineClient, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { ChangingFile } from '../support/changing-file.ts';
 import { clientOf } from '../support/instances.ts';
@@ -16,7 +16,7 @@ const TAKE_OVER_MS = 15_000;
 const UPDATES = 10;
 
 verify('PUB-06/killed', async (t) => {
-  const { env, pipeline, faults, evidence } = t;
+  const { env, pipeline, faults, evidence, signal } = t;
   await using second = await env.startInstance('admin');
   await using other = clientOf(t, second);
   const file = await ChangingFile.register(t, 'killed');
@@ -31,6 +31,9 @@ verify('PUB-06/killed', async (t) => {
     await updateBy(other);
     await file.published(TAKE_OVER_MS);
   }
+  const what = 'admin ready after its restart';
+  const isReady = ({ status }: { status?: number }): boolean => status === 200;
+  await promised(what, awaitReadiness(pipeline, 'admin', what, isReady, { timeoutMs: TAKE_OVER_MS, signal }));
   await updateBy(pipeline, other);
   await using _second = await faults.of(second).kill();
   await updateBy(pipeline);
