@@ -18,41 +18,52 @@ const DELAY_MS_MAX = 2000;
 /** On a machine so busy that this comes to more: this many times what a good event takes alone. */
 const DELAY_FACTOR = 10;
 const SAMPLES = 5;
+/** What poison costs comes every time, what else the machine is doing does not: the best of so many counts. */
+const ROUNDS_MAX = 3;
 /** A consumer may keep an event for another try after the retry time, this often, before it gives it up. */
 const TRIES_MAX = 3;
 const MANY = 30;
 
 verify('CON-07/single', async (t) => {
-  const poisons = POISON_KINDS.map((kind, i) => [poison(kind, `${t.unique}-${i}.txt`)]);
-  await delayNothing(t, poisons);
-  t.evidence.kinds = poisons.length;
+  await delayNothing(
+    t,
+    POISON_KINDS.map((kind) => [kind]),
+  );
+  t.evidence.kinds = POISON_KINDS.length;
 });
 
 verify('CON-07/many', (t) => {
-  const many = (kinds: readonly PoisonKind[], what: string): Poison[] =>
-    Array.from({ length: MANY }, (_, i) => kinds[i % kinds.length])
-      .filter((kind) => kind !== undefined)
-      .map((kind, i) => poison(kind, `${t.unique}-${what}-${i}.txt`));
-  return delayNothing(t, [many(POISON_KINDS, 'mixed'), many(MAYBE_STORABLE, 'values')]);
+  const many = (kinds: readonly PoisonKind[]): PoisonKind[] =>
+    Array.from({ length: MANY }, (_, i) => kinds[i % kinds.length]).filter((kind) => kind !== undefined);
+  return delayNothing(t, [many(POISON_KINDS), many(MAYBE_STORABLE)]);
 });
 
 /** Each group comes with a good event behind it, which may hardly wait for it; every poison ends as a dead letter. */
-async function delayNothing(t: CaseContext, groups: readonly (readonly Poison[])[]): Promise<void> {
+async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKind[])[]): Promise<void> {
   const { env, evidence } = t;
   const deadLetters = await watchDeadLetters(t);
   const samples: number[] = [];
   for (let i = 0; i < SAMPLES; i++) samples.push((await goodBehind(t, [], env.promises.syncMs)).ms);
   const usualMs = samples.toSorted((a, b) => a - b)[SAMPLES >> 1] ?? 0;
-  const limitMs = usualMs + Math.max(DELAY_MS_MAX, DELAY_FACTOR * usualMs);
+  const delayMsMax = Math.max(DELAY_MS_MAX, DELAY_FACTOR * usualMs);
+  const poisons: Poison[] = [];
   const entryIds: string[] = [];
   evidence.slowestDelayMs = 0;
-  for (const group of groups) {
-    const behind = await goodBehind(t, group, limitMs);
-    entryIds.push(...behind.entryIds);
-    evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, behind.ms - usualMs);
+  for (const kinds of groups) {
+    let delayMs = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < ROUNDS_MAX && delayMs > delayMsMax; round++) {
+      const group = kinds.map((kind, i) => poison(kind, `${t.unique}-${round}-${i}.txt`));
+      const behind = await goodBehind(t, group, usualMs + ROUNDS_MAX * delayMsMax);
+      poisons.push(...group);
+      entryIds.push(...behind.entryIds);
+      delayMs = Math.min(delayMs, behind.ms - usualMs);
+    }
+    const what = `${kinds.length} with ${[...new Set(kinds)].slice(0, 3).join(', ')}`;
+    demand(delayMs <= delayMsMax, `A good event came ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`);
+    evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, delayMs);
   }
   await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.promises.pendingRetryMs + env.promises.syncMs });
-  evidence.poisons = await demandBuried(t, groups.flat(), deadLetters);
+  evidence.poisons = await demandBuried(t, poisons, deadLetters);
 }
 
 /** Adds poison and a good event behind it in one step. @returns how long it took until the good one was visible */
