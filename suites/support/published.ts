@@ -50,7 +50,7 @@ export function awaitChange(
  * Holds the entries of one file against its changes, in the order of their commits. A publisher that was not answered may
  * send again what it sent last, so copies are counted, not forbidden; but with the last copies out of order a consumer
  * that takes them as they come would end in an old state, and with the first ones it would pass through one.
- * @returns how many copies there are of the change that has most
+ * @returns how many copies there are of the event that has most
  * @throws Violation unless each change is on the stream, with both first and last copies in this order
  */
 export function demandInOrder(entries: readonly StreamEntry[], changes: readonly string[]): number {

@@ -286,7 +286,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'poison-retried-slowly',
-    defect: 'everything waits half a second before each further try of an event that the database refuses',
+    defect: 'everything waits a second after each try of an event that the database refuses',
     services: ['query'],
     caughtBy: ['CON-07/many'],
     edits: [
@@ -295,7 +295,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
         find: "if (kind === 'data') refusals++;",
         replace: `if (kind === 'data') {
           refusals++;
-          await pause(500, this.#dependencies.signal);
+          await pause(1000, this.#dependencies.signal);
         }`,
       },
     ],
