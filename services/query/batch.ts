@@ -33,6 +33,7 @@ interface Item {
   change: Change;
 }
 
+/** Tries in which an event was refused, those of batches that it was part of included. */
 const DATA_ATTEMPTS_MAX = 3;
 const LOCK_TIMEOUT_MS = 500;
 /** Where a lock is expected (parts of a batch that met one, second tries) the wait is short: the files behind must not wait, too. */
@@ -68,7 +69,7 @@ export class BatchApplier {
       else outcome.dead.push({ entry, error: parsed.error, attempts: 1 });
     }
     const lockTimeoutMs = tried === 'again' ? LOCK_TIMEOUT_AGAIN_MS : LOCK_TIMEOUT_MS;
-    if (items.length > 0) await this.#settle(items, outcome, lockTimeoutMs, { contended: 0 });
+    if (items.length > 0) await this.#settle(items, outcome, lockTimeoutMs, { contended: 0 }, 0);
     return outcome;
   }
 
@@ -77,8 +78,9 @@ export class BatchApplier {
     outcome: BatchOutcome,
     lockTimeoutMs: number,
     shared: { contended: number },
+    refusedBefore: number,
   ): Promise<void> {
-    for (let outages = 0, refusals = 0; ; ) {
+    for (let outages = 0, refusals = refusedBefore; ; ) {
       if (this.#dependencies.signal.aborted) return;
       if (shared.contended >= CONTENDED_MAX) {
         outcome.deferred += items.length;
@@ -92,21 +94,21 @@ export class BatchApplier {
       } catch (error) {
         const kind = failureKind(error);
         this.#dependencies.metrics.failed.inc({ kind }, items.length);
+        if (kind === 'data') refusals++;
         if (kind === 'outage') {
           this.#trouble.begin(error);
           outages++;
           await pause(backoffMs(outages, { ms: 50, msMax: 1000 }), this.#dependencies.signal);
         } else if (items.length > 1) {
           const middle = items.length >> 1;
-          await this.#settle(items.slice(0, middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared);
-          await this.#settle(items.slice(middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared);
+          await this.#settle(items.slice(0, middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared, refusals);
+          await this.#settle(items.slice(middle), outcome, LOCK_TIMEOUT_AGAIN_MS, shared, refusals);
           return;
         } else if (kind === 'contended') {
           shared.contended++;
           outcome.deferred++;
           return;
         } else {
-          refusals++;
           const [item] = items;
           if (item === undefined || refusals < DATA_ATTEMPTS_MAX) continue;
           outcome.dead.push({ entry: item.entry, error: describeRefusal(error), attempts: refusals });

@@ -1,16 +1,15 @@
 import { fileEventSchema } from '../../harness/contract/events.ts';
-import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
+import type { SearchHit } from '../../harness/contract/http.ts';
 import { pollUntil, type UploadInput } from '../../harness/index.ts';
+import { demandAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { eventsOf, lastEventId } from '../support/events.ts';
-import { demandAsSent, demandHitAsSent, type SentFile, sentFile } from '../support/sent-file.ts';
+import { demandAsSent, type SentFile, sentFile } from '../support/sent-file.ts';
 import {
   awaitById,
   awaitSearchable,
   findById,
   findByName,
-  instant,
-  registered,
   SYNC_TIMEOUT_MS,
   search,
   searchAll,
@@ -87,7 +86,7 @@ verify('SYNC-02', async (t) => {
   };
   const { file_id } = await upload(pipeline, input);
   await awaitSearchable(pipeline, file_id, { signal });
-  await demandAlike(t, file_id, sentFile(input), 'the upload');
+  demandAsSent(await demandAlike(t, file_id, 'the upload'), sentFile(input), 'The upload against what was sent');
 
   evidence.updates = 0;
   const sent: SentFile[] = [];
@@ -103,7 +102,8 @@ verify('SYNC-02', async (t) => {
     const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
     await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, { signal });
     const wanted = { ...sentFile(input), ...changes };
-    await demandAlike(t, file_id, wanted, `update ${index}`);
+    const after = `update ${index}`;
+    demandAsSent(await demandAlike(t, file_id, after), wanted, `The file after ${after}, against what was sent`);
     sent.push(wanted);
     evidence.updates++;
   }
@@ -120,50 +120,6 @@ verify('SYNC-02', async (t) => {
   }
   evidence.events = new Set(metadata.map((file) => JSON.stringify(file.user_metadata))).size;
 });
-
-/** Registry and read model must show the same, every field byte for byte, and what was sent as it was sent. */
-async function demandAlike({ pipeline }: CaseContext, fileId: string, sent: SentFile, after: string): Promise<void> {
-  const file = await registered(pipeline, fileId);
-  demandAsSent(file, sent, `The registry after ${after}, against what was sent`);
-  const hit = await findById(pipeline, fileId);
-  demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
-  demandHitAsSent(hit, sent, `The read model after ${after}, against what was sent`);
-  demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
-}
-
-function committed(file: RegistryFile): Record<string, unknown> {
-  return {
-    id: file.file_id,
-    filename: file.original_filename,
-    storage_filename: file.storage_filename,
-    file_size: file.file_size,
-    mime_type: file.content_type,
-    sha256: file.checksum_sha256,
-    username: file.uploaded_by,
-    tags: file.tags ?? [],
-    description: file.description,
-    created_at: instant(file.created_at),
-    updated_at: instant(file.updated_at),
-    storage_element_id: file.storage_element_id,
-  };
-}
-
-function shown(hit: SearchHit): Record<string, unknown> {
-  return {
-    id: hit.id,
-    filename: hit.filename,
-    storage_filename: hit.storage_filename,
-    file_size: hit.file_size,
-    mime_type: hit.mime_type,
-    sha256: hit.sha256_hash,
-    username: hit.username,
-    tags: hit.tags ?? [],
-    description: hit.description,
-    created_at: instant(hit.created_at),
-    updated_at: instant(hit.updated_at),
-    storage_element_id: hit.storage_element_id,
-  };
-}
 
 const DELETIONS = 3;
 

@@ -1,5 +1,4 @@
-import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { craftedEvent, flatten } from '../support/crafted-events.ts';
+import { addEvents, CraftedFile } from '../support/crafted-events.ts';
 import { demandInSync, uploadSynced } from '../support/in-sync.ts';
 import { awaitById, findById } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
@@ -40,21 +39,14 @@ verify('REC-08/clock-back', async (t) => {
   evidence.files = 0;
   const [earlier, later] = ['2026-01-01T10:00:00.000Z', '2026-01-01T10:00:05.000Z'];
   for (const kind of ['one', 'two', 'three']) {
-    const first = craftedEvent({ original_filename: `${unique}-${kind}.txt`, updated_at: later }, { version: '1' });
-    const second = craftedEvent(
-      {
-        file_id: first.file_id,
-        original_filename: `${unique}-${kind}.txt`,
-        description: 'the last',
-        updated_at: earlier,
-      },
-      { event_type: 'file:updated', version: '2' },
-    );
-    const marker = craftedEvent({ original_filename: `${unique}-${kind}-marker.txt` });
-    for (const event of [first, second, marker]) await redis.xadd(EVENT_STREAM_NAME, '*', ...flatten(event));
+    const file = new CraftedFile(`${unique}-${kind}.txt`, 'versions');
+    const marker = new CraftedFile(`${unique}-${kind}-marker.txt`, 'plain');
+    const first = file.created('the first', { updated_at: later });
+    const second = file.updated(2, 'the last', { updated_at: earlier });
+    await addEvents(redis, [first, second, marker.created()]);
     const waiting = { timeoutMs: t.env.promises.syncMs, signal };
-    await awaitById(pipeline, marker.file_id, 'the event after them applied', (hit) => hit !== undefined, waiting);
-    const hit = await findById(pipeline, first.file_id);
+    await awaitById(pipeline, marker.id, 'the event after them applied', (hit) => hit !== undefined, waiting);
+    const hit = await findById(pipeline, file.id);
     demandEqual(hit?.description, 'the last', 'The description after version 2, whose updated_at is earlier');
     evidence.files++;
   }

@@ -1,7 +1,7 @@
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
 import { type Fault, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
-import { craftedEvent, flatten } from '../support/crafted-events.ts';
+import { CraftedFile } from '../support/crafted-events.ts';
 import { lastEventId } from '../support/events.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
 import { awaitById, awaitSearchable, upload } from '../support/steps.ts';
@@ -27,15 +27,15 @@ for (const [variant, remove] of Object.entries(REMOVALS)) {
     const { redis, evidence, unique } = t;
     await uploadSynced(t, 3, `${variant}-before`);
     // In one step with the removal: no consumer can make its group in between and so be given the event anyway.
-    const event = craftedEvent({ original_filename: `${unique}-same-moment.txt` });
+    const file = new CraftedFile(`${unique}-same-moment.txt`, 'plain');
     const [removal] =
       (await remove(redis.multi())
-        .xadd(EVENT_STREAM_NAME, '*', ...flatten(event))
+        .xadd(EVENT_STREAM_NAME, '*', ...file.created())
         .exec()) ?? [];
     evidence.removed = removal?.[0] === null && removal[1] !== 0 ? 1 : 0;
     const ids = await uploadSome(t, `${variant}-after`);
     evidence.uploads = ids.length;
-    await demandAllSearchable(t, [event.file_id, ...ids]);
+    await demandAllSearchable(t, [file.id, ...ids]);
   });
 }
 
@@ -67,10 +67,10 @@ async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => 
 
 verify('REC-04', async (t) => {
   const { redis, faults, evidence, unique, signal } = t;
-  const event = craftedEvent({ original_filename: `${unique}-ahead.txt` });
+  const file = new CraftedFile(`${unique}-ahead.txt`, 'plain');
   const ahead = `${Date.now() + 3_600_000}-0`;
-  await redis.xadd(EVENT_STREAM_NAME, ahead, ...flatten(event));
-  await awaitSearchable(t.pipeline, event.file_id, { timeoutMs: t.env.promises.syncMs, signal });
+  await redis.xadd(EVENT_STREAM_NAME, ahead, ...file.created());
+  await awaitSearchable(t.pipeline, file.id, { timeoutMs: t.env.promises.syncMs, signal });
   await using empty = await faults.redis.kill({ data: 'lose' });
   await empty.heal();
   const ids = await uploadSome(t, 'after');

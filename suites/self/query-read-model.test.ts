@@ -91,6 +91,20 @@ describe('a batch that meets trouble', () => {
     await service.end();
   });
 
+  it('leaves its connection usable, and nothing open on it, when the server refuses what it wants', async () => {
+    const service = servicePool();
+    const pid = async (): Promise<unknown> => (await service.query('SELECT pg_backend_pid() AS pid')).rows[0]?.pid;
+    const before = await pid();
+    const refused = upsert(randomUUID(), 1, { created_at: '0000-01-01T00:00:00Z' });
+    const error = await applyChanges(service, [refused], PATIENT).catch((thrown: unknown) => thrown);
+    expect(failureKind(error)).toBe('data');
+    const change = upsert(randomUUID(), 1);
+    await applyChanges(service, [change], PATIENT);
+    expect(await pid()).toBe(before);
+    expect(await findFile(pool, change.id)).toMatchObject({ id: change.id });
+    await service.end();
+  });
+
   it('that takes too long is told so by the server, not given up by the client', async () => {
     const service = servicePool();
     await pool.query(

@@ -1,5 +1,7 @@
 import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
+import { pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { promised } from './violation.ts';
 
 type Redis = CaseContext['redis'];
 
@@ -10,9 +12,15 @@ export interface StreamEntry {
 }
 
 /** The id of the stream's last entry, `0` when there is none. */
-export async function lastEventId(redis: Redis): Promise<string> {
-  const [entry] = await redis.xrevrange(EVENT_STREAM_NAME, '+', '-', 'COUNT', 1);
+export async function lastEventId(redis: Redis, stream = EVENT_STREAM_NAME): Promise<string> {
+  const [entry] = await redis.xrevrange(stream, '+', '-', 'COUNT', 1);
   return entry?.[0] ?? '0';
+}
+
+/** The entries after `afterId`, in the stream's order. */
+export async function entriesAfter(redis: Redis, afterId: string, stream = EVENT_STREAM_NAME): Promise<StreamEntry[]> {
+  const entries = await redis.xrange(stream, `(${afterId}`, '+');
+  return entries.map(([id, flat]) => ({ id, fields: fold(flat) }));
 }
 
 /** The entries of one file, or of several, after `afterId`, in the stream's order. */
@@ -22,10 +30,34 @@ export async function eventsOf(
   afterId: string,
 ): Promise<StreamEntry[]> {
   const wanted = new Set([fileIds].flat());
-  const entries = await redis.xrange(EVENT_STREAM_NAME, `(${afterId}`, '+');
-  return entries
-    .map(([id, flat]) => ({ id, fields: fold(flat) }))
-    .filter(({ fields }) => wanted.has(fields.file_id ?? ''));
+  return (await entriesAfter(redis, afterId)).filter(({ fields }) => wanted.has(fields.file_id ?? ''));
+}
+
+/** Whether a stream's entry comes after another one, by their ids: `milliseconds-number`. */
+export function isAfter(id: string, other: string): boolean {
+  const [left, right] = [id, other].map((text) => text.split('-').map(Number));
+  const [ms = 0, number = 0] = left ?? [];
+  const [otherMs = 0, otherNumber = 0] = right ?? [];
+  return ms === otherMs ? number > otherNumber : ms > otherMs;
+}
+
+/**
+ * Waits until at least `count` entries of a file are on the stream after `afterId`, and gives all there are.
+ * @throws Violation when there are fewer within the sync budget
+ */
+export function awaitEvents(
+  { env, redis, signal }: CaseContext,
+  fileId: string,
+  afterId: string,
+  count: number,
+): Promise<StreamEntry[]> {
+  const what = `${count} events of ${fileId} on the stream`;
+  const probe = async (): Promise<StreamEntry[] | undefined> => {
+    const entries = await eventsOf(redis, fileId, afterId);
+    if (entries.length >= count) return entries;
+    throw new Error(`there are ${entries.length}`);
+  };
+  return promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
 }
 
 function fold(flat: readonly string[]): Record<string, string> {

@@ -11,12 +11,12 @@ interface HoldOptions {
 
 /**
  * Watches that something does not happen: the only way to see that is to look for a while.
- * @param broken gives what happened, in words, or undefined while all is well; what it throws ends the watch
+ * @param broken gives what happened, in words, or nothing while all is well; what it throws ends the watch
  * @returns how often it looked
  * @throws Violation with what happened
  */
 export async function holds(
-  broken: () => Promise<string | undefined>,
+  broken: () => Promise<unknown>,
   { what, forMs, everyMs = 100, signal }: HoldOptions,
 ): Promise<number> {
   const startedAt = monotonicMs();
@@ -28,7 +28,7 @@ export async function holds(
       looks++;
       try {
         const happened = await broken();
-        if (happened !== undefined) throw new Violation(`${what}: ${happened}`);
+        if (typeof happened === 'string') throw new Violation(`${what}: ${happened}`);
       } catch (error) {
         thrown = { error };
         return true;

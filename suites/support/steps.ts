@@ -15,6 +15,9 @@ import { conforms, demand, promised } from './violation.ts';
 /** How long a committed change may take to show in a pipeline where nothing is broken. */
 export const SYNC_TIMEOUT_MS = 5000;
 
+/** How long a service may be too busy where that is not judged. */
+const BUSY_MS = 5000;
+
 interface Waiting {
   timeoutMs?: number;
   signal: AbortSignal;
@@ -36,6 +39,24 @@ export async function upload(pipeline: PipelineClient, input: UploadInput): Prom
     () => `The upload of ${input.filename} was answered ${answer.status ?? answer.outcome} ${answer.error ?? ''}`,
   );
   return conforms(uploadAnswerSchema, answer.body, `The answer to the upload of ${input.filename}`);
+}
+
+/**
+ * Asks again while the answer is 503, which means later (RFC 9110, section 15.6.4): for cases in which it matters what is
+ * refused, and not when.
+ */
+export async function patiently<A extends { status?: number }>(ask: () => Promise<A>): Promise<A> {
+  let answer: A | undefined;
+  const probe = async (): Promise<A | undefined> => {
+    answer = await ask();
+    return answer.status === 503 ? undefined : answer;
+  };
+  try {
+    return await pollUntil(probe, { what: 'another answer than 503', timeoutMs: BUSY_MS });
+  } catch (error) {
+    if (answer === undefined) throw error;
+    return answer;
+  }
 }
 
 /** The registry's entry. @throws Violation unless the answer is 200 in the contract's shape */

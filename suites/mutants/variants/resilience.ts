@@ -35,7 +35,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     defect: 'an event that Redis did not take counts as published',
     unrepaired: true,
     services: ['admin'],
-    caughtBy: ['RES-02/killed-1s'],
+    caughtBy: ['RES-02/killed-1s', 'PUB-01/killed', 'PUB-01/paused'],
     edits: [
       {
         file: 'services/admin/outbox-relay.ts',
@@ -81,7 +81,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     defect: 'entries are acknowledged before their effect is committed',
     unrepaired: true,
     services: ['query'],
-    caughtBy: ['RES-03'],
+    caughtBy: ['RES-03', 'CON-01'],
     edits: [
       {
         file: 'services/query/consumer.ts',

@@ -1,0 +1,84 @@
+import { awaitDrained, monotonicMs } from '../../harness/index.ts';
+import { demandAlike } from '../support/alike.ts';
+import type { CaseContext } from '../support/case.ts';
+import { addEvents, CraftedFile, type EventFields } from '../support/crafted-events.ts';
+import { watchDeadLetters } from '../support/dead-letters.ts';
+import { registerPlain } from '../support/registrations.ts';
+import { searchAll } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demandEqual, promised } from '../support/violation.ts';
+import { realConsumers, takeOverMs } from '../support/zombies.ts';
+
+const verify = suite();
+
+const FILES = 12;
+const UPDATES = 8;
+
+verify('CON-12/registered', (t) =>
+  survivesBurst(t, async () => {
+    const files = await Promise.all(Array.from({ length: FILES }, (_, i) => registerAndUpdate(t, i)));
+    await drained(t);
+    for (const { fileId } of files) await demandAlike(t, fileId, `${UPDATES} updates at once`);
+    t.evidence.files = files.length;
+    t.evidence.updates = files.reduce((sum, { updates }) => sum + updates, 0);
+  }),
+);
+
+/** Updates that are refused under so much load are no matter here: what counts is what the registry has in the end. */
+async function registerAndUpdate({ pipeline, unique }: CaseContext, i: number) {
+  const { file_id: fileId } = await registerPlain(pipeline, `${unique}-${i}.txt`);
+  const answers = await Promise.all(
+    Array.from({ length: UPDATES }, (_, j) => pipeline.update(fileId, { description: `update ${j}` })),
+  );
+  return { fileId, updates: answers.filter(({ outcome }) => outcome === 'ok').length };
+}
+
+/** Of as many files first all creations come, then all updates: the size of the batches that consumers may read. */
+const BLOCKS = [
+  { size: 500, times: 1 },
+  { size: 10, times: 20 },
+];
+
+verify('CON-12/colliding', (t) =>
+  survivesBurst(t, async () => {
+    const files: CraftedFile[] = [];
+    const events: EventFields[] = [];
+    for (const { size, times } of BLOCKS) {
+      for (let time = 0; time < times; time++) {
+        const block = Array.from(
+          { length: size },
+          (_, i) => new CraftedFile(`${t.unique}-${size}-${time}-${i}.txt`, 'versions'),
+        );
+        files.push(...block);
+        events.push(...block.map((file) => file.created()), ...block.map((file) => file.updated(2, 'as updated')));
+      }
+    }
+    await addEvents(t.redis, events);
+    await drained(t);
+    const { hits } = await searchAll(t.pipeline, { query: t.unique, mode: 'partial', sort_by: 'filename' }, 1000);
+    const shown = new Map(hits.map(({ id, description }) => [id, description]));
+    const wrong = files.filter(({ id }) => shown.get(id) !== 'as updated');
+    demandEqual(
+      wrong.map(({ id }) => shown.get(id) ?? 'not found').slice(0, 5),
+      [],
+      `${wrong.length} of ${files.length} updated files show`,
+    );
+    demandEqual(hits.length, files.length, 'Results for as many files');
+    t.evidence.files = files.length;
+  }),
+);
+
+/** A burst on the same ids meets two consumers. */
+async function survivesBurst(t: CaseContext, burst: () => Promise<void>): Promise<void> {
+  await using _second = await t.env.startInstance('query');
+  const deadLetters = await watchDeadLetters(t);
+  const startedAt = monotonicMs();
+  await burst();
+  await deadLetters.demandNone('for meeting each other');
+  t.evidence.consumers = (await realConsumers(t, monotonicMs() - startedAt)).length;
+}
+
+async function drained(t: CaseContext): Promise<void> {
+  const applied = awaitDrained(t.redis, { timeoutMs: takeOverMs(t), signal: t.signal });
+  await promised('Everything applied and acknowledged', applied);
+}
