@@ -29,6 +29,7 @@ export { awaitReadiness, cacheOf } from './probes/readiness.ts';
 export { groupState, pendingCount } from './probes/stream.ts';
 export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, openHistory, type Recorder, readHistory } from './record/writer.ts';
+export { finalReads } from './scenario/final-reads.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';
 export { type OutageResult, runOutage } from './scenario/outage.ts';

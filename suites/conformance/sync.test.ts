@@ -1,6 +1,7 @@
 import { fileEventSchema } from '../../harness/contract/events.ts';
-import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
+import { registryFileSchema, type SearchHit } from '../../harness/contract/http.ts';
 import { pollUntil } from '../../harness/index.ts';
+import { demandAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { eventsOf, lastEventId } from '../support/events.ts';
 import {
@@ -8,8 +9,6 @@ import {
   awaitSearchable,
   findById,
   findByName,
-  instant,
-  registered,
   SYNC_TIMEOUT_MS,
   search,
   searchAll,
@@ -18,6 +17,7 @@ import {
 } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
+import { waysOf } from '../support/ways.ts';
 
 const verify = suite();
 
@@ -116,48 +116,6 @@ verify('SYNC-02', async (t) => {
   evidence.events = texts.size;
 });
 
-/** Registry and read model must show the same, every field byte for byte. */
-async function demandAlike({ pipeline }: CaseContext, fileId: string, after: string): Promise<void> {
-  const file = await registered(pipeline, fileId);
-  const hit = await findById(pipeline, fileId);
-  demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
-  demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
-}
-
-function committed(file: RegistryFile): Record<string, unknown> {
-  return {
-    id: file.file_id,
-    filename: file.original_filename,
-    storage_filename: file.storage_filename,
-    file_size: file.file_size,
-    mime_type: file.content_type,
-    sha256: file.checksum_sha256,
-    username: file.uploaded_by,
-    tags: file.tags ?? [],
-    description: file.description,
-    created_at: instant(file.created_at),
-    updated_at: instant(file.updated_at),
-    storage_element_id: file.storage_element_id,
-  };
-}
-
-function shown(hit: SearchHit): Record<string, unknown> {
-  return {
-    id: hit.id,
-    filename: hit.filename,
-    storage_filename: hit.storage_filename,
-    file_size: hit.file_size,
-    mime_type: hit.mime_type,
-    sha256: hit.sha256_hash,
-    username: hit.username,
-    tags: hit.tags ?? [],
-    description: hit.description,
-    created_at: instant(hit.created_at),
-    updated_at: instant(hit.updated_at),
-    storage_element_id: hit.storage_element_id,
-  };
-}
-
 const DELETIONS = 3;
 
 verify('SYNC-03', async (t) => {
@@ -192,6 +150,63 @@ verify('SYNC-03', async (t) => {
     }
   }
 });
+
+verify('SYNC-04', async (t) => {
+  const { pipeline, env, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  evidence.files = 0;
+  evidence.survivors = 0;
+  for (const { how, create } of waysOf(t)) {
+    const common = `${unique}-${how}`;
+    const content = Buffer.from(`the bytes of ${common}`);
+    const names = [`${common}-one.txt`, `${common}-two.txt`, `${common}-two.txt`];
+    // At once, so that they can meet in one batch of the consumer.
+    const answers = await Promise.all(
+      names.map((filename) => create({ filename, content, contentType: 'text/plain' })),
+    );
+    const ids = answers.map(({ status, outcome, body }, index) => {
+      demandEqual(
+        status ?? outcome,
+        201,
+        `The answer to the ${how} of ${names[index]}, one of several with the same bytes`,
+      );
+      return conforms(registryFileSchema.pick({ file_id: true }), body, `The answer to the ${how}`).file_id;
+    });
+    demandEqual(new Set(ids).size, ids.length, `Different ids of as many files with the same bytes, by ${how}`);
+    const checksums = new Set<string>();
+    for (const id of ids) {
+      const { sha256_hash } = await awaitSearchable(pipeline, id, waiting);
+      checksums.add(sha256_hash);
+    }
+    demandEqual(
+      [...checksums],
+      [sha256(content)],
+      `Checksums that search shows of files with the same bytes, by ${how}`,
+    );
+    await demandListed(t, common, ids);
+    evidence.files += ids.length;
+
+    const [gone = '', ...others] = ids;
+    demandEqual((await pipeline.remove(gone)).status, 200, 'The answer to a deletion');
+    await awaitById(pipeline, gone, `${gone} gone by id after its deletion`, (hit) => hit === undefined, waiting);
+    for (const id of others) {
+      demand(
+        (await findById(pipeline, id)) !== undefined,
+        `${id} is gone with ${gone}, which was deleted and had the same bytes`,
+      );
+    }
+    await demandListed(t, common, others);
+    evidence.survivors += others.length;
+  }
+});
+
+/** The search for a part of the name lists exactly these files. */
+async function demandListed({ pipeline }: CaseContext, part: string, ids: readonly string[]): Promise<void> {
+  const { results, total_count } = await search(pipeline, { query: part, mode: 'partial', limit: 100 });
+  const what = `Files listed under ${part}`;
+  demandEqual(results.map(({ id }) => id).sort(), [...ids].sort(), what);
+  demandEqual(total_count, ids.length, `${what}: total_count`);
+}
 
 const SYNC_ALL_TIMEOUT_MS = 15_000;
 

@@ -1,0 +1,65 @@
+import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
+import { pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from './case.ts';
+import { findById, instant, registered } from './steps.ts';
+import { demand, demandEqual, promised } from './violation.ts';
+
+type Looking = Pick<CaseContext, 'pipeline' | 'env' | 'signal'>;
+
+/** What the registry has of a file, in the words of search; timestamps as instants, no tags and an empty list alike. */
+export function committed(file: RegistryFile): Record<string, unknown> {
+  return {
+    id: file.file_id,
+    filename: file.original_filename,
+    storage_filename: file.storage_filename,
+    file_size: file.file_size,
+    mime_type: file.content_type,
+    sha256: file.checksum_sha256,
+    username: file.uploaded_by,
+    tags: file.tags ?? [],
+    description: file.description,
+    created_at: instant(file.created_at),
+    updated_at: instant(file.updated_at),
+    storage_element_id: file.storage_element_id,
+  };
+}
+
+/** What search shows of a file, in the same form. */
+export function shown(hit: SearchHit): Record<string, unknown> {
+  return {
+    id: hit.id,
+    filename: hit.filename,
+    storage_filename: hit.storage_filename,
+    file_size: hit.file_size,
+    mime_type: hit.mime_type,
+    sha256: hit.sha256_hash,
+    username: hit.username,
+    tags: hit.tags ?? [],
+    description: hit.description,
+    created_at: instant(hit.created_at),
+    updated_at: instant(hit.updated_at),
+    storage_element_id: hit.storage_element_id,
+  };
+}
+
+/** Registry and read model must show the same now, every field byte for byte. */
+export async function demandAlike(
+  { pipeline }: Pick<Looking, 'pipeline'>,
+  fileId: string,
+  after: string,
+): Promise<void> {
+  const file = await registered(pipeline, fileId);
+  const hit = await findById(pipeline, fileId);
+  demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
+  demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
+}
+
+/** Registry and read model must come to show the same within the time that the target promises. */
+export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<void> {
+  const probe = async (): Promise<true> => {
+    await demandAlike(t, fileId, after);
+    return true;
+  };
+  const what = `registry and read model to be alike after ${after}`;
+  await promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+}
