@@ -1,7 +1,7 @@
 import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
 import { pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
-import { findById, instant, registered } from './steps.ts';
+import { findById, instant, registered, search } from './steps.ts';
 import { demand, demandEqual, promised } from './violation.ts';
 
 type Looking = Pick<CaseContext, 'pipeline' | 'env' | 'signal'>;
@@ -61,5 +61,17 @@ export async function awaitAlike(t: Looking, fileId: string, after: string): Pro
     return true;
   };
   const what = `registry and read model to be alike after ${after}`;
+  await promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+}
+
+/** Search for a part of the name must come to list exactly these files as the registry has them, at most 1000. */
+export async function awaitListed(t: Looking, part: string, files: readonly RegistryFile[]): Promise<void> {
+  const expected = Object.fromEntries(files.map((file) => [file.file_id, committed(file)]));
+  const what = `exactly the ${files.length} files of this name to be listed under ${part}`;
+  const probe = async (): Promise<true> => {
+    const { results } = await search(t.pipeline, { query: part, mode: 'partial', limit: 1000 });
+    demandEqual(Object.fromEntries(results.map((hit) => [hit.id, shown(hit)])), expected, `Files listed under ${part}`);
+    return true;
+  };
   await promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
 }
