@@ -3,10 +3,11 @@ import { type RegistryFile, registryFileSchema } from '../../harness/contract/ht
 import { awaitListed } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { generated, holdsForAll } from '../support/generated.ts';
+import { awaitMarker } from '../support/marker.ts';
 import { inParallel } from '../support/parallel.ts';
-import { register, registration } from '../support/registrations.ts';
+import { registration } from '../support/registrations.ts';
 import { demandRight, type SearchRequest } from '../support/search-model.ts';
-import { awaitSearchable, search } from '../support/steps.ts';
+import { search } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual } from '../support/violation.ts';
 
@@ -28,7 +29,7 @@ const AT_ONCE = 8;
 const PAGE = { limit: 1000, offset: 0 } as const;
 
 verify('SRCH-02', async (t) => {
-  const { pipeline, env, evidence, random, unique, signal } = t;
+  const { pipeline, evidence, unique } = t;
   const files = await literalFiles(t);
   await awaitListed(t, unique, files);
   evidence.files = files.length;
@@ -46,8 +47,7 @@ verify('SRCH-02', async (t) => {
 
   // Nothing was harmed: all of it is there, and what comes next arrives.
   await awaitListed(t, unique, files);
-  const after = await register(pipeline, registration(random, { original_filename: `after ${unique}` }));
-  await awaitSearchable(pipeline, after.file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitMarker(t, 'after the searches');
 });
 
 /** Files with such texts in every field that a search may ask for. Those that the registry refuses (4xx) are left out. */

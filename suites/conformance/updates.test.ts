@@ -2,8 +2,9 @@ import { type RegistryFile, registryFileSchema, type SearchHit } from '../../har
 import { finalReads, startOpenLoop } from '../../harness/index.ts';
 import { awaitAlike, demandAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
+import { awaitMarker } from '../support/marker.ts';
 import { type Look, stepBack } from '../support/monotonic.ts';
-import { register, registerAll, registration } from '../support/registrations.ts';
+import { registerAll, registration } from '../support/registrations.ts';
 import { awaitById, awaitSearchable, findById, search } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual } from '../support/violation.ts';
@@ -27,7 +28,7 @@ verify('SYNC-06', async (t) => {
     evidence.updates += accepted.reduce((sum, count) => sum + count, 0);
     for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once`);
     // Alike may be a moment on the way: what comes after all of them must be applied, and they still alike.
-    await awaitMarker(t, `burst ${burst}`);
+    await awaitMarker(t, `after burst ${burst}`);
     for (const id of ids) await demandAlike(t, id, `${UPDATES_AT_ONCE} updates at once and a later change`);
     evidence.bursts++;
   }
@@ -58,11 +59,6 @@ async function updateAtOnce({ pipeline, unique }: CaseContext, id: string, burst
     'Different versions that the registry gave as many updates of one file',
   );
   return accepted.length;
-}
-
-async function awaitMarker({ pipeline, env, random, unique, signal }: CaseContext, when: string): Promise<void> {
-  const marker = await register(pipeline, registration(random, { original_filename: `${unique}-after ${when}.txt` }));
-  await awaitSearchable(pipeline, marker.file_id, { timeoutMs: env.promises.syncMs, signal });
 }
 
 function allCreated({ records }: CaseContext): string[] {
@@ -97,7 +93,7 @@ verify('SYNC-07', async (t) => {
   const [kept = '', deleted = ''] = files.map(({ file_id }) => file_id);
   demandEqual((await pipeline.remove(deleted)).status, 200, 'The answer to the deletion');
   await awaitById(pipeline, deleted, 'the deletion by id', (hit) => hit === undefined, waiting);
-  await awaitMarker(t, 'the deletion');
+  await awaitMarker(t, 'after the deletion');
   await readers.stop();
 
   evidence.reads = 0;

@@ -27,7 +27,8 @@ export const SEARCH = [
         file,
         needs: [],
         floor: { queries: 300, matching: 120, pages: 20, exact: 6, partial: 40, fulltext: 15 },
-        seconds: 4,
+        seconds: 3,
+        timeoutMs: 120_000,
       },
     ],
   },
@@ -46,7 +47,7 @@ export const SEARCH = [
     look: 'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: input, needs: [], floor: { files: 30, searches: 400 }, seconds: 5 }],
+    cases: [{ file: input, needs: [], floor: { files: 30, searches: 400 }, seconds: 3, timeoutMs: 120_000 }],
   },
   {
     id: 'SRCH-03',
@@ -62,7 +63,7 @@ export const SEARCH = [
     look: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file, needs: [], floor: { walks: 8, pages: 60, changes: 20 }, seconds: 3 }],
+    cases: [{ file, needs: [], floor: { walks: 8, pages: 60, changes: 20 }, seconds: 2 }],
   },
   {
     id: 'SRCH-04',

@@ -110,7 +110,7 @@ export const SYNC = [
     look: 'Whether events of a batch are applied in order or by version, and whether an event carries the state of its own commit.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: updates, needs: [], floor: { bursts: 4, updates: 100 }, seconds: 3 }],
+    cases: [{ file: updates, needs: [], floor: { bursts: 4, updates: 100 }, seconds: 1 }],
   },
   {
     id: 'SYNC-07',
@@ -127,7 +127,7 @@ export const SYNC = [
     look: 'Caches in front of the read model: what fills them, what empties them, and how many of them there are.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: updates, needs: [], floor: { reads: 200, states: 60 }, seconds: 4 }],
+    cases: [{ file: updates, needs: [], floor: { reads: 200, states: 60 }, seconds: 3 }],
   },
   {
     id: 'SYNC-08',

@@ -67,7 +67,8 @@ export async function search(pipeline: PipelineClient, body: Record<string, unkn
   const answer = await pipeline.search(body);
   demand(
     answer.status === 200,
-    () => `POST /api/search ${JSON.stringify(body)} was answered ${answer.status ?? answer.error ?? answer.outcome}`,
+    () =>
+      `POST /api/search was answered ${answer.status ?? answer.error ?? answer.outcome}: ${JSON.stringify(body).slice(0, 300)}`,
   );
   return conforms(searchAnswerSchema, answer.body, 'The answer to a search');
 }

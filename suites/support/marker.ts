@@ -1,0 +1,13 @@
+import type { CaseContext } from './case.ts';
+import { register, registration } from './registrations.ts';
+import { awaitSearchable } from './steps.ts';
+
+/**
+ * Registers one more file and waits until it can be found. Then the pipeline lives, and whatever was published before has
+ * had its turn.
+ */
+export async function awaitMarker(t: CaseContext, when: string): Promise<void> {
+  const { pipeline, env, random, unique, signal } = t;
+  const marker = await register(pipeline, registration(random, { original_filename: `marker of ${unique}, ${when}` }));
+  await awaitSearchable(pipeline, marker.file_id, { timeoutMs: env.promises.syncMs, signal });
+}
