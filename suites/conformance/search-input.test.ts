@@ -55,7 +55,7 @@ async function literalFiles(t: CaseContext): Promise<RegistryFile[]> {
   const { pipeline, random, unique } = t;
   const texts = [...LITERALS, ...generated(t, SPECIAL, GENERATED_NAMES)];
   const files = await inParallel(texts, AT_ONCE, async (text, index) => {
-    const body = registration(random, {
+    const body = registration(random.fork(`file ${index}`), {
       original_filename: `${unique} ${text} x.${text}`,
       description: `${wordOf(index)} ${text}`,
       uploaded_by: text,

@@ -123,7 +123,7 @@ function startLoad(t: CaseContext): Load {
         files.set(deleted, false);
       } else {
         const name = `${unique}-${String(index).padStart(5, '0')}.txt`;
-        const { file_id } = await register(pipeline, registration(random, { original_filename: name }));
+        const { file_id } = await register(pipeline, registration(random.fork(name), { original_filename: name }));
         files.set(file_id, true);
         (index % 2 === 0 ? updatable : deletable).push(file_id);
       }

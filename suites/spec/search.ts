@@ -47,7 +47,7 @@ export const SEARCH = [
     look: 'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: input, needs: [], floor: { files: 30, searches: 400 }, seconds: 3, timeoutMs: 120_000 }],
+    cases: [{ file: input, needs: [], floor: { files: 30, searches: 300 }, seconds: 3, timeoutMs: 120_000 }],
   },
   {
     id: 'SRCH-03',

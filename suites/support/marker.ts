@@ -8,6 +8,7 @@ import { awaitSearchable } from './steps.ts';
  */
 export async function awaitMarker(t: CaseContext, when: string): Promise<void> {
   const { pipeline, env, random, unique, signal } = t;
-  const marker = await register(pipeline, registration(random, { original_filename: `marker of ${unique}, ${when}` }));
+  const name = `marker of ${unique}, ${when}`;
+  const marker = await register(pipeline, registration(random.fork(name), { original_filename: name }));
   await awaitSearchable(pipeline, marker.file_id, { timeoutMs: env.promises.syncMs, signal });
 }

@@ -16,7 +16,8 @@ export function waysOf({ env, pipeline, random }: Pick<CaseContext, 'env' | 'pip
     how: 'registration',
     create: ({ filename, content, contentType, description, tags, metadata, retentionPolicy, ttlDays }) =>
       pipeline.register({
-        ...registration(random, {
+        // A fork of its own: creations at once must not depend on which is asked first.
+        ...registration(random.fork(filename), {
           original_filename: filename,
           file_size: content.byteLength,
           checksum_sha256: sha256(content),
