@@ -19,7 +19,7 @@ export const DATA = [
     look: 'Lengths and character rules that differ between registry and read model; whatever normalises, trims, cuts or takes the last part of a path.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: 'conformance/names.test.ts', needs: [], floor: { tried: 80 }, seconds: 5, timeoutMs: 120_000 }],
+    cases: [{ file: 'conformance/names.test.ts', needs: [], floor: { tried: 80 }, seconds: 5, timeoutMs: 180_000 }],
   },
   {
     id: 'DATA-02',
@@ -54,7 +54,7 @@ export const DATA = [
     look: 'Body limits, the size of stream entries, and the limits of indexes: a tsvector ends at 1 MB, a GIN entry at 2.7 kB.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file, needs: [], floor: { tried: 15 }, seconds: 6, timeoutMs: 120_000 }],
+    cases: [{ file, needs: [], floor: { tried: 15 }, seconds: 6, timeoutMs: 180_000 }],
   },
   {
     id: 'DATA-04',

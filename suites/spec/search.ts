@@ -28,7 +28,7 @@ export const SEARCH = [
         needs: [],
         floor: { queries: 300, matching: 120, pages: 20, exact: 6, partial: 40, fulltext: 15 },
         seconds: 3,
-        timeoutMs: 120_000,
+        timeoutMs: 180_000,
       },
     ],
   },
@@ -47,7 +47,7 @@ export const SEARCH = [
     look: 'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: input, needs: [], floor: { files: 30, searches: 300 }, seconds: 3, timeoutMs: 120_000 }],
+    cases: [{ file: input, needs: [], floor: { files: 30, searches: 300 }, seconds: 3, timeoutMs: 180_000 }],
   },
   {
     id: 'SRCH-03',
@@ -63,7 +63,7 @@ export const SEARCH = [
     look: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file, needs: [], floor: { walks: 8, pages: 60, changes: 20 }, seconds: 2 }],
+    cases: [{ file, needs: [], floor: { walks: 8, pages: 50, changes: 20 }, seconds: 2, timeoutMs: 180_000 }],
   },
   {
     id: 'SRCH-04',

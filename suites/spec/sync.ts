@@ -101,7 +101,7 @@ export const SYNC = [
     tier: 'core',
     text: 'After 50 parallel updates of one file the read model ends equal to the registry, field by field.',
     allowed: [
-      'Every update is accepted, or refused with 409 because it met another; within the sync budget search shows what the registry shows, and goes on doing so.',
+      'An update is accepted, refused because it met another (409), or given up because it waited for too long (503); within the sync budget search shows what the registry shows, and goes on doing so.',
       'Where the registry tells versions, every accepted update has one of its own.',
     ],
     why: 'Whoever applies events of one file side by side, or drops all but one of them, ends with an old state that nothing corrects.',

@@ -42,26 +42,27 @@ export function shown(hit: SearchHit): Record<string, unknown> {
   };
 }
 
-/** Registry and read model must show the same now, every field byte for byte. */
+/** Registry and read model must show the same now, every field byte for byte. @returns what the registry shows */
 export async function demandAlike(
   { pipeline }: Pick<Looking, 'pipeline'>,
   fileId: string,
   after: string,
-): Promise<void> {
+): Promise<RegistryFile> {
   const file = await registered(pipeline, fileId);
   const hit = await findById(pipeline, fileId);
   demand(hit !== undefined, `${fileId} cannot be read after ${after}`);
   demandEqual(shown(hit), committed(file), `The read model against the registry after ${after}`);
+  return file;
 }
 
-/** Registry and read model must come to show the same within the time that the target promises. */
-export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<void> {
-  const probe = async (): Promise<true> => {
-    await demandAlike(t, fileId, after);
-    return true;
-  };
+/**
+ * Registry and read model must come to show the same within the time that the target promises.
+ * @returns what the registry shows
+ */
+export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<RegistryFile> {
   const what = `registry and read model to be alike after ${after}`;
-  await promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  const probe = (): Promise<RegistryFile> => demandAlike(t, fileId, after);
+  return promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
 }
 
 /** Search for a part of the name must come to list exactly these files as the registry has them, at most 1000. */

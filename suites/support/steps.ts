@@ -15,6 +15,8 @@ import { conforms, demand, promised } from './violation.ts';
 /** How long a committed change may take to show in a pipeline where nothing is broken. */
 export const SYNC_TIMEOUT_MS = 5000;
 
+const ASKED_AGAIN = 3;
+
 interface Waiting {
   timeoutMs?: number;
   signal: AbortSignal;
@@ -36,6 +38,16 @@ export async function upload(pipeline: PipelineClient, input: UploadInput): Prom
     () => `The upload of ${input.filename} was answered ${answer.status ?? answer.outcome} ${answer.error ?? ''}`,
   );
   return conforms(uploadAnswerSchema, answer.body, `The answer to the upload of ${input.filename}`);
+}
+
+/**
+ * Asks again while the answer is 503, which means later (RFC 9110, section 15.6.4), a few times: for cases in which it
+ * matters what is refused, and not when.
+ */
+export async function patiently<A extends { status?: number }>(ask: () => Promise<A>): Promise<A> {
+  let answer = await ask();
+  for (let again = 0; again < ASKED_AGAIN && answer.status === 503; again++) answer = await ask();
+  return answer;
 }
 
 /** The registry's entry. @throws Violation unless the answer is 200 in the contract's shape */
