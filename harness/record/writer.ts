@@ -1,5 +1,4 @@
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { monotonicMs } from '../core/clock.ts';
 import type { HistoryRecord, NewRecord } from './history.ts';
 
@@ -61,13 +60,12 @@ export function memoryRecorder(originMs = monotonicMs()): Recorder & { records: 
 
 /** Reads a history line by line. A torn last line (the writer was killed) is left out; a broken earlier one throws. */
 export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> {
-  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
   let number = 0;
   let broken: { number: number; cause: unknown } | undefined;
-  for await (const line of lines) {
+  for await (const line of linesOf(path)) {
     number++;
     if (broken) throw new Error(`${path}:${broken.number} is not a history record`, { cause: broken.cause });
-    if (line === '') continue;
+    if (line.trim() === '') continue;
     let entry: HistoryRecord;
     try {
       entry = JSON.parse(line);
@@ -78,4 +76,15 @@ export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> 
     }
     yield entry;
   }
+}
+
+/** Only LF ends a line. Node's readline takes U+2028 and U+2029 for ends, too, and JSON leaves these as they are. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of createReadStream(path, 'utf8')) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
 }

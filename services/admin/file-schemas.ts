@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { registryFileSchema, retentionPolicySchema } from '../../harness/contract/http.ts';
-
-/** A name is at most this long in UTF-8, so that any database index can hold it. */
-const FILENAME_BYTES_MAX = 2048;
+import { FILENAME_BYTES_MAX } from '../common/text.ts';
 
 const filename = z
   .string()

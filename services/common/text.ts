@@ -1,5 +1,8 @@
 import type { ParameterFault } from './problem.ts';
 
+/** A file name is at most this long in UTF-8, so that any database index can hold it, and every search can ask for it. */
+export const FILENAME_BYTES_MAX = 2048;
+
 /** Deeper values would overflow the stack of whoever walks them, PostgreSQL's JSON parser included. */
 const NESTING_MAX = 100;
 

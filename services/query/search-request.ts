@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FILENAME_BYTES_MAX } from '../common/text.ts';
 
 const SEARCH_MODES = ['exact', 'partial', 'fulltext'] as const;
 export const SORT_KEYS = ['created_at', 'updated_at', 'filename', 'file_size', 'relevance'] as const;
@@ -6,9 +7,9 @@ export type SortKey = (typeof SORT_KEYS)[number];
 
 const LIMIT_MAX = 1000;
 const OFFSET_MAX = 1_000_000_000;
-const TEXT_MAX = 1000;
 
-const text = z.string().min(1).max(TEXT_MAX);
+/** In characters, of which no name has more than bytes. */
+const text = z.string().min(1).max(FILENAME_BYTES_MAX);
 const size = z.number().int().nonnegative();
 const timestamp = z.iso.datetime({ offset: true });
 

@@ -1,5 +1,5 @@
 import { fileEventSchema } from '../../harness/contract/events.ts';
-import type { SearchHit } from '../../harness/contract/http.ts';
+import { registryFileSchema, type SearchHit } from '../../harness/contract/http.ts';
 import { pollUntil, type UploadInput } from '../../harness/index.ts';
 import { demandAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
@@ -18,6 +18,7 @@ import {
 } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised } from '../support/violation.ts';
+import { waysOf } from '../support/ways.ts';
 
 const verify = suite();
 
@@ -155,6 +156,63 @@ verify('SYNC-03', async (t) => {
     }
   }
 });
+
+verify('SYNC-04', async (t) => {
+  const { pipeline, env, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  evidence.files = 0;
+  evidence.survivors = 0;
+  for (const { how, create } of waysOf(t)) {
+    const common = `${unique}-${how}`;
+    const content = Buffer.from(`the bytes of ${common}`);
+    const names = [`${common}-one.txt`, `${common}-two.txt`, `${common}-two.txt`];
+    // At once, so that they can meet in one batch of the consumer.
+    const answers = await Promise.all(
+      names.map((filename) => create({ filename, content, contentType: 'text/plain' })),
+    );
+    const ids = answers.map(({ status, outcome, body }, index) => {
+      demandEqual(
+        status ?? outcome,
+        201,
+        `The answer to the ${how} of ${names[index]}, one of several with the same bytes`,
+      );
+      return conforms(registryFileSchema.pick({ file_id: true }), body, `The answer to the ${how}`).file_id;
+    });
+    demandEqual(new Set(ids).size, ids.length, `Different ids of as many files with the same bytes, by ${how}`);
+    const checksums = new Set<string>();
+    for (const id of ids) {
+      const { sha256_hash } = await awaitSearchable(pipeline, id, waiting);
+      checksums.add(sha256_hash);
+    }
+    demandEqual(
+      [...checksums],
+      [sha256(content)],
+      `Checksums that search shows of files with the same bytes, by ${how}`,
+    );
+    await demandListed(t, common, ids);
+    evidence.files += ids.length;
+
+    const [gone = '', ...others] = ids;
+    demandEqual((await pipeline.remove(gone)).status, 200, 'The answer to a deletion');
+    await awaitById(pipeline, gone, `${gone} gone by id after its deletion`, (hit) => hit === undefined, waiting);
+    for (const id of others) {
+      demand(
+        (await findById(pipeline, id)) !== undefined,
+        `${id} is gone with ${gone}, which was deleted and had the same bytes`,
+      );
+    }
+    await demandListed(t, common, others);
+    evidence.survivors += others.length;
+  }
+});
+
+/** The search for a part of the name lists exactly these files. */
+async function demandListed({ pipeline }: CaseContext, part: string, ids: readonly string[]): Promise<void> {
+  const { results, total_count } = await search(pipeline, { query: part, mode: 'partial', limit: 100 });
+  const what = `Files listed under ${part}`;
+  demandEqual(results.map(({ id }) => id).sort(), [...ids].sort(), what);
+  demandEqual(total_count, ids.length, `${what}: total_count`);
+}
 
 const SYNC_ALL_TIMEOUT_MS = 15_000;
 

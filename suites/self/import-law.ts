@@ -119,7 +119,7 @@ export const LAW: ImportLaw = {
     '@playwright/test': ['suites/support', 'suites/browser', 'playwright.config.ts'],
     'allure-js-commons': ['suites/support'],
     ajv: ['suites/self'],
-    'fast-check': ['suites/self'],
+    'fast-check': ['suites/self', 'suites/support', 'suites/conformance'],
     'oxc-parser': ['suites/self'],
     yaml: ['harness/config', 'suites/self'],
   },

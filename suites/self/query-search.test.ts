@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { registrationSchema } from '../../services/admin/file-schemas.ts';
 import { attachment } from '../../services/query/download.ts';
 import { searchRequestSchema } from '../../services/query/search-request.ts';
 import { escapeLike, searchStatement } from '../../services/query/search-sql.ts';
@@ -56,6 +57,13 @@ describe('searchRequestSchema', () => {
   ])('names %s in %j', (name, body) => {
     const result = searchRequestSchema.safeParse(body);
     expect(result.error?.issues.map((issue) => issue.path.join('.'))).toContain(name);
+  });
+
+  it('takes every name that the registry takes', () => {
+    const name = 'n'.repeat(2048);
+    expect(registrationSchema.shape.original_filename.safeParse(name).success).toBe(true);
+    expect(registrationSchema.shape.original_filename.safeParse(`${name}n`).success).toBe(false);
+    expect(searchRequestSchema.safeParse({ query: name, mode: 'exact', filename: name }).success).toBe(true);
   });
 
   it('refuses what it does not know', () => {

@@ -2,6 +2,7 @@ import type { Requirement } from './requirement.ts';
 import { CONTRACT, ORIGINAL } from './sources.ts';
 
 const file = 'conformance/sync.test.ts';
+const updates = 'conformance/updates.test.ts';
 const orders = { file: 'conformance/start-order.test.ts', seconds: 4 } as const;
 
 export const SYNC = [
@@ -51,6 +52,21 @@ export const SYNC = [
     cases: [{ file, needs: [], floor: { deleted: 3, observations: 30 }, seconds: 2 }],
   },
   {
+    id: 'SYNC-04',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Files with identical content are all searchable, each under its own id.',
+    allowed: [
+      'Each is accepted with an id of its own, found by id and listed by search; deleting one takes none of the others with it.',
+    ],
+    why: 'Two people may well keep the same document, and each looks for their own.',
+    provoked: 'Files with the same bytes at once, two of them with the same name, too; then the deletion of one.',
+    look: 'A unique index on the checksum, or a batch or cache that goes by it, in the read model or in storage.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: [], floor: { files: 3, survivors: 2 }, seconds: 1 }],
+  },
+  {
     id: 'SYNC-05',
     level: 'MUST',
     tier: 'core',
@@ -77,6 +93,65 @@ export const SYNC = [
         needs: [],
         floor: { uploads: 200, found: 200 },
         seconds: 3,
+      },
+    ],
+  },
+  {
+    id: 'SYNC-06',
+    level: 'MUST',
+    tier: 'core',
+    text: 'After 50 parallel updates of one file the read model ends equal to the registry, field by field.',
+    allowed: [
+      'An update is accepted, refused because it met another (409), or given up because it waited for too long (503); within the sync budget search shows what the registry shows, and goes on doing so.',
+      'Where the registry tells versions, every accepted update has one of its own.',
+    ],
+    why: 'Whoever applies events of one file side by side, or drops all but one of them, ends with an old state that nothing corrects.',
+    provoked:
+      'Bursts of 50 updates at once, of different fields, on two files; then a later change that is waited for.',
+    look: 'Whether events of a batch are applied in order or by version, and whether an event carries the state of its own commit.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file: updates, needs: [], floor: { bursts: 4, updates: 100 }, seconds: 1 }],
+  },
+  {
+    id: 'SYNC-07',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Reads of a file never go back in time: none shows an earlier version than one that had ended before it began, local caches included.',
+    allowed: [
+      'Reads by id, and answers to one search, show versions that never fall from one read to a later one, and nothing once they have shown the deletion.',
+      'Reads that overlap may differ either way, and a search may trail a read by id.',
+    ],
+    why: 'Whoever has seen a change and then sees it undone acts on what is not so.',
+    provoked:
+      'Files that count their updates in their description, read by id and by search 400 times a second, one of them deleted in the end.',
+    look: 'Caches in front of the read model: what fills them, what empties them, and how many of them there are.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file: updates, needs: [], floor: { reads: 200, states: 60 }, seconds: 3 }],
+  },
+  {
+    id: 'SYNC-08',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Several instances of query answer alike once converged, and one more or one less changes nothing.',
+    allowed: [
+      'Writes, and searches at an instance that stays, go on being answered well; then every instance shows by id and by name what the registry has, in the same order, with the same counts.',
+      'What a killed instance held may show only after twice the time in which the target promises to take it over.',
+    ],
+    why: 'Instances come and go with every deployment, and whoever asks twice meets two of them.',
+    provoked:
+      'A second instance, killed under a load of registrations, updates, deletions and searches; a third one added under it; then the second again.',
+    look: 'Caches that only the instance itself invalidates, consumer names, and who takes over what a dead consumer held.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: 'conformance/several-query.test.ts',
+        needs: ['several query'],
+        floor: { instances: 3, writes: 80, searches: 20, files: 50 },
+        seconds: 8,
+        timeoutMs: 240_000,
       },
     ],
   },

@@ -86,7 +86,11 @@ export async function download(pipeline: PipelineClient, fileId: string, signal:
 /** One page of a search. @throws Violation unless the answer is 200 in the contract's shape */
 export async function search(pipeline: PipelineClient, body: Record<string, unknown>): Promise<SearchAnswer> {
   const answer = await pipeline.search(body);
-  demand(answer.status === 200, () => `POST /api/search was answered ${answer.status ?? answer.outcome}`);
+  demand(
+    answer.status === 200,
+    () =>
+      `POST /api/search was answered ${answer.status ?? answer.error ?? answer.outcome}: ${JSON.stringify(body).slice(0, 300)}`,
+  );
   return conforms(searchAnswerSchema, answer.body, 'The answer to a search');
 }
 

@@ -155,4 +155,248 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'checksum-unique',
+    defect: 'the read model keeps one row per checksum',
+    services: ['query'],
+    caughtBy: ['SYNC-04'],
+    edits: [
+      {
+        file: 'services/common/postgres.ts',
+        find: "await readFile(join(directory, name), 'utf8');",
+        replace: `(await readFile(join(directory, name), 'utf8'))
+        .replace('sha256_hash text NOT NULL,', 'sha256_hash text NOT NULL UNIQUE,');`,
+      },
+    ],
+  },
+  {
+    id: 'search-lists-content-once',
+    defect: 'a search lists one of several files with the same content',
+    services: ['query'],
+    caughtBy: ['SYNC-04'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '  const total = Number(',
+        replace: `  const seen = new Set<string>();
+  const isFirst = ({ sha256_hash }: SearchHit) => !seen.has(sha256_hash) && seen.add(sha256_hash);
+  results.splice(0, results.length, ...results.filter(isFirst));
+  const total = Number(`,
+      },
+    ],
+  },
+  {
+    id: 'deletion-takes-twins',
+    defect: 'a deletion removes every file with the same content',
+    services: ['query'],
+    caughtBy: ['SYNC-04'],
+    edits: [
+      {
+        file: 'services/query/apply.ts',
+        find: 'WHERE cached.id = event.id AND (cached.version IS NULL',
+        replace: `WHERE cached.sha256_hash = (SELECT sha256_hash FROM file_metadata_cache AS own WHERE own.id = event.id)
+  AND (cached.version IS NULL`,
+      },
+    ],
+  },
+  {
+    id: 'batch-at-once-without-guard',
+    defect: 'the events of a batch are applied side by side, each whatever the row already is',
+    services: ['query'],
+    caughtBy: ['SYNC-06'],
+    edits: [
+      { file: 'services/query/main.ts', find: 'connectionsMax: 1,', replace: 'connectionsMax: 10,' },
+      {
+        file: 'services/query/batch.ts',
+        find: 'const { upserted, deleted } = await applyChanges(pool, changes, { lockTimeoutMs });',
+        replace: `const results = await Promise.all(changes.map((change) => applyChanges(pool, [change], { lockTimeoutMs })));
+    const [upserted, deleted] = [results.length, 0];`,
+      },
+      {
+        file: 'services/query/apply.ts',
+        find: 'ELSE cached.version IS NULL OR excluded.version > cached.version',
+        replace: 'ELSE true',
+      },
+    ],
+  },
+  {
+    id: 'batch-keeps-first-per-file',
+    defect: 'of the events of one file in a batch the first is applied, not the last',
+    services: ['query'],
+    caughtBy: ['SYNC-06'],
+    edits: [
+      {
+        file: 'services/query/events.ts',
+        find: 'if (known === undefined || supersedes(change, known)) last.set',
+        replace: 'if (known === undefined) last.set',
+      },
+    ],
+  },
+  {
+    id: 'version-counted-before-the-lock',
+    defect: 'parallel updates of a file count its version from what it was before any of them, so several get the same',
+    services: ['admin'],
+    caughtBy: ['SYNC-06'],
+    edits: [
+      {
+        file: 'services/admin/file-store.ts',
+        find: "const set = ['version = version + 1',",
+        replace: "const set = ['version = (SELECT version + 1 FROM files WHERE file_id = $1)',",
+      },
+    ],
+  },
+  {
+    id: 'by-id-cache-never-invalidated',
+    defect: 'reads by id come from a cache that nothing invalidates',
+    services: ['query'],
+    caughtBy: ['SYNC-07'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `const known = new Map<string, SearchHit>();
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: 'return rows[0] === undefined ? undefined : toHit(rows[0], null);',
+        replace: `if (rows[0] !== undefined && !known.has(id)) known.set(id, toHit(rows[0], null));
+  return known.get(id);`,
+      },
+    ],
+  },
+  {
+    id: 'by-id-from-two-caches',
+    defect: 'reads by id come from one of two caches, each up to 200 ms old',
+    services: ['query'],
+    caughtBy: ['SYNC-07'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `const caches = [new Map(), new Map()] as Map<string, { hit: SearchHit | undefined; until: number }>[];
+let turn = 0;
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: "const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });",
+        replace: `const cache = caches[turn++ % 2] ?? new Map();
+  const cached = cache.get(id);
+  if (cached !== undefined && performance.now() < cached.until) return cached.hit;
+  const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });
+  const hit = rows[0] === undefined ? undefined : toHit(rows[0], null);
+  cache.set(id, { hit, until: performance.now() + 200 });`,
+      },
+    ],
+  },
+  {
+    id: 'searches-from-two-caches',
+    defect: 'searches come from one of two caches, each up to 200 ms old',
+    services: ['query'],
+    caughtBy: ['SYNC-07'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `const caches = [new Map(), new Map()] as Map<string, { rows: PageRow[]; until: number }>[];
+let turn = 0;
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: 'const { rows } = await pool.query<PageRow>(searchStatement(request));',
+        replace: `const cache = caches[turn++ % 2] ?? new Map();
+  const key = JSON.stringify(request);
+  const cached = cache.get(key);
+  const isFresh = cached !== undefined && performance.now() < cached.until;
+  const rows = isFresh ? cached.rows : (await pool.query<PageRow>(searchStatement(request))).rows;
+  if (!isFresh) cache.set(key, { rows, until: performance.now() + 200 });`,
+      },
+    ],
+  },
+  {
+    id: 'deleted-file-served-from-memory',
+    defect: 'a read by id that finds nothing is answered with what was last found',
+    services: ['query'],
+    caughtBy: ['SYNC-07'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `const known = new Map<string, SearchHit>();
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: 'return rows[0] === undefined ? undefined : toHit(rows[0], null);',
+        replace: `if (rows[0] !== undefined) known.set(id, toHit(rows[0], null));
+  return known.get(id);`,
+      },
+    ],
+  },
+  {
+    id: 'by-id-cache-of-the-instance',
+    defect: 'reads by id come from a cache of the instance, which forgets only what it applied itself',
+    services: ['query'],
+    caughtBy: ['SYNC-08'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `export const known = new Map<string, SearchHit>();
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: "const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });",
+        replace: `const kept = known.get(id);
+  if (kept !== undefined) return kept;
+  const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });
+  if (rows[0] !== undefined) known.set(id, toHit(rows[0], null));`,
+      },
+      {
+        file: 'services/query/apply.ts',
+        find: "    await client.query('COMMIT');",
+        replace: `    await client.query('COMMIT');
+    const { known } = await import('./search-store.ts');
+    for (const { id } of last) known.delete(id);`,
+      },
+    ],
+  },
+  {
+    id: 'counts-of-the-instance',
+    defect: 'an instance counts the results of a search once and goes on telling that',
+    services: ['query'],
+    caughtBy: ['SYNC-08'],
+    edits: [
+      {
+        file: 'services/query/search-store.ts',
+        find: '/** bigint comes as text. */',
+        replace: `const counts = new Map<string, number>();
+/** bigint comes as text. */`,
+      },
+      {
+        file: 'services/query/search-store.ts',
+        find: 'const total = Number(rows[0]?.total_count ?? 0);',
+        replace: `const key = JSON.stringify({ ...request, limit: 0, offset: 0, sort_by: '', sort_order: '' });
+  const total = counts.get(key) ?? Number(rows[0]?.total_count ?? 0);
+  counts.set(key, total);`,
+      },
+    ],
+  },
+  {
+    id: 'read-model-emptied-at-boot',
+    defect: 'an instance that starts begins with an empty read model',
+    services: ['query'],
+    caughtBy: ['SYNC-08'],
+    edits: [
+      {
+        file: 'services/query/main.ts',
+        find: 'const applied = await migrate(pool, MIGRATIONS);',
+        replace: `const applied = await migrate(pool, MIGRATIONS);
+    await pool.query('TRUNCATE file_metadata_cache');`,
+      },
+    ],
+  },
 ];

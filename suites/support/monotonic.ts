@@ -1,0 +1,24 @@
+/** What one read of a file showed, and when. `step` rises with every change of the file, its deletion the last. */
+export interface Look {
+  step: number;
+  startedAt: number;
+  endedAt: number;
+}
+
+/**
+ * The first read that shows an earlier state than a read that had ended before it began, with that one; undefined when
+ * none does. Reads that overlap may differ either way, whoever made them.
+ */
+export function stepBack(looks: readonly Look[]): { earlier: Look; later: Look } | undefined {
+  const byStart = looks.toSorted((a, b) => a.startedAt - b.startedAt);
+  const byEnd = looks.toSorted((a, b) => a.endedAt - b.endedAt);
+  let newest: Look | undefined;
+  let ended = 0;
+  for (const later of byStart) {
+    for (let next = byEnd[ended]; next !== undefined && next.endedAt <= later.startedAt; next = byEnd[++ended]) {
+      if (newest === undefined || next.step > newest.step) newest = next;
+    }
+    if (newest !== undefined && later.step < newest.step) return { earlier: newest, later };
+  }
+  return undefined;
+}
