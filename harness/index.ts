@@ -26,7 +26,13 @@ export type { Fault } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
 export { hopSource } from './probes/hops.ts';
 export { awaitReadiness, cacheOf } from './probes/readiness.ts';
-export { groupState, pendingCount } from './probes/stream.ts';
+export {
+  awaitDrained,
+  consumerStates,
+  groupState,
+  pendingCount,
+  pendingEntries,
+} from './probes/stream.ts';
 export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { finalReads } from './scenario/final-reads.ts';

@@ -64,6 +64,42 @@ export async function groupState(
   }
 }
 
+/** One entry that a consumer of the group was given and has not acknowledged. */
+export interface PendingEntry {
+  id: string;
+  consumer: string;
+  idleMs: number;
+  deliveries: number;
+}
+
+/** The pending entries list from one id to another, in the stream's order (XPENDING, extended form). */
+export async function pendingEntries(
+  redis: Redis,
+  { from = '-', to = '+', countMax = 10_000 }: { from?: string; to?: string; countMax?: number } = {},
+): Promise<PendingEntry[]> {
+  const list = (await redis.xpending(EVENT_STREAM_NAME, CONSUMER_GROUP, from, to, countMax)) as [
+    string,
+    string,
+    number,
+    number,
+  ][];
+  return list.map(([id, consumer, idleMs, deliveries]) => ({ id, consumer, idleMs, deliveries }));
+}
+
+export interface ConsumerState {
+  name: string;
+  /** For how long it was given nothing, in ms. */
+  quietMs: number;
+}
+
+/** The group's consumers (XINFO CONSUMERS). Before Redis 7.2 there is no `inactive`, and `idle` says the same. */
+export async function consumerStates(redis: Redis): Promise<ConsumerState[]> {
+  const consumers = (await redis.xinfo('CONSUMERS', EVENT_STREAM_NAME, CONSUMER_GROUP)) as unknown[];
+  return consumers
+    .map(fold)
+    .map(({ name, idle, inactive }) => ({ name: String(name), quietMs: Number(inactive ?? idle) }));
+}
+
 /** Entries delivered to the group and not acknowledged (XPENDING). */
 export async function pendingCount(redis: Redis): Promise<number> {
   return (await groupState(redis))?.pending ?? 0;

@@ -1,5 +1,5 @@
 import type { Case, Requirement } from './requirement.ts';
-import { ORIGINAL, STREAMS } from './sources.ts';
+import { CONTRACT, ORIGINAL, STREAMS } from './sources.ts';
 
 /** In an outage that is long enough, files that were seen before it are updated and deleted. */
 const CHANGES = { updatesDuring: 1, deletionsDuring: 1 };
@@ -39,6 +39,9 @@ const STANDS_STILL_PILING_UP = {
   ...STANDS_STILL,
   floor: { ...STANDS_STILL.floor, uploadsDuring: 80, backlog: 1 },
 } as const;
+
+const cutOff = { file: 'resilience/consumer-blackholed.test.ts' } as const;
+const CUT_OFF_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, uploadsAfter: 3, backlog: 1 } as const;
 
 export const RESILIENCE = [
   {
@@ -121,6 +124,30 @@ export const RESILIENCE = [
     ],
   },
   {
+    id: 'RES-04',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'When one of two consumers is killed, the other takes over what it held within the retry time.',
+    allowed: [
+      'Everything accepted is searchable within the retry time and the sync budget after the kill, and the pending entries list is empty.',
+    ],
+    why: 'An instance that is gone for good keeps its entries for good: files that nobody finds, and no error anywhere.',
+    provoked:
+      'SIGKILL of one of two instances of query while both hold entries that they cannot have committed: the table is locked.',
+    look: 'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what becomes of the entries that it gives.',
+    since: '0.1.0',
+    source: 'Redis documentation, XAUTOCLAIM',
+    cases: [
+      {
+        file: 'resilience/takeover.test.ts',
+        needs: ['redis', 'postgres', 'several query'],
+        floor: { uploads: 10, heldAtKill: 1 },
+        seconds: 10,
+        timeoutMs: 180_000,
+      },
+    ],
+  },
+  {
     id: 'RES-05',
     level: 'MUST',
     tier: 'resilient',
@@ -155,6 +182,88 @@ export const RESILIENCE = [
         title:
           'The producer (admin) stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
         needs: ['redis', 'pause admin', 'metrics'],
+      },
+    ],
+  },
+  {
+    id: 'RES-06',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'A consumer that is cut off in silence says so within 10 s, and goes on within 10 s after the network heals, without a restart.',
+    allowed: [
+      'Readiness of query is 200 with cache degraded, or not 200, within 10 s; everything accepted is searchable within 10 s after healing.',
+      'Where only the open connections are lost and new ones pass, it need not say so: everything accepted is searchable within 10 s.',
+    ],
+    why: 'Lost routes and forgetful firewalls close no connection: who waits for an answer waits for ever, and looks alive.',
+    provoked:
+      'Bytes between query and Redis are swallowed: in both directions, in one, and for good on the connections that are open.',
+    look: 'Whether the blocking read has a deadline of its own, and whether readiness asks Redis or only its client.',
+    since: '0.1.0',
+    source: 'RFC 1122, 4.2.3.6: a connection that is idle is not probed for two hours by default',
+    cases: [
+      {
+        ...cutOff,
+        variant: 'both',
+        title: 'What query and Redis send each other is swallowed: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'requests',
+        title: 'What query sends to Redis is swallowed, answers pass: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'replies',
+        title: 'What Redis answers query is swallowed, requests pass: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'forgotten',
+        title: 'The open connections of query to Redis are silent for good, new ones pass: query goes on.',
+        needs: ['network redis', 'metrics'],
+        floor: { uploadsAfter: 8 },
+        seconds: 5,
+      },
+    ],
+  },
+  {
+    id: 'RES-11',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'An outage of Redis alone is invisible to searches: none fails, none is late.',
+    allowed: [
+      'Every search and every read by id is answered 200, with what is there, at most 2 s later than a call that needs no server.',
+    ],
+    why: 'Searches need the read model and nothing else: a cache in between that dies must not take them with it.',
+    provoked: 'Searches and reads by id at a steady rate while Redis is killed, and while it is stopped (SIGSTOP).',
+    look: 'Whether the way of a search waits for Redis anywhere: caches, rate limits, sessions, a check of health.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: 'resilience/search-without-redis.test.ts',
+        variant: 'killed',
+        title: 'Redis is killed under searches: none fails, none is late.',
+        needs: ['stop redis'],
+        floor: { answersBefore: 5, answersAway: 40, answersAfter: 8 },
+        seconds: 9,
+      },
+      {
+        file: 'resilience/search-without-redis.test.ts',
+        variant: 'paused',
+        title: 'Redis is stopped (SIGSTOP) under searches: none fails, none is late.',
+        needs: ['pause redis'],
+        floor: { answersBefore: 5, answersAway: 40, answersAfter: 8 },
+        seconds: 9,
       },
     ],
   },

@@ -177,4 +177,110 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'never-takes-over',
+    defect: 'what a consumer held that is gone is left to it',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'if (performance.now() >= this.#claimDueAt) await this.#takeOver();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'takes-over-much-later',
+    defect: 'entries are taken over only after thirty times the retry time',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'stream.claimIdle(settings.pendingRetryMs, cursor',
+        replace: 'stream.claimIdle(30 * settings.pendingRetryMs, cursor',
+      },
+    ],
+  },
+  {
+    id: 'taken-over-and-dropped',
+    defect: 'entries that were taken over are acknowledged and never applied',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'await this.#process(page.entries);',
+        replace: 'await stream.acknowledge(page.entries.map(({ id }) => id));',
+      },
+    ],
+  },
+  {
+    id: 'read-without-watchdog',
+    defect: 'neither the client nor the consumer gives a blocking read up that is never answered',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-06/forgotten'],
+    edits: [
+      { file: 'services/common/redis.ts', find: 'socketTimeout: options.socketTimeoutMs,', replace: '' },
+      {
+        file: 'services/query/connection.ts',
+        find: 'return await within(deadlineMs, command, client.call(command.toLowerCase(), ...args));',
+        replace: 'return await client.call(command.toLowerCase(), ...args);',
+      },
+    ],
+  },
+  {
+    id: 'ready-by-client-status',
+    defect: 'readiness believes the Redis client, which calls itself ready while nothing is answered',
+    services: ['query'],
+    caughtBy: ['RES-06/both', 'RES-06/requests', 'RES-06/replies'],
+    edits: [
+      {
+        file: 'services/query/consuming.ts',
+        find: 'return this.#consumer?.isReading() === true && (await this.#ping());',
+        replace: "return this.#side.status === 'ready';",
+      },
+    ],
+  },
+  {
+    id: 'search-awaits-ping',
+    defect: 'a search waits for the answer to a PING on a client with default options',
+    services: ['query'],
+    caughtBy: ['RES-11/killed', 'RES-11/paused'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '  const security = [',
+        replace: `  const { Redis } = await import('ioredis');
+  const redis = new Redis(config.REDIS_URL).on('error', () => {});
+  const security = [`,
+      },
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: 'async (request) => { await redis.ping(); return searchFiles(pool, request.body); },',
+      },
+    ],
+  },
+  {
+    id: 'search-refuses-when-degraded',
+    defect: 'searches are answered 503 while events do not flow',
+    services: ['query'],
+    caughtBy: ['RES-11/killed'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `async (request) => {
+      if (!(await parts.eventsFlow())) throw new HttpProblem(503, 'Searches may be stale.');
+      return searchFiles(pool, request.body);
+    },`,
+      },
+    ],
+  },
 ];
