@@ -43,6 +43,16 @@ const STANDS_STILL_PILING_UP = {
 const cutOff = { file: 'resilience/consumer-blackholed.test.ts' } as const;
 const CUT_OFF_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, uploadsAfter: 3, backlog: 1 } as const;
 
+const refuses = (error: string, why: string): string =>
+  `Redis answers ${error}, since ${why}: changes go on, the trouble shows, nothing spins, all arrives once it is over.`;
+const refusing = {
+  needs: ['redis', 'redis admin', 'metrics'],
+  floor: { uploadsBefore: 5, uploadsDuring: 14, uploadsAfter: 3, seenBefore: 1, backlog: 1 },
+  seconds: 10,
+} as const;
+const refusesWrites = { ...refusing, file: 'resilience/redis-refuses-writes.test.ts' } as const;
+const refusesMore = { ...refusing, file: 'resilience/redis-refuses-more.test.ts' } as const;
+
 export const RESILIENCE = [
   {
     id: 'RES-01',
@@ -233,6 +243,31 @@ export const RESILIENCE = [
         floor: { uploadsAfter: 8 },
         seconds: 5,
       },
+    ],
+  },
+  {
+    id: 'RES-07',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'While Redis answers with errors the pipeline backs off, shows the trouble in health or metrics, and recovers without a restart.',
+    allowed: [
+      'Every upload 2xx and every search 200; readiness of admin or query says degraded, or failed attempts to publish are counted, within 10 s.',
+      'On average at most 100 error replies, 50 connections and 200 log lines per second; every process still the same one.',
+      'Everything accepted is searchable at most 10 s after Redis takes writes again.',
+    ],
+    why: 'A full Redis, a full disk or a failover answers at once: who takes an answer for a success loses events, and who tries again at once never lets go.',
+    provoked:
+      'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each by what makes a real Redis answer so, under steady changes.',
+    look: 'Whether the replies inside a transaction or a pipeline are looked at one by one, and what pauses between two attempts.',
+    since: '0.1.0',
+    source: 'Redis documentation, Redis serialization protocol: simple errors, and their prefixes',
+    cases: [
+      { ...refusesWrites, variant: 'oom', title: refuses('OOM', 'it is out of memory') },
+      { ...refusesWrites, variant: 'misconf', title: refuses('MISCONF', 'it cannot save its data') },
+      { ...refusesWrites, variant: 'readonly', title: refuses('READONLY', 'it has become a replica') },
+      { ...refusesMore, variant: 'loading', title: refuses('LOADING', 'it loads its data') },
+      { ...refusesMore, variant: 'noperm', title: refuses('NOPERM', 'it takes the right to streams away') },
+      { ...refusesMore, variant: 'busy', title: refuses('BUSY', 'a script runs and does not end') },
     ],
   },
   {

@@ -283,4 +283,99 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'refusal-counts-as-published',
+    defect: 'an event that Redis answers with an error counts as published',
+    unrepaired: true,
+    services: ['admin'],
+    caughtBy: ['RES-07/oom', 'RES-07/busy'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: `      redisTrouble.begin(error);
+      return false;`,
+        replace: `      redisTrouble.begin(error);
+      return error instanceof Error && error.name === 'ReplyError';`,
+      },
+    ],
+  },
+  {
+    id: 'gives-up-after-refusals',
+    defect: 'an event that was refused twenty times is given up',
+    unrepaired: true,
+    services: ['admin'],
+    caughtBy: ['RES-07/misconf', 'RES-07/noperm'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: '        refused = true;',
+        replace: `        refused = true;
+        const counts = globalThis as { refusals?: number };
+        counts.refusals = (counts.refusals ?? 0) + 1;
+        if (counts.refusals % 20 === 0) await session.markPublished(rows);`,
+      },
+    ],
+  },
+  {
+    id: 'publisher-spins-on-errors',
+    defect: 'a batch that was refused is sent again at once',
+    services: ['admin'],
+    caughtBy: ['RES-07/oom'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'consumer-spins-on-errors',
+    defect: 'a consumer that is answered with an error asks, or connects, again at once',
+    services: ['query'],
+    caughtBy: ['RES-07/noperm'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'await pause(backoffMs(failures, ERROR_PAUSE), signal);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'refusals-shown-nowhere',
+    defect: 'neither metrics nor readiness tell that nothing can be published',
+    services: ['admin'],
+    caughtBy: ['RES-07/oom'],
+    edits: [
+      { file: 'services/admin/main.ts', find: 'onFailed: () => events.failed.inc(),', replace: 'onFailed: () => {},' },
+    ],
+  },
+  {
+    id: 'crashes-on-readonly',
+    defect: 'a Redis that has become a replica ends the consumer',
+    services: ['query'],
+    caughtBy: ['RES-07/readonly'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (isReply(error, 'READONLY')) connection.reconnect('the server became a replica');",
+        replace: "if (isReply(error, 'READONLY')) process.exit(1);",
+      },
+    ],
+  },
+  {
+    id: 'missing-rights-end-the-loop',
+    defect: 'a consumer that is answered NOPERM or LOADING reads no more',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-07/noperm', 'RES-07/loading'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'this.#trouble.begin(error);',
+        replace: "this.#trouble.begin(error);\n        if (isReply(error, 'NOPERM', 'LOADING')) return;",
+      },
+    ],
+  },
 ];
