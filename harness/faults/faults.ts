@@ -10,6 +10,7 @@ import {
   blackholePlan,
   type DelayChoice,
   delayPlan,
+  forgetPlan,
   type ReplyLossChoice,
   refusePlan,
   replyLossPlan,
@@ -40,6 +41,8 @@ export interface ServerFaults extends PartFaults {
 export interface NetworkFaults {
   refuse(choice: WireChoice): Promise<Fault>;
   blackhole(choice: BlackholeChoice): Promise<Fault>;
+  /** The connections that are open are silent for good, new ones come about; healed when it resolves. */
+  forget(choice: WireChoice): Promise<Fault>;
   delay(choice: DelayChoice): Promise<Fault>;
   /** Resolves when the first answer was lost: something must cause requests meanwhile. */
   loseReplies(choice: ReplyLossChoice): Promise<Fault>;
@@ -100,6 +103,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
     network: {
       refuse: (choice) => start(refusePlan(environment, choice)),
       blackhole: (choice) => start(blackholePlan(environment, choice)),
+      forget: (choice) => start(forgetPlan(environment, choice)),
       delay: (choice) => start(delayPlan(environment, choice)),
       loseReplies: (choice) => start(replyLossPlan(environment, choice)),
     },

@@ -38,6 +38,27 @@ export function blackholePlan(environment: Environment, choice: BlackholeChoice)
   });
 }
 
+/**
+ * The connections that are open now are never heard of again, at either end, while new ones come about: what a firewall
+ * does that dropped its table, or a server that came back under the same address without having said goodbye.
+ */
+export function forgetPlan(environment: Environment, choice: WireChoice): FaultPlan {
+  const links = linksOf(environment, choice);
+  let forgotten = 0;
+  return {
+    ...common(environment, choice, 'connections-forgotten', links),
+    momentary: true,
+    async apply() {
+      forgotten = links.reduce((sum, { proxy }) => sum + proxy.forgetOpen(), 0);
+    },
+    async witness() {
+      if (forgotten === 0) throw new SyncproofError('no connection was open');
+      return `${forgotten} open connections are silent for good`;
+    },
+    undo: async () => {},
+  };
+}
+
 export interface DelayChoice extends WireChoice {
   /** How long each byte is under way, in each direction, in ms. */
   ms: number;

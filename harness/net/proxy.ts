@@ -19,6 +19,11 @@ export interface FaultProxy extends AsyncDisposable {
    * client's connection. Replaces an earlier wish; a count of 0 ends it.
    */
   loseReplies(count: number, matches?: (request: Buffer) => boolean): void;
+  /**
+   * The connections that are open now stay open and silent for ever, in both directions; new ones are none of it.
+   * @returns how many
+   */
+  forgetOpen(): number;
   /** Where new connections go from now on. */
   setUpstream(address: { host: string; port: number }): void;
   counters(): WireCounters;
@@ -86,6 +91,11 @@ class TcpFaultProxy {
 
   loseReplies(count: number, matches: (request: Buffer) => boolean = () => true): void {
     this.#replyLoss = count > 0 ? { left: count, matches } : undefined;
+  }
+
+  forgetOpen(): number {
+    for (const wire of this.#wires) wire.forget();
+    return this.#wires.size;
   }
 
   counters(): WireCounters {

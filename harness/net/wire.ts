@@ -40,7 +40,8 @@ interface Direction {
 /**
  * One proxied connection: the client's socket and, from its first moment in mode `pass` on, one to the server.
  * passing ⇄ holding (one direction or both) → closed. While holding, bytes, half-closes and resets are kept back, as a
- * partitioned network would; they go on when the wire passes again, as retransmissions would.
+ * partitioned network would; they go on when the wire passes again, as retransmissions would. A forgotten wire holds for
+ * ever: neither end hears of the other again.
  */
 export class Wire {
   readonly #client: Socket;
@@ -50,6 +51,7 @@ export class Wire {
   #holding: { requests: boolean; replies: boolean };
   #brokenWhileHolding = false;
   #losesReply = false;
+  #forgotten = false;
   #done = false;
 
   constructor(client: Socket, mode: WireMode, surroundings: WireSurroundings) {
@@ -62,9 +64,15 @@ export class Wire {
     else this.#open();
   }
 
+  /** Nothing passes any more, whatever the mode: a firewall has dropped what it knew of this connection. */
+  forget(): void {
+    this.#holding = { requests: true, replies: true };
+    this.#forgotten = true;
+  }
+
   /** Keeps back what the mode keeps back, and lets everything else flow that was kept back so far. */
   follow(mode: WireMode): void {
-    if (this.#done) return;
+    if (this.#done || this.#forgotten) return;
     this.#holding = heldDirections(mode);
     if (this.#holding.requests && this.#holding.replies) return;
     if (this.#brokenWhileHolding) {

@@ -11,7 +11,7 @@ import type { LeaderSession } from './outbox-store.ts';
  *   → leading: got the lock.
  * leading: looks for unpublished rows when woken or when the poll interval is over; sends a batch to Redis as one
  *   transaction, then marks it published while it looks again.
- *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the same rows are sent again.
+ *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the first row is tried again, alone.
  *   → following, after a short pause: the database session failed; the lock went with it, and a batch in hand is
  *     dropped unsent.
  */
@@ -82,9 +82,12 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
   async function lead(session: LeaderSession): Promise<void> {
     let purgeAtMs = performance.now() + PURGE_EVERY_MS;
     let published: readonly NumberedRow[] = [];
+    let refused = false;
     while (!stopping.signal.aborted && session.alive) {
       let ledAtMs = performance.now();
-      const rows = await session.next(published);
+      const unpublished = await session.next(published);
+      // One event is enough to ask whether Redis is still in trouble; a whole batch, again and again, would add to it.
+      const rows = refused ? unpublished.slice(0, 1) : unpublished;
       published = [];
       databaseTrouble.end();
       if (rows.length === 0) {
@@ -103,7 +106,9 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
       if (!session.alive) return;
       if (await publish(rows)) {
         published = rows;
+        refused = false;
       } else {
+        refused = true;
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);
       }
     }

@@ -160,6 +160,31 @@ test('a blackhole of requests lets answers through, and the other way round', as
   await until('the held answer', () => received() === '1unasked2');
 });
 
+test('a forgotten connection stays open and silent for good, also when it is closed; new ones pass', async () => {
+  const server = await echoServer();
+  const proxy = await proxyTo(server.port);
+  const old = await client(proxy);
+  old.socket.write('1');
+  await until('the echo', () => old.received() === '1');
+  expect(proxy.forgetOpen()).toBe(1);
+  old.socket.write('2');
+  for (const accepted of server.sockets) accepted.write('unasked');
+  await until('swallowed bytes', () => proxy.counters().bytesSwallowed === 1 + 7);
+  await proxy.setMode('blackhole');
+  await proxy.setMode('pass');
+  const fresh = await client(proxy);
+  fresh.socket.write('3');
+  await until('the echo of a new connection', () => fresh.received() === '3');
+  expect(old.received()).toBe('1');
+  expect(old.error()).toBeUndefined();
+  old.socket.destroy();
+  await until('the client socket to close', () => old.socket.closed);
+  fresh.socket.write('4');
+  await until('another echo', () => fresh.received() === '34');
+  const [seen] = server.sockets;
+  expect([seen?.destroyed, seen?.readableEnded]).toEqual([false, false]);
+});
+
 test('a delay holds each byte for that long in each direction, in order, and loses none', async () => {
   const proxy = await proxyTo((await echoServer()).port);
   const { socket, received } = await client(proxy);

@@ -172,3 +172,51 @@ describe('a leader that was paused with a batch in hand', () => {
     expect(await relayed(async () => {})).toEqual({ ids: [id], sessions: 1 });
   });
 });
+
+describe('a Redis that refuses', () => {
+  it('is asked with one event until it takes it, and then given the rest in order', async () => {
+    const log = createLog('admin', 'silent');
+    const { host, port } = environment.redisAddress();
+    const redis = createRedisClient({
+      url: `redis://${host}:${port}`,
+      log,
+      name: 'test-refused',
+      socketTimeoutMs: 2000,
+    });
+    await expect.poll(() => redis.status).toBe('ready');
+    const files = Array.from({ length: 50 }, () => randomUUID());
+    for (const id of files) await queue('created', id, 100);
+    await redis.config('RESETSTAT');
+    await redis.config('SET', 'maxmemory', '1');
+    await session[Symbol.asyncDispose]();
+    let attempts = 0;
+    const streamName = `outbox-test-${randomUUID()}`;
+    const relay = startOutboxRelay({
+      openSession: () => openLeaderSession({ url, log, applicationName: 'test-relay' }),
+      redis,
+      log,
+      streamName,
+      streamEntriesMax: 1000,
+      pollMs: 10,
+      retentionHours: 24,
+      onPublished: () => {},
+      onFailed: () => {
+        attempts++;
+      },
+    });
+    try {
+      await expect.poll(() => attempts, { timeout: 8000 }).toBeGreaterThanOrEqual(5);
+      const stats = await redis.info('commandstats');
+      const refused = Number(/cmdstat_xadd:.*rejected_calls=(\d+)/.exec(stats)?.[1]);
+      expect(refused).toBeGreaterThan(files.length);
+      expect(refused).toBeLessThan(2 * files.length);
+      await redis.config('SET', 'maxmemory', '0');
+      await expect.poll(() => redis.xlen(streamName), { timeout: 8000 }).toBe(files.length);
+    } finally {
+      await relay.stop();
+    }
+    const entries = await redis.xrange(streamName, '-', '+');
+    expect(entries.map(([, fields]) => fields[fields.indexOf('file_id') + 1])).toEqual(files);
+    await redis.quit();
+  });
+});

@@ -1,5 +1,5 @@
 import type { Case, Requirement } from './requirement.ts';
-import { ORIGINAL, STREAMS } from './sources.ts';
+import { CONTRACT, ORIGINAL, STREAMS } from './sources.ts';
 
 /** In an outage that is long enough, files that were seen before it are updated and deleted. */
 const CHANGES = { updatesDuring: 1, deletionsDuring: 1 };
@@ -54,6 +54,24 @@ const STANDS_STILL = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38
 const STANDS_STILL_PILING_UP = {
   ...STANDS_STILL,
   floor: { ...STANDS_STILL.floor, uploadsDuring: 80, backlog: 1 },
+} as const;
+
+const cutOff = { file: 'resilience/consumer-blackholed.test.ts' } as const;
+const CUT_OFF_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, uploadsAfter: 3, backlog: 1 } as const;
+
+const refuses = (error: string, why: string): string =>
+  `Redis answers ${error}, since ${why}: changes go on, the trouble shows, nothing spins, all arrives once it is over.`;
+const refusing = {
+  needs: ['redis', 'redis admin', 'metrics'],
+  floor: { uploadsBefore: 5, uploadsDuring: 14, uploadsAfter: 3, seenBefore: 1, backlog: 1 },
+  seconds: 10,
+} as const;
+const refusesWrites = { ...refusing, file: 'resilience/redis-refuses-writes.test.ts' } as const;
+const refusesMore = { ...refusing, file: 'resilience/redis-refuses-more.test.ts' } as const;
+
+const backends = {
+  needs: ['redis', 'backends', 'metrics'],
+  floor: { uploadsBefore: 5, uploadsAfter: 3, seenBefore: 1 },
 } as const;
 
 export const RESILIENCE = [
@@ -141,6 +159,30 @@ export const RESILIENCE = [
     ],
   },
   {
+    id: 'RES-04',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'When one of two consumers is killed, the other takes over what it held within the retry time.',
+    allowed: [
+      'Everything accepted is searchable within the retry time and the sync budget after the kill, and the pending entries list is empty.',
+    ],
+    why: 'An instance that is gone for good keeps its entries for good: files that nobody finds, and no error anywhere.',
+    provoked:
+      'SIGKILL of one of two instances of query while both hold entries that they cannot have committed: the table is locked.',
+    look: 'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what becomes of the entries that it gives.',
+    since: '0.1.0',
+    source: 'Redis documentation, XAUTOCLAIM',
+    cases: [
+      {
+        file: 'resilience/takeover.test.ts',
+        needs: ['redis', 'postgres', 'several query'],
+        floor: { uploads: 10, heldAtKill: 1 },
+        seconds: 10,
+        timeoutMs: 180_000,
+      },
+    ],
+  },
+  {
     id: 'RES-05',
     level: 'MUST',
     tier: 'resilient',
@@ -175,6 +217,195 @@ export const RESILIENCE = [
         title:
           'The producer (admin) stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
         needs: ['redis', 'pause admin', 'metrics'],
+      },
+    ],
+  },
+  {
+    id: 'RES-06',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'A consumer that is cut off in silence says so within 10 s, and goes on within 10 s after the network heals, without a restart.',
+    allowed: [
+      'Readiness of query is 200 with cache degraded, or not 200, within 10 s; everything accepted is searchable within 10 s after healing.',
+      'Where only the open connections are lost and new ones pass, it need not say so: everything accepted is searchable within 10 s.',
+    ],
+    why: 'Lost routes and forgetful firewalls close no connection: who waits for an answer waits for ever, and looks alive.',
+    provoked:
+      'Bytes between query and Redis are swallowed: in both directions, in one, and for good on the connections that are open.',
+    look: 'Whether the blocking read has a deadline of its own, and whether readiness asks Redis or only its client.',
+    since: '0.1.0',
+    source: 'RFC 1122, 4.2.3.6: a connection that is idle is not probed for two hours by default',
+    cases: [
+      {
+        ...cutOff,
+        variant: 'both',
+        title: 'What query and Redis send each other is swallowed: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'requests',
+        title: 'What query sends to Redis is swallowed, answers pass: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'replies',
+        title: 'What Redis answers query is swallowed, requests pass: query says so, and goes on once it is over.',
+        needs: ['redis', 'network redis', 'metrics'],
+        floor: CUT_OFF_FLOOR,
+        seconds: 11,
+      },
+      {
+        ...cutOff,
+        variant: 'forgotten',
+        title: 'The open connections of query to Redis are silent for good, new ones pass: query goes on.',
+        needs: ['network redis', 'metrics'],
+        floor: { uploadsAfter: 8 },
+        seconds: 5,
+      },
+    ],
+  },
+  {
+    id: 'RES-07',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'While Redis answers with errors the pipeline backs off, shows the trouble in health or metrics, and recovers without a restart.',
+    allowed: [
+      'Every upload 2xx and every search 200; readiness of admin or query says degraded, or failed attempts to publish are counted, within 10 s.',
+      'On average at most 100 error replies, 50 connections and 200 log lines per second; every process still the same one.',
+      'Everything accepted is searchable at most 10 s after Redis takes writes again.',
+    ],
+    why: 'A full Redis, a full disk or a failover answers at once: who takes an answer for a success loses events, and who tries again at once never lets go.',
+    provoked:
+      'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each by what makes a real Redis answer so, under steady changes.',
+    look: 'Whether the replies inside a transaction or a pipeline are looked at one by one, and what pauses between two attempts.',
+    since: '0.1.0',
+    source: 'Redis documentation, Redis serialization protocol: simple errors, and their prefixes',
+    cases: [
+      { ...refusesWrites, variant: 'oom', title: refuses('OOM', 'it is out of memory') },
+      { ...refusesWrites, variant: 'misconf', title: refuses('MISCONF', 'it cannot save its data') },
+      { ...refusesWrites, variant: 'readonly', title: refuses('READONLY', 'it has become a replica') },
+      { ...refusesMore, variant: 'loading', title: refuses('LOADING', 'it loads its data') },
+      { ...refusesMore, variant: 'noperm', title: refuses('NOPERM', 'it takes the right to streams away') },
+      { ...refusesMore, variant: 'busy', title: refuses('BUSY', 'a script runs and does not end') },
+    ],
+  },
+  {
+    id: 'RES-08',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'While PostgreSQL or single connections to it are away, errors are bounded, nothing crashes, no event is given up, and all recovers without a restart.',
+    allowed: [
+      'Every request is answered within 12 s: as always, or 5xx when it needs the database that is away; the others never fail.',
+      'No event is dead-lettered, every process is still the same one, and everything accepted is searchable within 10 s of the end.',
+    ],
+    why: 'Databases restart, fail over and drop connections every week: that must cost some requests, and neither processes nor events.',
+    provoked:
+      'PostgreSQL killed and stopped (SIGSTOP); the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write.',
+    look: 'Listeners for errors of idle and of lent connections, limits of statements and of waiting for a connection, and what counts as poison.',
+    since: '0.1.0',
+    source: 'PostgreSQL documentation, Error Codes (class 57), and Shutting Down the Server',
+    cases: [
+      {
+        file: 'resilience/postgres-away.test.ts',
+        variant: 'killed',
+        title: 'PostgreSQL is killed: requests are answered, nothing crashes, no event is given up, all recovers.',
+        needs: ['redis', 'stop postgres', 'metrics'],
+        floor: { uploadsBefore: 5, uploadsAfter: 1, seenBefore: 1, refused: 10 },
+        seconds: 12,
+      },
+      {
+        file: 'resilience/postgres-away.test.ts',
+        variant: 'paused',
+        title:
+          'PostgreSQL stands still (SIGSTOP): requests are answered, nothing crashes, no event is given up, all recovers.',
+        needs: ['redis', 'pause postgres', 'metrics'],
+        floor: { uploadsBefore: 5, uploadsAfter: 1, seenBefore: 1, refused: 10 },
+        seconds: 22,
+        timeoutMs: 90_000,
+      },
+      {
+        ...backends,
+        file: 'resilience/connections-lost.test.ts',
+        variant: 'admin-terminated',
+        title: 'Every connection of admin to PostgreSQL is terminated: searches do not notice, all recovers.',
+        seconds: 9,
+      },
+      {
+        ...backends,
+        file: 'resilience/connections-lost.test.ts',
+        variant: 'query-terminated',
+        title:
+          'Every connection of query to PostgreSQL is terminated in the middle of a write: uploads do not notice, all recovers.',
+        needs: [...backends.needs, 'postgres'],
+        seconds: 9,
+      },
+      {
+        ...backends,
+        file: 'resilience/connections-lost.test.ts',
+        variant: 'query-refused',
+        title:
+          'Connections of query to PostgreSQL are reset in the middle of a write, and refused: uploads do not notice, all recovers.',
+        needs: ['redis', 'postgres', 'network postgres', 'metrics'],
+        floor: { ...backends.floor, backlog: 1, refused: 3 },
+        seconds: 10,
+      },
+      {
+        ...backends,
+        file: 'resilience/backends-stopped.test.ts',
+        variant: 'admin-stopped',
+        floor: { ...backends.floor, refused: 3 },
+        title:
+          'The backends of admin stand still (SIGSTOP): writes are answered, searches do not notice, all recovers.',
+        seconds: 20,
+        timeoutMs: 90_000,
+      },
+      {
+        ...backends,
+        file: 'resilience/backends-stopped.test.ts',
+        variant: 'query-stopped',
+        floor: { ...backends.floor, refused: 3 },
+        title:
+          'The backends of query stand still (SIGSTOP): searches are answered, uploads do not notice, all recovers.',
+        seconds: 20,
+        timeoutMs: 90_000,
+      },
+    ],
+  },
+  {
+    id: 'RES-11',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'An outage of Redis alone is invisible to searches: none fails, none is late.',
+    allowed: [
+      'Every search and every read by id is answered 200, with what is there, at most 2 s later than a call that needs no server.',
+    ],
+    why: 'Searches need the read model and nothing else: a cache in between that dies must not take them with it.',
+    provoked: 'Searches and reads by id at a steady rate while Redis is killed, and while it is stopped (SIGSTOP).',
+    look: 'Whether the way of a search waits for Redis anywhere: caches, rate limits, sessions, a check of health.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: 'resilience/search-without-redis.test.ts',
+        variant: 'killed',
+        title: 'Redis is killed under searches: none fails, none is late.',
+        needs: ['stop redis'],
+        floor: { answersBefore: 5, answersAway: 40, answersAfter: 8 },
+        seconds: 9,
+      },
+      {
+        file: 'resilience/search-without-redis.test.ts',
+        variant: 'paused',
+        title: 'Redis is stopped (SIGSTOP) under searches: none fails, none is late.',
+        needs: ['pause redis'],
+        floor: { answersBefore: 5, answersAway: 40, answersAfter: 8 },
+        seconds: 9,
       },
     ],
   },

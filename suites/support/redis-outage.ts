@@ -137,7 +137,7 @@ export async function outage(t: CaseContext, choices: OutageChoices): Promise<Ou
 }
 
 /** @throws Violation when a write or a search of these phases was not answered well */
-function demandAllAnswered(
+export function demandAllAnswered(
   { uploads, updates, deletions, searches }: OutageResult,
   phases: readonly OutagePhase[],
 ): void {
@@ -156,7 +156,7 @@ function demandAllAnswered(
 }
 
 /** @throws Violation when a search from the fault on missed, or did not list, what was found before and not deleted */
-function demandAllFound({ shortSearches, firstShortSearch }: OutageResult): void {
+export function demandAllFound({ shortSearches, firstShortSearch }: OutageResult): void {
   demand(
     shortSearches === 0,
     `${shortSearches} searches missed files that were found before the fault, the first: ${firstShortSearch}`,

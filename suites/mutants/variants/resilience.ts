@@ -66,7 +66,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     id: 'relay-ends-with-its-session',
     defect: 'the relay ends for good when its database session is lost',
     services: ['admin'],
-    caughtBy: ['RES-05/admin'],
+    caughtBy: ['RES-05/admin', 'RES-08/admin-terminated'],
     edits: [
       {
         file: 'services/admin/outbox-relay.ts',
@@ -222,6 +222,303 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
         file: 'services/query/consuming.ts',
         find: 'return this.#consumer?.isReading() === true && (await this.#ping());',
         replace: 'return this.#consumer !== undefined;',
+      },
+    ],
+  },
+  {
+    id: 'never-takes-over',
+    defect: 'what a consumer held that is gone is left to it',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'if (performance.now() >= this.#claimDueAt) await this.#takeOver();',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'takes-over-much-later',
+    defect: 'entries are taken over only after thirty times the retry time',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'stream.claimIdle(settings.pendingRetryMs, cursor',
+        replace: 'stream.claimIdle(30 * settings.pendingRetryMs, cursor',
+      },
+    ],
+  },
+  {
+    id: 'taken-over-and-dropped',
+    defect: 'entries that were taken over are acknowledged and never applied',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-04'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'await this.#process(page.entries);',
+        replace: 'await stream.acknowledge(page.entries.map(({ id }) => id));',
+      },
+    ],
+  },
+  {
+    id: 'read-without-watchdog',
+    defect: 'neither the client nor the consumer gives a blocking read up that is never answered',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-06/forgotten'],
+    edits: [
+      { file: 'services/common/redis.ts', find: 'socketTimeout: options.socketTimeoutMs,', replace: '' },
+      {
+        file: 'services/query/connection.ts',
+        find: 'return await within(deadlineMs, command, client.call(command.toLowerCase(), ...args));',
+        replace: 'return await client.call(command.toLowerCase(), ...args);',
+      },
+    ],
+  },
+  {
+    id: 'ready-by-client-status',
+    defect: 'readiness believes the Redis client, which calls itself ready while nothing is answered',
+    services: ['query'],
+    caughtBy: ['RES-06/both', 'RES-06/requests', 'RES-06/replies'],
+    edits: [
+      {
+        file: 'services/query/consuming.ts',
+        find: 'return this.#consumer?.isReading() === true && (await this.#ping());',
+        replace: "return this.#side.status === 'ready';",
+      },
+    ],
+  },
+  {
+    id: 'search-awaits-ping',
+    defect: 'a search waits for the answer to a PING on a client with default options',
+    services: ['query'],
+    caughtBy: ['RES-11/killed', 'RES-11/paused'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '  const security = [',
+        replace: `  const { Redis } = await import('ioredis');
+  const redis = new Redis(config.REDIS_URL).on('error', () => {});
+  const security = [`,
+      },
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: 'async (request) => { await redis.ping(); return searchFiles(pool, request.body); },',
+      },
+    ],
+  },
+  {
+    id: 'search-refuses-when-degraded',
+    defect: 'searches are answered 503 while events do not flow',
+    services: ['query'],
+    caughtBy: ['RES-11/killed'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `async (request) => {
+      if (!(await parts.eventsFlow())) throw new HttpProblem(503, 'Searches may be stale.');
+      return searchFiles(pool, request.body);
+    },`,
+      },
+    ],
+  },
+  {
+    id: 'refusal-counts-as-published',
+    defect: 'an event that Redis answers with an error counts as published',
+    unrepaired: true,
+    services: ['admin'],
+    caughtBy: ['RES-07/oom', 'RES-07/busy'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: `      redisTrouble.begin(error);
+      return false;`,
+        replace: `      redisTrouble.begin(error);
+      return error instanceof Error && error.name === 'ReplyError';`,
+      },
+    ],
+  },
+  {
+    id: 'gives-up-after-refusals',
+    defect: 'an event that was refused twenty times is given up',
+    unrepaired: true,
+    services: ['admin'],
+    caughtBy: ['RES-07/misconf', 'RES-07/noperm'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: '        refused = true;',
+        replace: `        refused = true;
+        const counts = globalThis as { refusals?: number };
+        counts.refusals = (counts.refusals ?? 0) + 1;
+        if (counts.refusals % 20 === 0) await session.markPublished(rows);`,
+      },
+    ],
+  },
+  {
+    id: 'publisher-spins-on-errors',
+    defect: 'a batch that was refused is sent again at once',
+    services: ['admin'],
+    caughtBy: ['RES-07/oom'],
+    edits: [
+      {
+        file: 'services/admin/outbox-relay.ts',
+        find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'consumer-spins-on-errors',
+    defect: 'a consumer that is answered with an error asks, or connects, again at once',
+    services: ['query'],
+    caughtBy: ['RES-07/noperm'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'await pause(backoffMs(failures, ERROR_PAUSE), signal);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    id: 'refusals-shown-nowhere',
+    defect: 'neither metrics nor readiness tell that nothing can be published',
+    services: ['admin'],
+    caughtBy: ['RES-07/oom'],
+    edits: [
+      { file: 'services/admin/main.ts', find: 'onFailed: () => events.failed.inc(),', replace: 'onFailed: () => {},' },
+    ],
+  },
+  {
+    id: 'crashes-on-readonly',
+    defect: 'a Redis that has become a replica ends the consumer',
+    services: ['query'],
+    caughtBy: ['RES-07/readonly'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (isReply(error, 'READONLY')) connection.reconnect('the server became a replica');",
+        replace: "if (isReply(error, 'READONLY')) process.exit(1);",
+      },
+    ],
+  },
+  {
+    id: 'missing-rights-end-the-loop',
+    defect: 'a consumer that is answered NOPERM or LOADING reads no more',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-07/noperm', 'RES-07/loading'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: 'this.#trouble.begin(error);',
+        replace: "this.#trouble.begin(error);\n        if (isReply(error, 'NOPERM', 'LOADING')) return;",
+      },
+    ],
+  },
+  {
+    id: 'postgres-pool-errors-unheard',
+    defect: 'the error of an idle connection to PostgreSQL ends the process',
+    services: ['admin', 'query'],
+    caughtBy: ['RES-08/killed', 'RES-08/admin-terminated', 'RES-08/query-terminated'],
+    edits: [
+      { file: 'services/common/postgres.ts', find: "pool.on('error', (error) => trouble.begin(error));", replace: '' },
+    ],
+  },
+  {
+    id: 'lent-connection-errors-unheard',
+    defect: 'a connection to PostgreSQL that is lost in the middle of a transaction ends the process',
+    services: ['query'],
+    caughtBy: ['RES-08/query-refused'],
+    edits: [{ file: 'services/common/postgres.ts', find: "client.on('error', unheard);", replace: '' }],
+  },
+  {
+    id: 'no-limit-of-statements',
+    defect: 'a statement that is never answered is waited for without a limit',
+    services: ['admin', 'query'],
+    caughtBy: ['RES-08/admin-stopped', 'RES-08/query-stopped', 'RES-08/paused'],
+    edits: [
+      { file: 'services/common/postgres.ts', find: 'query_timeout: options.queryTimeoutMs ?? 5000,', replace: '' },
+    ],
+  },
+  {
+    id: 'outage-counts-as-poison',
+    defect: 'every error counts towards the dead letter, an outage of the database too',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-08/query-refused'],
+    edits: [
+      {
+        file: 'services/query/failures.ts',
+        find: "return CONTENDED.has(code) ? 'contended' : 'outage';",
+        replace: "return CONTENDED.has(code) ? 'contended' : 'data';",
+      },
+      {
+        file: 'services/query/failures.ts',
+        find: "if (typeof code !== 'string') return 'outage';",
+        replace: "if (typeof code !== 'string') return 'data';",
+      },
+    ],
+  },
+  {
+    id: 'outage-gives-up',
+    defect: 'what could not be applied three times, since the database was away, is acknowledged',
+    unrepaired: true,
+    services: ['query'],
+    caughtBy: ['RES-08/query-refused'],
+    edits: [
+      {
+        file: 'services/query/batch.ts',
+        find: 'outages++;',
+        replace: `outages++;
+          if (outages >= 3) {
+            for (const { entry } of items) outcome.done.push(entry.id);
+            return;
+          }`,
+      },
+    ],
+  },
+  {
+    id: 'search-empty-without-database',
+    defect: 'a search whose database is away answers 200 and finds nothing',
+    services: ['query'],
+    caughtBy: ['RES-08/killed', 'RES-08/query-stopped'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `(request) => {
+      const { limit, offset } = request.body;
+      return searchFiles(pool, request.body).catch(() => ({ results: [], total_count: 0, limit, offset, has_more: false }));
+    },`,
+      },
+    ],
+  },
+  {
+    id: 'search-asks-the-registry',
+    defect: 'a search asks admin whether its database answers, and fails when it does not',
+    services: ['query'],
+    caughtBy: ['RES-08/admin-stopped'],
+    edits: [
+      {
+        file: 'services/query/app.ts',
+        find: '(request) => searchFiles(pool, request.body),',
+        replace: `async (request) => {
+      const { statusCode, body } = await agent.request({ origin: config.ADMIN_URL, path: '/health/ready', method: 'GET' });
+      await body.dump();
+      if (statusCode !== 200) throw new HttpProblem(503, 'The registry is not ready.');
+      return searchFiles(pool, request.body);
+    },`,
       },
     ],
   },

@@ -1,0 +1,60 @@
+import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
+import { connectPostgres, type Fault, pollUntil } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { bearsDatabaseOutage, openConnections } from '../support/postgres-outage.ts';
+import { lockReadModel } from '../support/read-model.ts';
+import { suite } from '../support/suite.ts';
+
+const verify = suite();
+
+/** It is over at once; this long is looked at what it left behind. */
+const AFTERMATH_MS = 3000;
+const REFUSED_MS = 4000;
+
+verify('RES-08/admin-terminated', (t) =>
+  bearsDatabaseOutage(t, {
+    provoke: terminateManyOfAdmin,
+    faultMs: AFTERMATH_MS,
+    mayFail: ['writes'],
+  }),
+);
+verify('RES-08/query-terminated', (t) =>
+  bearsDatabaseOutage(t, {
+    provoke: () => whileItWrites(t, () => t.faults.backends.terminate('query')),
+    faultMs: AFTERMATH_MS,
+    mayFail: ['searches'],
+  }),
+);
+verify('RES-08/query-refused', (t) =>
+  bearsDatabaseOutage(t, {
+    provoke: () => whileItWrites(t, () => t.faults.network.refuse({ client: 'query', server: 'postgres' })),
+    faultMs: REFUSED_MS,
+    mayFail: ['searches'],
+  }),
+);
+
+async function terminateManyOfAdmin(t: CaseContext): Promise<Fault> {
+  await openConnections(t, 'admin');
+  return t.faults.backends.terminate('admin');
+}
+
+/** In the middle of a transaction of the consumer: it waits for the read model's table, which is locked. */
+async function whileItWrites(t: CaseContext, provoke: () => Promise<Fault>): Promise<Fault> {
+  const { env, signal } = t;
+  await openConnections(t, 'query');
+  const database = connectPostgres(env.databaseAccess('query'));
+  await using resources = new AsyncDisposableStack();
+  resources.defer(() => database.end());
+  resources.use(await lockReadModel(env));
+  await pollUntil(
+    async () => {
+      const { rowCount } = await database.query(
+        'SELECT FROM pg_locks WHERE NOT granted AND relation = to_regclass($1)',
+        [READ_MODEL_TABLE],
+      );
+      return rowCount === 0 ? undefined : true;
+    },
+    { what: 'the consumer to wait for the table', timeoutMs: 10_000, intervalMs: 5, intervalMsMax: 20, signal },
+  );
+  return provoke();
+}

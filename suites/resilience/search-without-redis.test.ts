@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startOpenLoop } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { uploadSynced } from '../support/in-sync.ts';
+import { REDIS_AWAY, type RedisAway } from '../support/redis-outage.ts';
+import { suite } from '../support/suite.ts';
+import { demand } from '../support/violation.ts';
+
+const verify = suite();
+
+const FILES = 5;
+const SEARCHES_PER_SECOND = 10;
+/** More than a call of the same process that needs no server at all, sent at the same time: that is the machine's share. */
+const SEARCH_MS_MAX = 2000;
+const BEFORE_MS = 1000;
+const AWAY_MS = 5000;
+/** Connections that come back are no reason to answer late either. */
+const AFTER_MS = 1500;
+
+for (const kind of ['killed', 'paused'] as const) verify(`RES-11/${kind}`, (t) => searchesGoOn(t, kind));
+
+async function searchesGoOn(t: CaseContext, kind: RedisAway): Promise<void> {
+  const { recorder, evidence, signal } = t;
+  const files = await uploadSynced(t, FILES, kind);
+  const answered = { before: 0, away: 0, after: 0 };
+  let phase: keyof typeof answered = 'before';
+  let slowestMs = 0;
+  const searching = startOpenLoop({
+    recorder,
+    ratePerSecond: SEARCHES_PER_SECOND,
+    signal,
+    act: async (index, intendedAt) => {
+      const sentIn = phase;
+      const when = `sent ${sentIn === 'away' ? 'while' : sentIn} Redis was ${kind}`;
+      const tookMs = await ask(t, files, { index, intendedAt, when });
+      slowestMs = Math.max(slowestMs, tookMs);
+      answered[sentIn]++;
+    },
+  });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => searching.stop());
+  await sleep(BEFORE_MS, undefined, { signal });
+  phase = 'away';
+  await using away = await REDIS_AWAY[kind](t);
+  evidence.witness = away.witness;
+  await sleep(AWAY_MS, undefined, { signal });
+  await away.heal();
+  phase = 'after';
+  await sleep(AFTER_MS, undefined, { signal });
+  await searching.stop();
+  const { before, away: during, after } = answered;
+  Object.assign(evidence, { answersBefore: before, answersAway: during, answersAfter: after });
+  evidence.slowestMs = Math.round(slowestMs);
+}
+
+/** Turn and turn about a search and a read by id. @returns how long after it was due it was answered, in ms */
+async function ask(
+  { pipeline, unique }: CaseContext,
+  files: readonly string[],
+  { index, intendedAt, when }: { index: number; intendedAt: number; when: string },
+): Promise<number> {
+  const isSearch = index % 2 === 0;
+  const [answer, control] = await Promise.all([
+    isSearch
+      ? pipeline.search({ query: unique, mode: 'partial' }, { intendedAt })
+      : pipeline.searchById(files[index % files.length] ?? '', { intendedAt }),
+    pipeline.live('query'),
+  ]);
+  const what = `A ${isSearch ? 'search' : 'read by id'} ${when}`;
+  demand(answer.status === 200, `${what} was answered ${answer.status ?? answer.error}`);
+  const [tookMs, machineMs] = [answer.endedAt - intendedAt, control.endedAt - intendedAt];
+  demand(
+    tookMs - machineMs <= SEARCH_MS_MAX,
+    `${what} took ${tookMs.toFixed(0)} ms, more than ${SEARCH_MS_MAX} ms beyond the ${machineMs.toFixed(0)} ms of a call that needs no server`,
+  );
+  if (isSearch) {
+    const { total_count: found } = answer.body as { total_count?: number };
+    demand(found === files.length, `${what} found ${found} of ${files.length} files`);
+  }
+  return tookMs;
+}
