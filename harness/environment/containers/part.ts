@@ -124,6 +124,8 @@ export class ContainerPart implements PartControl {
     await pollUntil(
       async () => {
         const { output, exitCode } = await engine.container.exec(container, ['sh', '-c', script]);
+        // Whose client left while it stood still, ends as soon as it goes on.
+        if (signal === 'SIGCONT' && /No such (process|file)/.test(output)) return true;
         if (exitCode !== 0) throw new SyncproofError(`Cannot signal process ${pid} of ${this.name}: ${output.trim()}`);
         const stopped = /\) [Tt] /.test(output);
         return stopped === (signal === 'SIGSTOP') ? true : undefined;

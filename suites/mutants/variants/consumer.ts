@@ -27,19 +27,6 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    id: 'never-takes-over',
-    defect: 'nobody looks for entries that were held for too long',
-    services: ['query'],
-    caughtBy: ['CON-02/abandoned', 'CON-02/own'],
-    edits: [
-      {
-        file: 'services/query/consumer.ts',
-        find: '    if (performance.now() >= this.#claimDueAt) await this.#takeOver();\n',
-        replace: '',
-      },
-    ],
-  },
-  {
     id: 'takes-over-from-others-only',
     defect: 'a consumer looks for the abandoned entries of others, not for its own',
     services: ['query'],

@@ -14,7 +14,7 @@ export const PUBLISHER_MUTANTS: readonly Mutant[] = [
       {
         file: RELAY,
         find: '      if (await publish(rows)) {',
-        replace: `      await session.markPublished(rows.map((row) => row.seq));
+        replace: `      await session.markPublished(rows);
       if (await publish(rows)) {`,
       },
     ],
@@ -41,7 +41,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     const result = await client.query<FileRow>(query);
     const { rows } = await client.query(
       \`UPDATE outbox SET published_at = now() WHERE file_id = $1 AND version = 1
-       RETURNING seq, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata, traceparent\`,
+       RETURNING seq, 0 AS sequence, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata, traceparent\`,
       [query.values[0]],
     );
     for (const row of rows) await direct.xadd('file-events', '*', ...eventFields(row));
@@ -70,8 +70,8 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     edits: [
       {
         file: RELAY,
-        find: '        published = rows.map((row) => row.seq);',
-        replace: '        if (!failed.has(rows[0]?.seq)) published = rows.map((row) => row.seq);',
+        find: '        published = rows;\n',
+        replace: '        if (!failed.has(rows[0]?.seq)) published = rows;\n',
       },
       {
         file: RELAY,

@@ -230,7 +230,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     defect: 'what a consumer held that is gone is left to it',
     unrepaired: true,
     services: ['query'],
-    caughtBy: ['RES-04'],
+    caughtBy: ['RES-04', 'CON-02/abandoned', 'CON-02/own'],
     edits: [
       {
         file: 'services/query/consumer.ts',
