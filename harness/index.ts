@@ -1,7 +1,7 @@
 /** The public door for suites: what a case needs to start a pipeline, use it, break it and judge it. */
 export { requireFinalReads, runCheckers, unmetFloor } from './check/index.ts';
 export { microsecondsOf } from './check/instant.ts';
-export { quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
+export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
 export { evaluateThreshold, parseThreshold } from './check/threshold.ts';
 export { multipartBody } from './clients/multipart.ts';
 export { createPipelineClient, type PipelineClient, type UploadInput } from './clients/pipeline.ts';
@@ -26,7 +26,7 @@ export { type Environment, type EnvironmentOptions, isOwn, type OwnEnvironment }
 export { offersOf } from './environment/external/offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
-export type { Fault } from './faults/fault.ts';
+export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
 export type { RedisError } from './faults/redis-errors.ts';
 export { hopSource } from './probes/hops.ts';
@@ -38,8 +38,9 @@ export {
   pendingCount,
   pendingEntries,
 } from './probes/stream.ts';
+export { VisibilityTracker } from './probes/visibility.ts';
 export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
-export { type HistoryWriter, openHistory, type Recorder, readHistory } from './record/writer.ts';
+export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { finalReads } from './scenario/final-reads.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';

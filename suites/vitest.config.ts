@@ -36,7 +36,7 @@ export default defineConfig({
   // The files run as Node runs them: nothing is transformed that Node does not transform.
   test: {
     pool: 'forks',
-    execArgv: nodeArguments(),
+    execArgv: [...nodeArguments(), ...(context.nodeArguments?.harness ?? [])],
     // The package may be installed, and then lies below node_modules itself.
     exclude: [],
     sequence: { sequencer: LongestFirst },

@@ -20,8 +20,8 @@ export const runContextSchema = z.object({
   keep: z.boolean(),
   /** Requirement or case ids; empty means all. */
   cases: z.array(z.string()),
-  /** Arguments for `node` before a service's main file: how a broken variant gets in. */
-  nodeArguments: z.partialRecord(z.enum(SERVICE_NAMES), z.array(z.string())).optional(),
+  /** Arguments for `node` before a service's main file, or for the processes that run the cases: how a broken variant gets in. */
+  nodeArguments: z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string())).optional(),
   /** Statements that are run in a service's database once it is up: how one gets in that no source holds. */
   sql: z.partialRecord(z.enum(['admin', 'query']), z.array(z.string())).optional(),
 });

@@ -3,11 +3,13 @@ import { dirname, resolve } from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { CONTRACT_CALLS } from '../contract/calls.ts';
+import { EVENT_METRICS, type EventMetric } from '../contract/metrics.ts';
 import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 const positive = z.int().positive();
+const metricName = z.string().regex(/^[A-Za-z_:][\w:]*$/, 'must be the name of a Prometheus metric');
 const command = z.string().min(1).describe('run by /bin/sh -c; SYNCPROOF_PART and SYNCPROOF_VERB tell what for');
 
 const hooksSchema = z
@@ -114,6 +116,17 @@ export const targetSchema = z.strictObject({
     .array(z.enum(['download', 'metrics']))
     .default([])
     .describe('what the contract has and this target has not'),
+  metrics: z
+    .strictObject(
+      Object.fromEntries(
+        Object.entries(EVENT_METRICS).map(([metric, { service, name }]) => [
+          metric,
+          metricName.optional().describe(`in /metrics of ${service}; default ${name}`),
+        ]),
+      ) as Record<EventMetric, z.ZodOptional<typeof metricName>>,
+    )
+    .default({})
+    .describe('how the metrics are named; series of one name are summed'),
   build: z
     .strictObject({ git_sha: z.string().min(1).optional(), version: z.string().min(1).optional() })
     .optional()

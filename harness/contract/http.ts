@@ -99,3 +99,6 @@ export const problemSchema = z.object({
   detail: z.string().optional(),
   instance: z.string().optional(),
 });
+
+/** GET /version; a service may say more. */
+export const versionAnswerSchema = z.object({ version: z.string(), git_sha: z.string().optional() });

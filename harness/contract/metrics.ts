@@ -23,3 +23,6 @@ export const EVENT_METRICS = {
 } as const satisfies Record<string, MetricSource>;
 
 export type EventMetric = keyof typeof EVENT_METRICS;
+
+/** Names that a pipeline has for these, where they are its own. */
+export type MetricNames = Readonly<Partial<Record<EventMetric, string>>>;

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_ROLES } from '../config/containers.ts';
+import { packageFacts } from '../config/settings.ts';
 import { CAPABILITIES } from '../contract/capabilities.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError, UnreachableError } from '../core/errors.ts';
@@ -125,6 +126,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
     services: SERVICE_NAMES,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
+    build: { version: packageFacts().version },
     registry: REGISTRY,
     signingKey: async () => readFile(await signingKeyFile(), 'utf8'),
     startInstance: instanceStarter({

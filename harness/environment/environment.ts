@@ -2,6 +2,7 @@ import type { Driver } from '../clients/transport.ts';
 import type { Target } from '../config/target.ts';
 import type { Capability } from '../contract/capabilities.ts';
 import type { Role } from '../contract/http.ts';
+import type { MetricNames } from '../contract/metrics.ts';
 import type { ProfileName, ServiceName } from '../contract/names.ts';
 import type { FaultProxy } from '../net/proxy.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
@@ -57,6 +58,12 @@ export interface PartControl {
   wipe(): Promise<void>;
   /** What it printed so far, secrets never among it. */
   logs(): Promise<string>;
+}
+
+/** The build that is meant to run. */
+export interface Build {
+  version?: string;
+  gitSha?: string;
 }
 
 export interface RegistryTable {
@@ -116,6 +123,10 @@ export interface Environment extends AsyncDisposable {
   /** What it offers to cases. */
   readonly capabilities: ReadonlySet<Capability>;
   readonly promises: Promises;
+  /** Its own names of metrics, where they are not those of the contract. */
+  readonly metricNames?: MetricNames;
+  /** What `/version` of every service must answer, as far as that is known. */
+  readonly build: Build;
   /** The private key that signs tokens (PEM), where that is known. */
   signingKey?(): Promise<string>;
   /** Where the registry keeps files in admin's database. */

@@ -62,6 +62,11 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
       drivers: claims.drivers,
       capabilities: offersOf(target),
       promises: promisesOf(target),
+      metricNames: target.metrics,
+      build: {
+        ...(target.build?.version === undefined ? {} : { version: target.build.version }),
+        ...(target.build?.git_sha === undefined ? {} : { gitSha: target.build.git_sha }),
+      },
       registry: claims.registry,
       logDirectory: options.logDirectory ?? folder,
       redisAddress: () => claims.redis ?? missing('redis'),

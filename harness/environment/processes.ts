@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { packageFacts } from '../config/settings.ts';
 import { CAPABILITIES } from '../contract/capabilities.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
@@ -101,6 +102,7 @@ async function startAll({
     services: SERVICE_NAMES,
     capabilities: new Set(CAPABILITIES.keys()),
     promises: promisesOf(options),
+    build: { version: packageFacts().version },
     registry: REGISTRY,
     signingKey: () => readFile(signingKeyFile, 'utf8'),
     startInstance: instanceStarter({

@@ -1,5 +1,18 @@
 import type { PartLabel } from '../record/history.ts';
 
+/** How a part ended that was asked to. */
+export interface Ending {
+  /** Null where nobody tells, and where it had to be killed. */
+  exitCode: number | null;
+  /** From the request to its end; until it was killed where it did not end by itself. */
+  ms: number;
+  /** False: it did not end by itself in `ORDERLY_END_MS`, and was killed. */
+  inTime: boolean;
+}
+
+/** How long a part may take to end in order. */
+export const ORDERLY_END_MS = 10_000;
+
 /**
  * A fault that is on. It owns what it broke: disposing heals. Its life is recorded as `fault` records:
  * requested → effective (with the witness) → healing → healed.

@@ -3,7 +3,7 @@ import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type DatabaseUser, stopBackendsPlan, terminateBackendsPlan } from './backend-faults.ts';
-import type { Fault } from './fault.ts';
+import type { Ending, Fault } from './fault.ts';
 import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
 import {
   type BlackholeChoice,
@@ -25,7 +25,7 @@ export interface PartFaults {
   /** SIGKILL. */
   kill(): Promise<Fault>;
   /** SIGTERM and an orderly end. */
-  stop(): Promise<Fault>;
+  stop(): Promise<Fault & { readonly ended: Ending }>;
   /** SIGSTOP: alive, connectable, silent. */
   pause(): Promise<Fault>;
   /** An orderly end and a start; healed when it resolves. */
@@ -81,7 +81,15 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
   const start = (plan: FaultPlan): Promise<Fault> => startFault(plan, recorder, { ...DEFAULT_LIMITS, ...limits });
   const ofTarget = (target: () => FaultTarget): ServerFaults => ({
     kill: (options) => start(killPlan(target(), options?.data ?? 'keep')),
-    stop: () => start(stopPlan(target())),
+    async stop() {
+      let ended: Ending | undefined;
+      const fault = await start(
+        stopPlan(target(), (ending) => {
+          ended = ending;
+        }),
+      );
+      return { ...fault, ended: ended ?? { exitCode: null, ms: 0, inTime: true } };
+    },
     pause: () => start(pausePlan(target())),
     restart: (options) => start(restartPlan(target(), options?.data ?? 'keep')),
   });

@@ -1,5 +1,7 @@
-import { NotRestartedError, SyncproofError, UnreachableError } from '../core/errors.ts';
+import { monotonicMs } from '../core/clock.ts';
+import { DeadlineError, NotRestartedError, SyncproofError, UnreachableError } from '../core/errors.ts';
 import { redisServerInfo } from '../environment/process/probes.ts';
+import { type Ending, ORDERLY_END_MS } from './fault.ts';
 import type { FaultPlan } from './lifecycle.ts';
 import type { FaultTarget } from './target.ts';
 import { listenerOf, witnessAnswers, witnessGone, witnessSilent } from './witness.ts';
@@ -12,10 +14,17 @@ export function killPlan(target: FaultTarget, data: DataFate): FaultPlan {
   return downPlan(target, `${target.label}-killed`, data, () => target.control.kill());
 }
 
-/** An orderly end (SIGTERM); healed by a start. */
-export function stopPlan(target: FaultTarget): FaultPlan {
+/** An orderly end (SIGTERM); healed by a start. `onEnded` is told how it went, before the witness is asked. */
+export function stopPlan(target: FaultTarget, onEnded: (ending: Ending) => void): FaultPlan {
   return downPlan(target, `${target.label}-stopped`, 'keep', async () => {
-    await target.control.stop();
+    const startedAt = monotonicMs();
+    try {
+      onEnded({ ...(await target.control.stop(ORDERLY_END_MS)), inTime: true });
+    } catch (error) {
+      // It was killed then: it is down all the same, and how it got there is for whoever asks.
+      if (!(error instanceof DeadlineError)) throw error;
+      onEnded({ exitCode: null, ms: monotonicMs() - startedAt, inTime: false });
+    }
   });
 }
 

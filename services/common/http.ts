@@ -128,6 +128,15 @@ export async function createHttpService(options: HttpServiceOptions) {
       findUnstorableText(request.params) ?? findUnstorableText(request.query) ?? findUnstorableText(request.body);
     if (fault !== undefined) throw new HttpProblem(400, `${fault.name}: ${fault.reason}`, { errors: [fault] });
   });
+  // Else the end waits for connections on which nothing more is asked.
+  let draining = false;
+  app.addHook('preClose', async () => {
+    draining = true;
+  });
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (draining) reply.header('connection', 'close');
+    return payload;
+  });
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unmatched';
     const labels = { method: request.method, route, status: String(reply.statusCode) };

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { ServiceName } from '../../harness/contract/names.ts';
-import type { Edit, Mutant } from './mutant.ts';
+import type { Edit, Loader, Mutant } from './mutant.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -21,9 +20,9 @@ const NO_RECONCILIATION: Edit = {
   replace: 'if (true || registry === undefined ||',
 };
 
-/** The services that load a mutant. */
-export function servicesOf({ services, unrepaired }: Mutant): readonly ServiceName[] {
-  return unrepaired ? [...new Set<ServiceName>([...services, 'query'])] : services;
+/** Who loads a mutant. */
+export function loadersOf({ services, unrepaired }: Mutant): readonly Loader[] {
+  return unrepaired ? [...new Set<Loader>([...services, 'query'])] : services;
 }
 
 /** The sources of all files that a mutant changes, as it changes them, by absolute path. */

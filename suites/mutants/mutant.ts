@@ -2,6 +2,10 @@ import { z } from 'zod';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import type { CaseKey } from '../spec/cases.ts';
 
+/** Who can load a broken variant. */
+const LOADERS = [...SERVICE_NAMES, 'harness'] as const;
+export type Loader = (typeof LOADERS)[number];
+
 const editSchema = z
   .strictObject({
     file: z.string().min(1).describe("relative to the project's folder"),
@@ -14,7 +18,9 @@ export const mutantSchema = z
   .strictObject({
     id: z.string().regex(/^[a-z0-9-]+$/, 'must be lower-case letters, digits and hyphens'),
     defect: z.string().min(1).describe('what is wrong with it'),
-    services: z.array(z.enum(SERVICE_NAMES)).describe('the services that load it; the others run as they are'),
+    services: z
+      .array(z.enum(LOADERS))
+      .describe('the services that load it, or the harness itself; the others run as they are'),
     caughtBy: z
       .array(z.string().min(1) as unknown as z.ZodType<CaseKey>)
       .min(1)

@@ -5,6 +5,7 @@ import { AUTH_MUTANTS } from './variants/auth.ts';
 import { CONSUMER_MUTANTS } from './variants/consumer.ts';
 import { DATA_MUTANTS } from './variants/data.ts';
 import { HEALTH_MUTANTS } from './variants/health.ts';
+import { HONESTY_MUTANTS } from './variants/honesty.ts';
 import { LATENCY_MUTANTS } from './variants/latency.ts';
 import { PUBLISHER_MUTANTS } from './variants/publisher.ts';
 import { RECOVERY_MUTANTS } from './variants/recovery.ts';
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PUBLISHER_MUTANTS,
   ...CONSUMER_MUTANTS,
   ...RECOVERY_MUTANTS,
+  ...HONESTY_MUTANTS,
 ];
 
 /**

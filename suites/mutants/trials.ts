@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startSuite, suiteArguments } from '../../harness/cli/suite-process.ts';
 import { type HistoryRecord, monotonicMs, openHistory, type RunContext, readHistory } from '../../harness/index.ts';
-import { mutatedSources, servicesOf } from './edits.ts';
+import { loadersOf, mutatedSources } from './edits.ts';
 import { judgeMutant, type Trial } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -59,7 +59,7 @@ async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortS
     keep: false,
     retries: 0,
     cases: [...mutant.caughtBy],
-    nodeArguments: Object.fromEntries(servicesOf(mutant).map((service) => [service, ['--import', loader.href]])),
+    nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
     ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
   };
   const contextPath = join(outputDirectory, 'run-context.json');

@@ -16,7 +16,7 @@ import { createLog } from '../../services/common/log.ts';
 import { createMetrics } from '../../services/common/metrics.ts';
 import { buildIngester } from '../../services/ingester/app.ts';
 import { ingesterSettings } from '../../services/ingester/settings.ts';
-import { entryOf, hitOf, type LocalAnswer, type LocalTarget, startLocalTarget } from './local-target.ts';
+import { entryOf, hitOf, type LocalAnswer, type LocalTarget, startLocalTarget } from '../support/local-target.ts';
 
 let cleanup = new AsyncDisposableStack();
 afterEach(async () => {

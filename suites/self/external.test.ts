@@ -14,7 +14,7 @@ import { commandsOf } from '../../harness/environment/external/hooks.ts';
 import { ExternalPart } from '../../harness/environment/external/part.ts';
 import { connectError } from '../../harness/environment/process/probes.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
-import { hitOf, type LocalRequest, startLocalTarget } from './local-target.ts';
+import { hitOf, type LocalRequest, startLocalTarget } from '../support/local-target.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncproof-external-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import { memoryRecorder } from '../../harness/record/writer.ts';
 import { convergenceOf } from '../../harness/scenario/convergence.ts';
 import { finalReads } from '../../harness/scenario/final-reads.ts';
 import { startOpenLoop } from '../../harness/scenario/load.ts';
-import { entryOf, hitOf, type LocalAnswer, type LocalRequest, startLocalTarget } from './local-target.ts';
+import { entryOf, hitOf, type LocalAnswer, type LocalRequest, startLocalTarget } from '../support/local-target.ts';
 
 let cleanup = new AsyncDisposableStack();
 afterEach(async () => {

@@ -13,7 +13,7 @@ import { discover } from '../../harness/environment/external/discover.ts';
 import { offersOf } from '../../harness/environment/external/offers.ts';
 import { targetTemplate } from '../../harness/environment/external/template.ts';
 import { withExpectation } from '../support/expected.ts';
-import { startLocalTarget } from './local-target.ts';
+import { startLocalTarget } from '../support/local-target.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncproof-target-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,6 +2,8 @@ import type { Requirement } from './requirement.ts';
 import { CONTRACT } from './sources.ts';
 
 const file = 'conformance/health.test.ts';
+const metrics = 'conformance/metrics.test.ts';
+const build = 'conformance/build.test.ts';
 /** 12 rounds of two calls to each of two services, which every target has. */
 const floor = { answers: 48 };
 
@@ -55,6 +57,83 @@ export const HEALTH = [
         needs: ['stop postgres'],
         floor,
         seconds: 4,
+      },
+    ],
+  },
+  {
+    id: 'HLTH-02',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Metrics name events that are published, failed, processed, dead-lettered, pending and behind, and move when they should.',
+    allowed: ['Each follows what happened within 15 s; where the service cannot know, NaN.'],
+    why: 'A pipeline that loses events in silence is found out by its users; a counter would have told on the first day.',
+    provoked:
+      'Registrations; an event that cannot be applied; a registration without Redis; events behind a locked table.',
+    look: 'Whether the series is there from the start, and what its counter is tied to: the attempt, or the outcome.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: metrics,
+        variant: 'flow',
+        title: 'Events that are published and processed are counted.',
+        needs: ['metrics'],
+        floor: { published: 5, processed: 5 },
+        seconds: 1,
+      },
+      {
+        file: metrics,
+        variant: 'dead-letters',
+        title: 'An event that is moved to the dead-letter stream is counted.',
+        needs: ['metrics', 'redis'],
+        floor: { deadLettered: 1 },
+        seconds: 1,
+      },
+      {
+        file: metrics,
+        variant: 'failures',
+        title: 'Attempts to publish that fail are counted.',
+        needs: ['metrics', 'stop redis'],
+        floor: { failed: 1 },
+        seconds: 3,
+      },
+      {
+        file: metrics,
+        variant: 'backlog',
+        title: 'Events that are pending and events that are not delivered show, and are gone when they are done.',
+        needs: ['metrics', 'redis', 'postgres'],
+        floor: { pending: 1, lag: 1 },
+        seconds: 3,
+      },
+    ],
+  },
+  {
+    id: 'HLTH-03',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Every service says which build it is, and it is the one that was meant to run.',
+    allowed: ['version, and git_sha where it is known, are those that were meant.'],
+    why: 'The mended code that everybody tests and nobody runs is the longest bug of all.',
+    provoked: '/version of every service, as it is found and after a restart.',
+    look: 'Image tags that are reused, deployments that did not roll, a process that was left on the port.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: build,
+        variant: 'running',
+        title: 'What runs is the build that was meant.',
+        needs: ['build'],
+        floor: { compared: 2 },
+        seconds: 1,
+      },
+      {
+        file: build,
+        variant: 'restarted',
+        title: 'What comes back after a restart is the build that was meant.',
+        needs: ['build', 'stop admin', 'stop query'],
+        floor: { compared: 2, restarted: 2 },
+        seconds: 5,
       },
     ],
   },

@@ -24,4 +24,19 @@ export const LATENCY = [
       },
     ],
   },
+  {
+    id: 'LAT-02',
+    level: 'MUST',
+    tier: 'core',
+    text: 'A write after a pause of some seconds is searchable as soon as one under load.',
+    allowed: ['Of ten writes half are searchable within 500 ms, and each within 2 s.'],
+    why: 'Most pipelines are idle most of the time: a wait that load hides is what their users have with every file.',
+    provoked: 'Ten registrations, each one to seven seconds after the one before.',
+    look: 'Whether anything waits on a connection that somebody else blocks (XREAD BLOCK), or for the next poll.',
+    since: '0.1.0',
+    source: 'Redis documentation, XREAD: BLOCK holds the connection',
+    cases: [
+      { file: 'conformance/idle-latency.test.ts', needs: [], floor: { samples: 10 }, seconds: 45, timeoutMs: 120_000 },
+    ],
+  },
 ] as const satisfies readonly Requirement[];

@@ -56,6 +56,7 @@ const STANDS_STILL_PILING_UP = {
   floor: { ...STANDS_STILL.floor, uploadsDuring: 80, backlog: 1 },
 } as const;
 
+const ended = { file: 'resilience/termination.test.ts' } as const;
 const cutOff = { file: 'resilience/consumer-blackholed.test.ts' } as const;
 const CUT_OFF_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, uploadsAfter: 3, backlog: 1 } as const;
 
@@ -374,6 +375,68 @@ export const RESILIENCE = [
           'The backends of query stand still (SIGSTOP): searches are answered, uploads do not notice, all recovers.',
         seconds: 20,
         timeoutMs: 90_000,
+      },
+    ],
+  },
+  {
+    id: 'RES-09',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'A service that is asked to end (SIGTERM) finishes what is under way and ends within 10 s with exit code 0, also while a server hangs.',
+    allowed: [
+      'It is gone within 10 s, its exit code, where somebody tells, is 0, and requests that were under way while nothing else was wrong were answered.',
+    ],
+    why: 'Every deployment ends every service: one that does not go by itself is killed, with whatever it had in hand.',
+    provoked:
+      'SIGTERM while an upload is half sent and while a commit is held; and to all services while Redis, or PostgreSQL, is stopped (SIGSTOP).',
+    look: 'What is awaited at the end without a limit: QUIT on a hung Redis, a pool that drains, a request that nobody answers.',
+    since: '0.1.0',
+    source: 'The Twelve-Factor App, IX. Disposability',
+    cases: [
+      {
+        ...ended,
+        variant: 'working',
+        title: 'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
+        needs: ['stop admin', 'stop query'],
+        floor: { ended: 2 },
+        seconds: 8,
+      },
+      {
+        ...ended,
+        variant: 'redis-hangs',
+        title: 'SIGTERM to every service while Redis hangs: each ends within 10 s.',
+        needs: ['stop admin', 'stop query', 'pause redis'],
+        floor: { ended: 2, sent: 10 },
+        seconds: 6,
+      },
+      {
+        ...ended,
+        variant: 'postgres-hangs',
+        title: 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.',
+        needs: ['stop admin', 'stop query', 'pause postgres'],
+        floor: { ended: 2, sent: 10 },
+        seconds: 12,
+      },
+    ],
+  },
+  {
+    id: 'RES-10',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'Twenty restarts of a consumer leave a bounded number of consumers in the group.',
+    allowed: ['At most five more than before, at the latest 60 s and the retry time after the last one.'],
+    why: 'Every name that is never used again is asked about and counted for ever, and may hold entries that nobody looks for.',
+    provoked: 'Twenty restarts, every other one by SIGKILL, with a file synced after each.',
+    look: 'Whether the consumer’s name outlives the process, and if not, who removes the old ones.',
+    since: '0.1.0',
+    source: STREAMS,
+    cases: [
+      {
+        file: 'resilience/restarts.test.ts',
+        needs: ['redis', 'stop query'],
+        floor: { restarts: 20 },
+        seconds: 25,
+        timeoutMs: 180_000,
       },
     ],
   },

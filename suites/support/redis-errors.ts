@@ -16,7 +16,7 @@ type Tally = Record<keyof typeof PER_SECOND_MAX, number>;
 /** RES-07: Redis is up and answers writes with an error. */
 export async function bearsErrors(t: CaseContext, error: RedisError): Promise<void> {
   const before = await births(t);
-  const failedBefore = (await readMetric(t.pipeline, 'failed')) ?? 0;
+  const failedBefore = (await readMetric(t, 'failed')) ?? 0;
   const tallies: Tally[] = [];
   const provoke = async (): Promise<Fault> => {
     tallies.push(await tally(t));
@@ -45,13 +45,14 @@ export async function bearsErrors(t: CaseContext, error: RedisError): Promise<vo
 }
 
 /** Some readiness says degraded, or the publisher counts what it could not publish. */
-async function showsTrouble({ pipeline, evidence, signal }: CaseContext, failedBefore: number): Promise<void> {
+async function showsTrouble(t: CaseContext, failedBefore: number): Promise<void> {
+  const { pipeline, evidence, signal } = t;
   const shown = async (): Promise<string | undefined> => {
     for (const service of ['query', 'admin'] as const) {
       const answer = await pipeline.ready(service, { recorded: false, timeoutMs: 2000 });
       if (answer.status === 200 && cacheOf(answer) === 'degraded') return `${service} says degraded`;
     }
-    const failed = (await readMetric(pipeline, 'failed')) ?? 0;
+    const failed = (await readMetric(t, 'failed')) ?? 0;
     return failed > failedBefore ? `${failed - failedBefore} failed attempts to publish` : undefined;
   };
   const what = 'The trouble shown by readiness of admin or query, or by the count of failed attempts to publish';

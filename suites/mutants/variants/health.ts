@@ -48,4 +48,85 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    id: 'published-not-counted',
+    defect: 'the counter of published events never moves',
+    services: ['admin'],
+    caughtBy: ['HLTH-02/flow'],
+    edits: [
+      {
+        file: 'services/admin/main.ts',
+        find: 'onPublished: (count) => events.published.inc(count),',
+        replace: 'onPublished: () => {},',
+      },
+    ],
+  },
+  {
+    id: 'processed-not-counted',
+    defect: 'the counter of processed events never moves',
+    services: ['query'],
+    caughtBy: ['HLTH-02/flow'],
+    edits: [{ file: 'services/query/batch.ts', find: 'metrics.processed.inc(items.length);', replace: '' }],
+  },
+  {
+    id: 'dead-letters-not-counted',
+    defect: 'the counter of dead-lettered events never moves',
+    services: ['query'],
+    caughtBy: ['HLTH-02/dead-letters'],
+    edits: [{ file: 'services/query/consumer.ts', find: 'metrics.deadLettered.inc();', replace: '' }],
+  },
+  {
+    id: 'failures-not-counted',
+    defect: 'what cannot be published is not counted',
+    services: ['admin'],
+    caughtBy: ['HLTH-02/failures'],
+    edits: [
+      { file: 'services/admin/main.ts', find: 'onFailed: () => events.failed.inc(),', replace: 'onFailed: () => {},' },
+    ],
+  },
+  {
+    id: 'pending-says-nothing',
+    defect: 'the gauge of pending events says 0, whatever is pending',
+    services: ['query'],
+    caughtBy: ['HLTH-02/backlog'],
+    edits: [
+      {
+        file: 'services/query/metrics.ts',
+        find: 'pending.set((await backlog())?.pending ?? Number.NaN);',
+        replace: 'pending.set(0);',
+      },
+    ],
+  },
+  {
+    id: 'lag-stays',
+    defect: 'the gauge of events that are behind says the most that it ever was',
+    services: ['query'],
+    caughtBy: ['HLTH-02/backlog'],
+    edits: [
+      {
+        file: 'services/query/metrics.ts',
+        find: 'lag.set((await backlog())?.lag ?? Number.NaN);',
+        replace: `most = Math.max(most, (await backlog())?.lag ?? 0);
+      lag.set(most);`,
+      },
+      {
+        file: 'services/query/metrics.ts',
+        find: '  const lag = new Gauge({',
+        replace: '  let most = 0;\n  const lag = new Gauge({',
+      },
+    ],
+  },
+  {
+    id: 'old-build',
+    defect: 'query is an old build',
+    services: ['query'],
+    caughtBy: ['HLTH-03/running', 'HLTH-03/restarted'],
+    edits: [
+      {
+        file: 'services/common/config.ts',
+        find: 'version: config.SERVICE_VERSION ?? packageVersion(),',
+        replace: "version: '0.0.9',",
+      },
+    ],
+  },
 ];

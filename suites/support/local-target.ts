@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createPipelineClient, type PipelineClient } from '../../harness/clients/pipeline.ts';
-import { memoryRecorder } from '../../harness/record/writer.ts';
+import { createPipelineClient, memoryRecorder, type PipelineClient } from '../../harness/index.ts';
 
 export interface LocalRequest {
   method: string;

@@ -1,0 +1,162 @@
+import type { ServiceName } from '../../harness/contract/names.ts';
+import { DeadlineError, type Fault, ORDERLY_END_MS, pollUntil, startOpenLoop } from '../../harness/index.ts';
+import type { CaseContext } from '../support/case.ts';
+import { awaitMarker } from '../support/marker.ts';
+import { plainRegistration } from '../support/registrations.ts';
+import { beginUpload, canSendSlowly } from '../support/slow-upload.ts';
+import { awaitSearchable, findByName } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demand, demandEqual, promised } from '../support/violation.ts';
+
+const verify = suite();
+
+type Stopped = Awaited<ReturnType<CaseContext['faults']['query']['stop']>>;
+type End = () => Promise<Stopped>;
+
+const UPLOAD_BYTES = 200_000;
+/** How soon after SIGTERM a service may show that it is ending: it takes no connection, or says that it is not ready. */
+const ENDING_MS = 3000;
+/** A request that was under way is answered before its service ends. */
+const ANSWER_MS = ORDERLY_END_MS;
+const LOAD_PER_SECOND = 20;
+/** Requests that were sent before services are asked to end. */
+const SENT_MIN = 10;
+
+verify('RES-09/working', async (t) => {
+  const { env, faults, evidence } = t;
+  Object.assign(evidence, { ended: 0, finished: 0 });
+  const underWay: Partial<Record<ServiceName, (end: End) => Promise<Stopped>>> = {
+    ...(canSendSlowly(env) ? { ingester: (end: End) => endDuringUpload(t, end) } : {}),
+    ...(env.capabilities.has('registry') ? { admin: (end: End) => endDuringCommit(t, end) } : {}),
+  };
+  for (const service of stoppable(t)) {
+    const end: End = () => faults[service].stop();
+    await using stopped = await (underWay[service]?.(end) ?? end());
+    judge(t, service, stopped);
+  }
+  await awaitMarker(t, 'after every service was ended and started');
+});
+
+verify('RES-09/redis-hangs', (t) => endWhileHanging(t, () => t.faults.redis.pause()));
+verify('RES-09/postgres-hangs', (t) => endWhileHanging(t, () => t.faults.postgres.pause()));
+
+function stoppable({ env }: CaseContext): ServiceName[] {
+  return env.services.filter((service) => env.capabilities.has(`stop ${service}`));
+}
+
+function judge({ evidence }: CaseContext, service: ServiceName, { ended }: Stopped): void {
+  const { exitCode, ms, inTime } = ended;
+  evidence[`${service} (ms)`] = Math.round(ms);
+  demand(inTime && ms <= ORDERLY_END_MS, `${service} did not end within ${ORDERLY_END_MS} ms of SIGTERM`);
+  demand(exitCode === null || exitCode === 0, `${service} ended with exit code ${exitCode}, expected 0`);
+  evidence.ended = Number(evidence.ended) + 1;
+}
+
+/** An upload whose bytes were not all sent when the ingester was asked to end is taken all the same. */
+async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
+  const { env, pipeline, evidence, unique, signal } = t;
+  const filename = `${unique}-under-way.bin`;
+  using slow = await beginUpload(t, { filename, size: UPLOAD_BYTES });
+  const half = Buffer.alloc(UPLOAD_BYTES / 2, 1);
+  await slow.write(half);
+  const ending = end();
+  try {
+    await untilEnding(t, 'ingester');
+    await slow.write(half);
+    slow.end();
+    demandEqual(await slow.answer(ANSWER_MS), 201, 'The answer to an upload under way when the ingester was ended');
+  } catch (error) {
+    await (await ending).heal();
+    throw error;
+  }
+  evidence.finished = Number(evidence.finished) + 1;
+  const stopped = await ending;
+  const what = `${filename} searchable`;
+  const probe = async (): Promise<true | undefined> =>
+    (await findByName(pipeline, filename)).length > 0 ? true : undefined;
+  await promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  return stopped;
+}
+
+/** A registration whose COMMIT had not returned when admin was asked to end is answered. */
+async function endDuringCommit(t: CaseContext, end: End): Promise<Stopped> {
+  const { env, pipeline, faults, evidence, unique, signal } = t;
+  const body = plainRegistration(`${unique}-under-way.txt`);
+  const cause = () => pipeline.register({ ...body });
+  let answer: ReturnType<typeof cause> | undefined;
+  await using gate = await faults.registry.holdCommits({
+    filenamePrefix: body.original_filename,
+    cause: () => (answer = cause()),
+  });
+  const ending = end();
+  try {
+    await untilEnding(t, 'admin');
+    await gate.heal();
+    const { status, outcome, error } = (await answer) ?? { outcome: 'never sent' };
+    const what = 'a registration whose commit was held when admin was ended';
+    demand(status === 201, `The answer to ${what}: expected 201, got ${status ?? `${outcome} ${error ?? ''}`}`);
+  } catch (error) {
+    await (await ending).heal();
+    throw error;
+  }
+  evidence.finished = Number(evidence.finished) + 1;
+  const stopped = await ending;
+  await stopped.heal();
+  await awaitSearchable(pipeline, body.file_id, { timeoutMs: env.promises.syncMs, signal });
+  return stopped;
+}
+
+/** Whether a service that is ending goes on taking requests for a while is its own affair. */
+async function untilEnding({ pipeline, signal }: CaseContext, service: ServiceName): Promise<void> {
+  const isEnding = async (): Promise<true | undefined> =>
+    (await pipeline.ready(service, { recorded: false, timeoutMs: 1000 })).status === 200 ? undefined : true;
+  try {
+    await pollUntil(isEnding, { what: `${service} to be ending`, timeoutMs: ENDING_MS, signal });
+  } catch (error) {
+    if (!(error instanceof DeadlineError)) throw error;
+  }
+}
+
+/** All services at once, under requests that a server keeps waiting, and with events that cannot be published. */
+async function endWhileHanging(t: CaseContext, hang: () => Promise<Fault>): Promise<void> {
+  const { faults, evidence } = t;
+  Object.assign(evidence, { ended: 0 });
+  {
+    await using hanging = await hang();
+    await using load = await startLoad(t);
+    await using down = new AsyncDisposableStack();
+    Object.assign(evidence, load.counts());
+    const endings = await Promise.all(
+      stoppable(t).map(async (service) => [service, down.use(await faults[service].stop())] as const),
+    );
+    for (const [service, stopped] of endings) judge(t, service, stopped);
+    await hanging.heal();
+  }
+  await awaitMarker(t, 'after every service was ended while a server hung');
+}
+
+interface Load extends AsyncDisposable {
+  counts(): { sent: number; unanswered: number };
+}
+
+/** Writes and searches, of which nobody judges what becomes. Resolves once some were sent; disposing ends it. */
+async function startLoad({ pipeline, recorder, unique, signal }: CaseContext): Promise<Load> {
+  const counts = { sent: 0, unanswered: 0 };
+  const act = async (index: number): Promise<void> => {
+    counts.sent++;
+    counts.unanswered++;
+    await (index % 2 === 0
+      ? pipeline.search({ query: `${unique} ${index}`, mode: 'partial' })
+      : pipeline.register({ ...plainRegistration(`${unique}-load-${index}.txt`) }));
+    counts.unanswered--;
+  };
+  const loop = startOpenLoop({ recorder, ratePerSecond: LOAD_PER_SECOND, signal, act });
+  const started = (): true | undefined => (counts.sent >= SENT_MIN ? true : undefined);
+  await pollUntil(started, { what: `${SENT_MIN} requests sent`, timeoutMs: ANSWER_MS, signal });
+  return {
+    counts: () => ({ ...counts }),
+    async [Symbol.asyncDispose]() {
+      await loop.stop();
+    },
+  };
+}
