@@ -95,7 +95,10 @@ test('a second instance of query and of admin answers like the first, and ends w
     const faults = createFaults(environment, recorder);
     await using query = await environment.startInstance('query');
     expect(query.name).toBe('query-2');
-    expect((await httpProbe(`${query.url}/health/ready`)).body).toContain('"cache":"ok"');
+    // Searches need no consumer, so an instance is ready before it reads the stream.
+    await expect
+      .poll(async () => (await httpProbe(`${query.url}/health/ready`)).body, { timeout: 10_000 })
+      .toContain('"cache":"ok"');
     {
       await using killed = await faults.of(query).kill();
       expect(killed.target).toBe('query-2');
