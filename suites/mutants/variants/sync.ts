@@ -158,16 +158,10 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   {
     id: 'checksum-unique',
     defect: 'the read model keeps one row per checksum',
-    services: ['query'],
+    services: [],
     caughtBy: ['SYNC-04'],
-    edits: [
-      {
-        file: 'services/common/postgres.ts',
-        find: "await readFile(join(directory, name), 'utf8');",
-        replace: `(await readFile(join(directory, name), 'utf8'))
-        .replace('sha256_hash text NOT NULL,', 'sha256_hash text NOT NULL UNIQUE,');`,
-      },
-    ],
+    edits: [],
+    sql: { query: ['ALTER TABLE file_metadata_cache ADD UNIQUE (sha256_hash)'] },
   },
   {
     id: 'search-lists-content-once',
