@@ -1,6 +1,7 @@
 import { awaitReadiness, cacheOf, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { demandInSync, uploadSynced } from '../support/in-sync.ts';
+import { awaitMarker } from '../support/marker.ts';
 import { births, demandSameProcesses } from '../support/processes.ts';
 import { demandAllVisible, outage } from '../support/redis-outage.ts';
 import { upload } from '../support/steps.ts';
@@ -67,4 +68,5 @@ async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'replies'):
   });
   demandAllVisible(result, RESUMES_MS);
   await demandSameProcesses(t, before);
+  await awaitMarker(t, 'after it was over');
 }

@@ -2,16 +2,15 @@ import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
 import { connectPostgres, type Fault, groupState, monotonicMs, pendingCount, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { lastEventId } from '../support/events.ts';
+import { awaitMarker } from '../support/marker.ts';
 import { demandAllVisible, outage } from '../support/redis-outage.ts';
 import { suite } from '../support/suite.ts';
 import { demandEqual } from '../support/violation.ts';
 
-const verify = suite();
+// A long retry time, where that can be chosen: the consumer that comes back has to go on with its own entries, and not
+// to wait until they look abandoned.
+const verify = suite({ settings: { query: { REDIS_PENDING_RETRY_MS: '60000' } } });
 
-/**
- * Less than the 10 s after which entries held by another consumer are taken over: the one that comes back has to go on
- * with its own, not to wait until they look abandoned.
- */
 const CONVERGE_MS = 6000;
 
 /** A consumer that leaves entries where they are for this long is not about to take them: it reads within milliseconds. */
@@ -27,6 +26,7 @@ verify('RES-03', async (t) => {
   });
   demandAllVisible(result, CONVERGE_MS);
   demandEqual(await pendingCount(t.redis), 0, 'Entries delivered and not acknowledged at the end');
+  await awaitMarker(t, 'after the consumer was killed');
 });
 
 /**

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { createPipelineClient, type Fault, type HistoryRecord, type OutageResult } from '../../harness/index.ts';
+import type { Fault, HistoryRecord, OutageResult } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { clientOf } from './client.ts';
+import { awaitMarker } from './marker.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demandAllFound, demandAllVisible, outage } from './redis-outage.ts';
 import { demand, demandEqual } from './violation.ts';
@@ -29,13 +31,7 @@ interface PostgresFault {
 export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, mayFail }: PostgresFault): Promise<void> {
   const before = await births(t);
   const letters = await deadLetters(t);
-  await using pipeline = createPipelineClient({
-    urls: t.env.urls,
-    accounts: t.env.accounts,
-    recorder: t.recorder,
-    role: 'ADMIN',
-    timeoutMs: ANSWERED_MS,
-  });
+  await using pipeline = clientOf(t.env, { recorder: t.recorder, timeoutMs: ANSWERED_MS });
   const choices = { provoke, uploadsPerSecond: 4, faultMs, convergeMs: CONVERGE_MS };
   const result = await outage({ ...t, pipeline }, choices).catch(async (error: unknown) => {
     // What could not be read in the end, since a process is gone, is no lack of evidence.
@@ -48,6 +44,7 @@ export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, ma
   demandAllFound(result);
   demandEqual((await deadLetters(t)) - letters, 0, 'Events that were dead-lettered');
   demandAllVisible(result, CONVERGE_MS);
+  await awaitMarker(t, 'after it was over');
 }
 
 function deadLetters({ redis }: CaseContext): Promise<number> {

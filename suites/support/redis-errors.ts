@@ -1,5 +1,6 @@
 import { cacheOf, type Fault, pollUntil, type RedisError } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { awaitMarker } from './marker.ts';
 import { readMetric } from './metrics.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demandAllAnswered, demandAllFound, demandAllVisible, outage } from './redis-outage.ts';
@@ -42,6 +43,7 @@ export async function bearsErrors(t: CaseContext, error: RedisError): Promise<vo
   demandAllFound(result);
   demandAllVisible(result, CONVERGE_MS);
   await demandSameProcesses(t, before);
+  await awaitMarker(t, 'after it was over');
 }
 
 /** Some readiness says degraded, or the publisher counts what it could not publish. */

@@ -7,6 +7,7 @@ import {
   runOutage,
 } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { awaitMarker } from './marker.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demand, promised } from './violation.ts';
 
@@ -73,6 +74,8 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
   demandAllFound(result);
   demandAllVisible(result, CONVERGE_MS);
   await demandSameProcesses(t, before);
+  // What repairs the past may hide that nothing arrives any more.
+  await awaitMarker(t, 'after it was over');
 }
 
 interface OutageChoices {

@@ -1,5 +1,6 @@
 import type { CaseContext } from './case.ts';
 import { clientOf } from './client.ts';
+import { awaitMarker } from './marker.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demandAllVisible, outage } from './redis-outage.ts';
 import { demand } from './violation.ts';
@@ -32,4 +33,5 @@ export async function standsStill(t: CaseContext, part: Part): Promise<void> {
   }
   demandAllVisible(result, APPLIED_MS);
   await demandSameProcesses(t, before);
+  await awaitMarker(t, 'after it was over');
 }

@@ -1,13 +1,13 @@
 import type { Edit, Mutant } from '../mutant.ts';
 
-/** In place of an upsert: two statements, with a moment between them. */
+/** In place of an upsert: two statements, with a moment between them, which is longer for later versions. */
 const OLDER_ROWS_MAKE_WAY: Edit = {
   file: 'services/query/apply.ts',
   find: 'upserts.length === 0 ? undefined : client.query(upsertStatement(upserts)),',
   replace: `upserts.length === 0 ? undefined : client.query({
         text: 'DELETE FROM file_metadata_cache AS cached USING unnest($1::uuid[], $2::bigint[]) AS event (id, version) WHERE cached.id = event.id AND cached.version < event.version',
         values: [upserts.map(({ id }) => id), upserts.map(({ version }) => version)],
-      }).then(() => client.query(upsertStatement(upserts))),`,
+      }).then(() => client.query('SELECT pg_sleep(0.1 * $1)', [upserts[0]?.version ?? 1])).then(() => client.query(upsertStatement(upserts))),`,
 };
 const INSERT = { file: 'services/query/apply.ts', find: "name: 'upsert-files', text: UPSERT" } as const;
 

@@ -56,7 +56,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
       {
         file: 'services/admin/outbox-relay.ts',
         find: 'await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);',
-        replace: `const changes = rows.filter((row) => row.event_type !== 'file:created');
+        replace: `const changes = unpublished.filter((row) => row.event_type !== 'file:created');
         await session.markPublished(changes);
         await pause(backoffMs(1, { ms: RETRY_MS, msMax: RETRY_MS }), stopping.signal);`,
       },
