@@ -18,7 +18,7 @@ import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
 import { choosePorts } from './ports.ts';
-import { redisServerInfo } from './process/probes.ts';
+import { redisServerInfo } from './process/redis-probes.ts';
 import { createAccounts, signingKeyFile } from './servers/credentials.ts';
 import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';

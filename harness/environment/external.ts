@@ -24,7 +24,8 @@ import { commandsOf } from './external/hooks.ts';
 import { offersOf } from './external/offers.ts';
 import { ExternalPart } from './external/part.ts';
 import { openJournal, stopwatch } from './journal.ts';
-import { expectStatus, pingPostgres, pingRedis } from './process/probes.ts';
+import { expectStatus, pingPostgres } from './process/probes.ts';
+import { pingRedis } from './process/redis-probes.ts';
 import { stoppable } from './stoppable.ts';
 
 /** For parts whose commands nobody gave. */

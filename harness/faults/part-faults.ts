@@ -1,6 +1,6 @@
 import { monotonicMs } from '../core/clock.ts';
 import { DeadlineError, NotRestartedError, SyncproofError, UnreachableError } from '../core/errors.ts';
-import { redisServerInfo } from '../environment/process/probes.ts';
+import { redisServerInfo } from '../environment/process/redis-probes.ts';
 import { type Ending, ORDERLY_END_MS } from './fault.ts';
 import type { FaultPlan } from './lifecycle.ts';
 import type { FaultTarget } from './target.ts';

@@ -1,20 +1,22 @@
 import { SyncproofError } from '../core/errors.ts';
-import type { ServerAddress } from '../environment/environment.ts';
-import { connectError, expectStatus, NoAnswerError, pingPostgres, pingRedis } from '../environment/process/probes.ts';
+import type { RedisAddress, ServerAddress } from '../environment/environment.ts';
+import { connectError, expectStatus, NoAnswerError, pingPostgres } from '../environment/process/probes.ts';
+import { pingRedis } from '../environment/process/redis-probes.ts';
 import type { FaultTarget } from './target.ts';
 
 /** Silence for this long, on a connection that came about, counts as silence. */
 const SILENCE_MS = 300;
 
 /** What listens at an address, a part itself or a proxy in front of it. */
-export type Listener = Pick<FaultTarget, 'protocol'> & ServerAddress;
+export type Listener = Pick<FaultTarget, 'protocol'> & RedisAddress;
 
 export const listenerOf = ({ protocol, address }: FaultTarget): Listener => ({ protocol, ...address() });
 
 /** Asks a question of the listener's own protocol: PING, a startup message, GET /health/live. */
-async function ask({ protocol, host, port }: Listener, timeoutMs?: number): Promise<string> {
+async function ask({ protocol, ...address }: Listener, timeoutMs?: number): Promise<string> {
+  const { host, port } = address;
   if (protocol === 'redis') {
-    await pingRedis({ host, port }, timeoutMs);
+    await pingRedis(address, timeoutMs);
     return 'PONG';
   }
   if (protocol === 'postgres') {

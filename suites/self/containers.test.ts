@@ -14,7 +14,8 @@ import { containersAvailable, startContainers } from '../../harness/environment/
 import type { EnvironmentOptions } from '../../harness/environment/environment.ts';
 import type { Marker } from '../../harness/environment/leftovers/marker.ts';
 import { sweep } from '../../harness/environment/leftovers/remove.ts';
-import { connectError, pingPostgres, pingRedis } from '../../harness/environment/process/probes.ts';
+import { connectError, pingPostgres } from '../../harness/environment/process/probes.ts';
+import { pingRedis } from '../../harness/environment/process/redis-probes.ts';
 import { createFaults } from '../../harness/faults/faults.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 

@@ -5,7 +5,7 @@ import { connectRedis } from '../../harness/clients/redis.ts';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { InconclusiveError } from '../../harness/core/errors.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
-import { pingRedis } from '../../harness/environment/process/probes.ts';
+import { pingRedis } from '../../harness/environment/process/redis-probes.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
 import type { Fault } from '../../harness/faults/fault.ts';
 import { createFaults, type Faults } from '../../harness/faults/faults.ts';

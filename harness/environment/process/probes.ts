@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { SyncproofError } from '../../core/errors.ts';
 import type { ServerAddress } from '../environment.ts';
 
@@ -7,56 +8,34 @@ import type { ServerAddress } from '../environment.ts';
 export class NoAnswerError extends SyncproofError {}
 
 /** How long one probe may take. */
-const PROBE_TIMEOUT_MS = 1000;
+export const PROBE_TIMEOUT_MS = 1000;
 
 /** Sends bytes over a fresh connection and gives what came back once `complete` accepts it. */
-function exchange(
-  address: ServerAddress,
+export function exchange(
+  address: ServerAddress & { tls?: boolean },
   message: Buffer | string,
   complete: (answer: Buffer) => boolean,
   timeoutMs: number,
 ): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const socket = connect({ host: address.host, port: address.port });
+  const { host, port, tls = false } = address;
+  const socket = tls ? connectTls({ host, port }) : connect({ host, port });
   let answer = Buffer.alloc(0);
   const timeout = setTimeout(
-    () => reject(new NoAnswerError(`no answer from ${address.host}:${address.port} within ${timeoutMs} ms`)),
+    () => reject(new NoAnswerError(`no answer from ${host}:${port} within ${timeoutMs} ms`)),
     timeoutMs,
   );
-  socket.on('connect', () => socket.write(message));
+  socket.on(tls ? 'secureConnect' : 'connect', () => socket.write(message));
   socket.on('data', (chunk) => {
     answer = Buffer.concat([answer, chunk]);
     if (complete(answer)) resolve(answer);
   });
   socket.on('error', reject);
-  socket.on('close', () => reject(new SyncproofError(`${address.host}:${address.port} closed the connection`)));
+  socket.on('close', () => reject(new SyncproofError(`${host}:${port} closed the connection`)));
   return promise.finally(() => {
     clearTimeout(timeout);
     socket.destroy();
   });
-}
-
-/** @throws when Redis does not say PONG (an error reply such as LOADING included) */
-export async function pingRedis(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<void> {
-  const answer = await exchange(address, 'PING\r\n', (bytes) => bytes.includes('\r\n'), timeoutMs);
-  if (!answer.toString().startsWith('+PONG')) throw new SyncproofError(`Redis said ${answer.toString().trim()}`);
-}
-
-/** Redis' INFO section `server`, e.g. `redis_version` and `run_id` (new at every start). */
-export async function redisServerInfo(address: ServerAddress): Promise<Record<string, string>> {
-  const isWhole = (bytes: Buffer): boolean => {
-    const end = bytes.indexOf('\r\n');
-    if (end < 0 || bytes[0] !== 0x24) return end >= 0;
-    return bytes.length >= end + 2 + Number(bytes.subarray(1, end).toString()) + 2;
-  };
-  const text = (await exchange(address, 'INFO server\r\n', isWhole, PROBE_TIMEOUT_MS)).toString();
-  if (!text.startsWith('$')) throw new SyncproofError(`Redis said ${text.trim()}`);
-  return Object.fromEntries(
-    text.split('\r\n').flatMap((line) => {
-      const colon = line.indexOf(':');
-      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
-    }),
-  );
 }
 
 /**

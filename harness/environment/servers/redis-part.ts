@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { PartPlan } from '../process/part.ts';
-import { pingRedis } from '../process/probes.ts';
+import { pingRedis } from '../process/redis-probes.ts';
 import { findRedis, type RedisBinary } from './redis-binary.ts';
 
 export interface RedisOptions {
