@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { mappingDriver } from '../../harness/clients/mapping.ts';
 import { createPipelineClient } from '../../harness/clients/pipeline.ts';
 import type { ControlHooks } from '../../harness/config/target.ts';
-import { describeError } from '../../harness/core/errors.ts';
+import { DeadlineError, describeError } from '../../harness/core/errors.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
 import { commandsOf } from '../../harness/environment/external/hooks.ts';
 import { ExternalPart } from '../../harness/environment/external/part.ts';
@@ -145,6 +145,14 @@ describe('a part of somebody else’s pipeline', () => {
   test('whose command ends well and does nothing is not taken as down', async () => {
     const { part } = await daemonWith({ kill: 'true' }, 300);
     expect(await part.kill().catch(describeError)).toMatch(/query to be gone after kill/);
+  });
+
+  test('that does not end when it is asked to is killed, and that is told', async () => {
+    const { part, up } = await daemonWith({ stop: 'true' });
+    expect(await part.stop(300).catch((error: unknown) => error)).toBeInstanceOf(DeadlineError);
+    expect(await up()).toBe(false);
+    await part.restore();
+    expect(await up()).toBe(true);
   });
 
   test('is put back although the harness was killed', async () => {

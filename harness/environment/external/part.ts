@@ -1,5 +1,5 @@
 import { monotonicMs } from '../../core/clock.ts';
-import { SyncproofError, UnreachableError } from '../../core/errors.ts';
+import { DeadlineError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { pollUntil } from '../../core/poll.ts';
 import type { PartName } from '../../record/history.ts';
 import type { PartControl, ServerAddress } from '../environment.ts';
@@ -42,12 +42,17 @@ export class ExternalPart implements PartControl {
   }
 
   async kill(): Promise<void> {
-    await this.#end('kill');
+    await this.#end('kill', this.#options.timeoutMs);
   }
 
-  async stop(): Promise<{ exitCode: number | null; ms: number }> {
+  async stop(graceMs = this.#options.timeoutMs): Promise<{ exitCode: number | null; ms: number }> {
     const startedAt = monotonicMs();
-    await this.#end('stop');
+    try {
+      await this.#end('stop', graceMs);
+    } catch (error) {
+      if (error instanceof DeadlineError) await this.kill();
+      throw error;
+    }
     // Nobody tells how it ended.
     return { exitCode: null, ms: monotonicMs() - startedAt };
   }
@@ -88,8 +93,8 @@ export class ExternalPart implements PartControl {
     else if (this.#state === 'paused') await this.resume();
   }
 
-  async #end(verb: 'kill' | 'stop'): Promise<void> {
-    const { address, timeoutMs } = this.#options;
+  async #end(verb: 'kill' | 'stop', timeoutMs: number): Promise<void> {
+    const { address } = this.#options;
     this.#guard ??= this.#guardWith('start');
     this.#state = 'down';
     await this.#run(verb);
