@@ -1,16 +1,16 @@
-import { SERVICE_NAMES, type ServiceName } from '../../harness/contract/names.ts';
+import type { ServiceName } from '../../harness/contract/names.ts';
 import type { CaseContext } from './case.ts';
 import { demand, demandEqual } from './violation.ts';
 
-/** When each service's process began, as it says itself: a restarted one says another time. */
-export type Births = Readonly<Record<ServiceName, string>>;
+/** When the process of each service that the target has began, as it says itself: a restarted one says another time. */
+export type Births = Readonly<Partial<Record<ServiceName, string>>>;
 
 /**
  * Reads when each service's process began, from the standard process metrics.
  * @throws Violation when a service does not answer or does not say
  */
-export async function births({ pipeline }: CaseContext): Promise<Births> {
-  const entries = SERVICE_NAMES.map(async (service) => {
+export async function births({ env, pipeline }: CaseContext): Promise<Births> {
+  const entries = env.services.map(async (service) => {
     const { status, body, error } = await pipeline.request(service, 'GET', '/metrics', { authenticated: false });
     demand(status === 200, `/metrics of ${service} answered ${status ?? error ?? 'nothing'}`);
     const [, seconds] = /^process_start_time_seconds(?:\{[^}]*\})? (\S+)$/m.exec(String(body)) ?? [];
@@ -22,7 +22,7 @@ export async function births({ pipeline }: CaseContext): Promise<Births> {
 
 /** @throws Violation unless every service runs, as the same process as `before` */
 export async function demandSameProcesses(t: CaseContext, before: Births): Promise<void> {
-  for (const service of SERVICE_NAMES) {
+  for (const service of t.env.services) {
     demand(await t.env.parts[service].running(), `The process of ${service} is gone`);
   }
   demandEqual(await births(t), before, 'When the processes began, after against before');
