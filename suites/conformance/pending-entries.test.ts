@@ -121,7 +121,8 @@ verify('CON-09', async (t) => {
 
 verify('CON-11/abandoned', async (t) => {
   const { fileIds, entryIds } = await publishSome(t, 'trimmed', FILES);
-  await Promise.all(fileIds.map((id) => awaitSearchable(t.pipeline, id, { signal: t.signal })));
+  const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };
+  await Promise.all(fileIds.map((id) => awaitSearchable(t.pipeline, id, waiting)));
   await abandonTrimmed(t, entryIds);
   await goesOn(t, entryIds);
 });

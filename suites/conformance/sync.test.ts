@@ -10,7 +10,6 @@ import {
   awaitSearchable,
   findById,
   findByName,
-  SYNC_TIMEOUT_MS,
   search,
   searchAll,
   sha256,
@@ -22,14 +21,15 @@ import { waysOf } from '../support/ways.ts';
 
 const verify = suite();
 
-verify('SYNC-01', async ({ pipeline, evidence, unique, signal }) => {
+verify('SYNC-01', async ({ pipeline, env, evidence, unique, signal }) => {
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
   evidence.files = 0;
   evidence.reads = 0;
   for (const kind of ['one', 'two', 'three']) {
     const filename = `${unique}-${kind}.txt`;
     const content = Buffer.from(`content of ${filename}`);
     const { file_id } = await upload(pipeline, { filename, content, contentType: 'text/plain' });
-    const byId = await awaitSearchable(pipeline, file_id, { signal });
+    const byId = await awaitSearchable(pipeline, file_id, waiting);
     demandEqual(byId.id, file_id, `The id that GET /api/search/${file_id} shows`);
 
     const named = await promised(
@@ -39,7 +39,7 @@ verify('SYNC-01', async ({ pipeline, evidence, unique, signal }) => {
           const hits = await findByName(pipeline, filename);
           return hits.length > 0 ? hits : undefined;
         },
-        { what: `${filename} by name`, timeoutMs: SYNC_TIMEOUT_MS, signal },
+        { what: `${filename} by name`, ...waiting },
       ),
     );
     demandEqual(
@@ -75,7 +75,8 @@ const EXACT_TEXTS = [
 ];
 
 verify('SYNC-02', async (t) => {
-  const { pipeline, redis, evidence, unique, signal } = t;
+  const { pipeline, env, redis, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
   const before = await lastEventId(redis);
   const input: UploadInput = {
     filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
@@ -86,7 +87,7 @@ verify('SYNC-02', async (t) => {
     metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
   };
   const { file_id } = await upload(pipeline, input);
-  await awaitSearchable(pipeline, file_id, { signal });
+  await awaitSearchable(pipeline, file_id, waiting);
   demandAsSent(await demandAlike(t, file_id, 'the upload'), sentFile(input), 'The upload against what was sent');
 
   evidence.updates = 0;
@@ -101,7 +102,7 @@ verify('SYNC-02', async (t) => {
     const answer = await pipeline.update(file_id, changes);
     demandEqual(answer.status, 200, `The answer to update ${index}`);
     const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
-    await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, { signal });
+    await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, waiting);
     const wanted = { ...sentFile(input), ...changes };
     const after = `update ${index}`;
     demandAsSent(await demandAlike(t, file_id, after), wanted, `The file after ${after}, against what was sent`);
@@ -125,18 +126,19 @@ verify('SYNC-02', async (t) => {
 const DELETIONS = 3;
 
 verify('SYNC-03', async (t) => {
-  const { pipeline, evidence, unique, signal } = t;
+  const { pipeline, env, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
   const files: { id: string; name: string }[] = [];
   for (let i = 0; i < DELETIONS; i++) {
     const name = `${unique}-${i}.txt`;
     const { file_id } = await upload(pipeline, { filename: name, content: Buffer.from(name) });
     files.push({ id: file_id, name });
   }
-  for (const { id } of files) await awaitSearchable(pipeline, id, { signal });
+  for (const { id } of files) await awaitSearchable(pipeline, id, waiting);
   for (const { id } of files) {
     const answer = await pipeline.remove(id);
     demandEqual(answer.status, 200, 'The answer to a deletion');
-    await awaitById(pipeline, id, `${id} gone by id after its deletion`, (hit) => hit === undefined, { signal });
+    await awaitById(pipeline, id, `${id} gone by id after its deletion`, (hit) => hit === undefined, waiting);
   }
   evidence.deleted = files.length;
 
@@ -147,7 +149,7 @@ verify('SYNC-03', async (t) => {
     const again = await pipeline.remove(files[round % files.length]?.id ?? '');
     demandEqual(again.status, 200, 'The answer to a repeated deletion');
     const marker = await upload(pipeline, { filename: `${unique}-marker-${round}.txt`, content: Buffer.from('later') });
-    await awaitSearchable(pipeline, marker.file_id, { signal });
+    await awaitSearchable(pipeline, marker.file_id, waiting);
     for (const { id, name } of files) {
       demand((await findById(pipeline, id)) === undefined, `${id} can be read by id again after its deletion was seen`);
       const hits = await findByName(pipeline, name);
@@ -220,7 +222,7 @@ for (const count of [10, 200]) {
   verify(`SYNC-05/${count}`, (t) => allFound(t, count));
 }
 
-async function allFound({ pipeline, evidence, unique, signal }: CaseContext, count: number): Promise<void> {
+async function allFound({ pipeline, env, evidence, unique, signal }: CaseContext, count: number): Promise<void> {
   const names = Array.from({ length: count }, (_, i) => `${unique}-${String(i).padStart(4, '0')}.txt`);
   const uploads = await Promise.all(
     names.map((filename) => upload(pipeline, { filename, content: Buffer.from(`content of ${filename}`) })),
@@ -238,7 +240,11 @@ async function allFound({ pipeline, evidence, unique, signal }: CaseContext, cou
         seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
         return seen >= count ? seen : undefined;
       },
-      { what: `${count} search results, the last look showed fewer`, timeoutMs: SYNC_ALL_TIMEOUT_MS, signal },
+      {
+        what: `${count} search results, the last look showed fewer`,
+        timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs),
+        signal,
+      },
     ),
   );
 

@@ -12,14 +12,11 @@ import {
 import { microsecondsOf, type PipelineClient, pollUntil, type Random, type UploadInput } from '../../harness/index.ts';
 import { conforms, demand, promised } from './violation.ts';
 
-/** How long a committed change may take to show in a pipeline where nothing is broken. */
-export const SYNC_TIMEOUT_MS = 5000;
-
 /** How long a service may be too busy where that is not judged. */
 const BUSY_MS = 5000;
 
 interface Waiting {
-  timeoutMs?: number;
+  timeoutMs: number;
   signal: AbortSignal;
 }
 
@@ -122,7 +119,7 @@ export function awaitById(
   fileId: string,
   what: string,
   accept: (hit: SearchHit | undefined) => boolean,
-  { timeoutMs = SYNC_TIMEOUT_MS, signal }: Waiting,
+  { timeoutMs, signal }: Waiting,
 ): Promise<SearchHit | undefined> {
   const probe = async (): Promise<{ hit: SearchHit | undefined } | undefined> => {
     const hit = await findById(pipeline, fileId);
