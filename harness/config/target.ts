@@ -41,6 +41,18 @@ const hooksSchema = z
   .describe('how a part is stopped and started; commands given beside docker, compose or kubectl replace theirs');
 export type ControlHooks = z.output<typeof hooksSchema>;
 
+const furtherSchema = z
+  .strictObject({
+    url: httpUrl,
+    start: command.describe('starts it; a case that needs it does so'),
+    stop: command.describe('ends it in order (SIGTERM); so does the case when it is over'),
+    kill: command.describe('ends it at once (SIGKILL)'),
+    pause: command.optional(),
+    resume: command.optional(),
+    timeout_s: positive.default(30).describe('how long one command may take, and then its effect'),
+  })
+  .describe('a further instance, which does not run until a case needs it');
+
 const accountSchema = z.strictObject({ client_id: z.string().min(1), client_secret: z.string().min(1) });
 
 const callMappingSchema = z.strictObject({
@@ -72,10 +84,10 @@ export const targetSchema = z.strictObject({
   name: z.string().min(1).describe('for the report'),
   version: z.string().min(1).optional().describe('of the target, for the report and the badge'),
   services: z.strictObject({
-    admin: z.strictObject({ url: httpUrl, more: z.array(httpUrl).optional() }),
+    admin: z.strictObject({ url: httpUrl, more: z.array(furtherSchema).optional() }),
     query: z.strictObject({
       url: httpUrl,
-      more: z.array(httpUrl).optional().describe('further instances that are running'),
+      more: z.array(furtherSchema).optional().describe('cases need two'),
     }),
     ingester: z.strictObject({ url: httpUrl }).optional().describe('without one, writes are registrations at admin'),
     storage: z.strictObject({ url: httpUrl }).optional(),

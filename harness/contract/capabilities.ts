@@ -22,8 +22,8 @@ const MEANINGS = {
   postgres: "a connection to the read model's database",
   registry: "a connection to the registry's database that may create triggers on its table of files",
   backends: 'ending and stopping single backends of PostgreSQL',
-  'several query': 'starting further instances of query',
-  'several admin': 'starting further instances of admin',
+  'several query': 'starting two further instances of query',
+  'several admin': 'starting a further instance of admin',
   arrange: 'a pipeline of its own: other settings, parts that start later',
 } as const;
 

@@ -13,16 +13,16 @@ import type {
   DatabaseAccess,
   Environment,
   EnvironmentOptions,
-  Instance,
   Promises,
   RedisAddress,
   ServerAddress,
   ServiceAccount,
 } from './environment.ts';
 import { checkTarget } from './external/check.ts';
+import { furtherInstances } from './external/further.ts';
 import { commandsOf } from './external/hooks.ts';
 import { offersOf } from './external/offers.ts';
-import { ExternalPart } from './external/part.ts';
+import { addressOf, ExternalPart } from './external/part.ts';
 import { openJournal, stopwatch } from './journal.ts';
 import { expectStatus, pingPostgres } from './process/probes.ts';
 import { pingRedis } from './process/redis-probes.ts';
@@ -30,7 +30,6 @@ import { stoppable } from './stoppable.ts';
 
 /** For parts whose commands nobody gave. */
 const NO_HOOKS = { timeout_s: 30 } as const;
-const DAY_MS = 86_400_000;
 
 /**
  * Somebody else's pipeline, as its target file describes it. Nothing is started; what cases stop is started again at the
@@ -53,6 +52,7 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
     const versions = { target: target.version ?? 'unknown', ...(await checkTarget(claims)) };
     const parts = partsOf(target, claims);
     resources.defer(() => restoreAll(Object.values(parts)));
+    const further = resources.use(furtherInstances(target));
     const readyMs = elapsed();
     journal.ready(readyMs, {}, versions);
     const running = {
@@ -72,7 +72,7 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
       logDirectory: options.logDirectory ?? folder,
       redisAddress: () => claims.redis ?? missing('redis'),
       databaseAccess: (service: 'admin' | 'query') => claims.databases[service] ?? missing(`postgres.${service}`),
-      startInstance: knownInstances(target),
+      startInstance: further.start,
       ...(target.signing_key_file === undefined
         ? {}
         : { signingKey: () => readFile(besideTarget(target, target.signing_key_file ?? ''), 'utf8') }),
@@ -184,9 +184,7 @@ function partsOf(target: Target, { urls, redis, databases }: Claims): Readonly<R
   const service = (name: ServiceName): ExternalPart => {
     const url = urls[name];
     if (url === undefined) return part(name, undefined, async () => {});
-    const { hostname, port, protocol } = new URL(url);
-    const address = { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
-    return part(name, address, async () => {
+    return part(name, addressOf(url), async () => {
       await expectStatus(`${url}/health/live`);
     });
   };
@@ -208,29 +206,4 @@ async function restoreAll(parts: readonly ExternalPart[]): Promise<void> {
     result.status === 'rejected' ? [`${parts[index]?.name}: ${describeError(result.reason)}`] : [],
   );
   if (failed.length > 0) throw new SyncproofError(`Parts of the target were not put back: ${failed.join('; ')}`);
-}
-
-/** Instances that run anyway, handed out one by one; they stay when a case is done with them. */
-function knownInstances({ services }: Target): Environment['startInstance'] {
-  const taken = new Map<ServiceName, number>();
-  return async (service) => {
-    const urls = services[service].more ?? [];
-    const index = taken.get(service) ?? 0;
-    const url = urls[index];
-    if (url === undefined) throw new SyncproofError(`The target file names no more instances of ${service}`);
-    taken.set(service, index + 1);
-    const part = new ExternalPart({
-      ...{ name: service, commands: {}, cwd: '/', timeoutMs: DAY_MS, address: undefined },
-      probe: async () => {},
-    });
-    return {
-      name: `${service}-${index + 2}`,
-      service,
-      url: url.replace(/\/+$/, ''),
-      part,
-      async [Symbol.asyncDispose]() {
-        taken.set(service, (taken.get(service) ?? 1) - 1);
-      },
-    } satisfies Instance;
-  };
 }

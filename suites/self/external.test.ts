@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { mappingDriver } from '../../harness/clients/mapping.ts';
 import { createPipelineClient } from '../../harness/clients/pipeline.ts';
-import type { ControlHooks } from '../../harness/config/target.ts';
+import type { ControlHooks, Target } from '../../harness/config/target.ts';
 import { DeadlineError, describeError } from '../../harness/core/errors.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
+import { furtherInstances } from '../../harness/environment/external/further.ts';
 import { commandsOf } from '../../harness/environment/external/hooks.ts';
 import { ExternalPart } from '../../harness/environment/external/part.ts';
 import { connectError } from '../../harness/environment/process/probes.ts';
@@ -187,6 +188,57 @@ describe('a part of somebody else’s pipeline', () => {
     await pollUntil(() => stateOf(pid) === 'T' || undefined, { what: 'the process to stand still', timeoutMs: 5000 });
     await part.resume();
     expect(stateOf(pid)).not.toBe('T');
+  });
+});
+
+describe('further instances', () => {
+  const HTTP =
+    "require('node:http').createServer((_, answer) => answer.end()).listen(Number(process.argv[1]), '127.0.0.1')";
+
+  async function further(count: number) {
+    const urls: string[] = [];
+    const more: { url: string; start: string; stop: string; kill: string; timeout_s: number }[] = [];
+    for (let i = 0; i < count; i++) {
+      const port = await freePort();
+      const pidFile = join(folder, `${port}.pid`);
+      const [stop, kill] = ['TERM', 'KILL'].map((name) => `kill -s ${name} $(cat ${pidFile})`);
+      const start = `${process.execPath} -e "${HTTP}" ${port} > /dev/null 2>&1 & echo $! > ${pidFile}`;
+      more.push({ url: `http://127.0.0.1:${port}/`, start, stop: stop ?? '', kill: kill ?? '', timeout_s: 10 });
+      urls.push(`http://127.0.0.1:${port}`);
+    }
+    const target = { file: join(folder, 'target.yaml'), services: { query: { url: 'http://127.0.0.1:1', more } } };
+    return { urls, instances: furtherInstances(target as unknown as Target) };
+  }
+  const answers = (url: string): Promise<boolean> =>
+    fetch(url).then(
+      () => true,
+      () => false,
+    );
+
+  test('run from when they are asked for until they are given back, and no longer than their environment', async () => {
+    const { urls, instances } = await further(2);
+    expect(await Promise.all(urls.map(answers))).toEqual([false, false]);
+    {
+      await using first = await instances.start('query');
+      expect([first.name, first.url, await answers(first.url)]).toEqual(['query-2', urls[0], true]);
+      const second = await instances.start('query');
+      expect([second.name, second.url]).toEqual(['query-3', urls[1]]);
+      await expect(instances.start('query')).rejects.toThrow('no more instances of query');
+    }
+    expect(await Promise.all(urls.map(answers))).toEqual([false, true]);
+    expect((await instances.start('query')).url).toBe(urls[0]);
+    await instances[Symbol.asyncDispose]();
+    expect(await Promise.all(urls.map(answers))).toEqual([false, false]);
+  });
+
+  test('that were killed are not started again to be given back', async () => {
+    const { urls, instances } = await further(1);
+    const instance = await instances.start('query');
+    await instance.part.kill();
+    expect(await answers(urls[0] ?? '')).toBe(false);
+    await instance[Symbol.asyncDispose]();
+    await instances[Symbol.asyncDispose]();
+    expect(await answers(urls[0] ?? '')).toBe(false);
   });
 });
 

@@ -20,8 +20,8 @@ export function offersOf(target: Target): ReadonlySet<Capability> {
     'redis admin': redis?.admin === true,
     postgres: postgres !== undefined,
     registry: postgres?.admin !== undefined,
-    'several query': (services.query.more ?? []).length > 0,
-    'several admin': (services.admin.more ?? []).length > 0,
+    'several query': (services.query.more ?? []).length >= 2,
+    'several admin': (services.admin.more ?? []).length >= 1,
     'wipe redis': commandsOf(control.redis ?? { timeout_s: 1 }).wipe !== undefined,
   };
   for (const part of [...SERVER_NAMES, ...SERVICE_NAMES]) {

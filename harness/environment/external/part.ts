@@ -17,6 +17,14 @@ export interface ExternalPartOptions {
   /** Commands run there. */
   cwd: string;
   timeoutMs: number;
+  /** False: one that need not be there, so that nobody starts it again who did not end it. */
+  keptUp?: boolean;
+}
+
+/** Where the service with that URL takes connections. */
+export function addressOf(url: string): ServerAddress {
+  const { hostname, port, protocol } = new URL(url);
+  return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
 
 /**
@@ -89,7 +97,7 @@ export class ExternalPart implements PartControl {
 
   /** Undoes whatever is still done to it. */
   async restore(): Promise<void> {
-    if (this.#state === 'down') await this.start();
+    if (this.#state === 'down' && this.#options.keptUp !== false) await this.start();
     else if (this.#state === 'paused') await this.resume();
   }
 
@@ -127,7 +135,8 @@ export class ExternalPart implements PartControl {
   }
 
   #guardWith(verb: 'start' | 'resume'): Guard | undefined {
-    const command = this.#options.commands[verb];
+    const { commands, keptUp } = this.#options;
+    const command = verb === 'start' && keptUp === false ? undefined : commands[verb];
     return command === undefined ? undefined : guardWith(command, this.#options.cwd);
   }
 
