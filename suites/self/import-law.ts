@@ -83,7 +83,14 @@ export const LAW: ImportLaw = {
   },
   libraries: {
     // Servers. Probes and scenarios take clients as arguments and name only their types.
-    ioredis: ['harness/clients', 'harness/probes', 'harness/faults', 'harness/scenario', 'services/common'],
+    ioredis: [
+      'harness/clients',
+      'harness/probes',
+      'harness/faults',
+      'harness/scenario',
+      'services/common',
+      'suites/self/naive',
+    ],
     pg: ['harness/clients', 'harness/faults', 'harness/scenario', 'services/common', 'services/admin', 'suites/self'],
     undici: ['harness/clients', 'services/common', 'services/ingester', 'services/query'],
     testcontainers: ['harness/environment/containers'],

@@ -14,6 +14,12 @@ test('every import of the project is allowed, every allowed one is used, and no 
   expect(breaches(edges, LAW)).toEqual([]);
 });
 
+test('the implementation that the suite is tried on has nothing in common with the reference and the harness', async () => {
+  const edges = (await readImports(ROOT, SOURCES)).filter(({ from }) => from.startsWith('suites/self/naive/'));
+  expect(edges.length).toBeGreaterThan(10);
+  expect(edges.filter(({ specifier }) => specifier === undefined || specifier.startsWith('..'))).toEqual([]);
+});
+
 test('every form of import is seen', () => {
   const source = `
     import type { A } from './a.ts';

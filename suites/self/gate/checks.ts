@@ -87,6 +87,13 @@ async function countMutants({ output }: ChildEnd): Promise<Counts> {
   return { passed: Number(match[1]), failed: Number(match[2]), skipped: 0 };
 }
 
+/** From the closing line: one per way in which a pipeline was judged. */
+async function countWays({ output }: ChildEnd): Promise<Counts> {
+  const match = /^(\d+) passed, (\d+) failed$/m.exec(output);
+  if (match === null) throw new Error('It printed no closing line "N passed, N failed"');
+  return { passed: Number(match[1]), failed: Number(match[2]), skipped: 0 };
+}
+
 /** The cheap ones, side by side. */
 export const QUICK_CHECKS: readonly Check[] = [
   {
@@ -135,6 +142,14 @@ export function slowChecks(folder: string): readonly Check[] {
       program: 'node',
       arguments: ['harness/cli/main.ts', 'mutants', '--report', 'reports/output'],
       count: countMutants,
+      loud: true,
+    },
+    {
+      name: 'external',
+      what: "pipelines that are not the harness's own, among them one that must fail",
+      program: 'node',
+      arguments: ['suites/self/gate/try-external.ts'],
+      count: countWays,
       loud: true,
     },
     {
