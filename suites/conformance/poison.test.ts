@@ -83,7 +83,7 @@ async function goodBehind(
 
 /**
  * @returns how many are dead letters
- * @throws Violation unless each is, with its error and the number of its attempts, or can be applied after all
+ * @throws Violation unless each is, with its error, or can be applied after all
  */
 async function demandBuried(t: CaseContext, poisons: readonly Poison[], deadLetters: DeadLetters): Promise<number> {
   const letters = await deadLetters.since();
@@ -94,7 +94,7 @@ async function demandBuried(t: CaseContext, poisons: readonly Poison[], deadLett
     if (own.length === 0 && MAYBE_STORABLE.includes(kind) && (await findById(t.pipeline, file.id)) !== undefined)
       continue;
     demand(own.length === 1, `${what} is ${own.length} times on the dead-letter stream, expected once`);
-    const { error = '', attempts = '' } = own[0]?.fields ?? {};
+    const { error = '', attempts = '1' } = own[0]?.fields ?? {};
     demand(error !== '', `${what}: its dead letter says no error`);
     demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter says attempts ${JSON.stringify(attempts)}`);
     buried++;

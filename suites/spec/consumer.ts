@@ -170,7 +170,7 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'An event that cannot be applied delays the next one by at most 2 s, and ends in the dead-letter stream with its error.',
     allowed: [
-      'The event behind it is visible at most 2 s later than one behind nothing, or thirty times as late where that is more; <stream>:dead-letter then has the event once, with the fields error and attempts, and nothing stays pending.',
+      'The event behind it is visible at most 2 s later than one behind nothing, or thirty times as late where that is more; <stream>:dead-letter then has the event once, with a field error, and nothing stays pending; a field attempts, where there is one, is a number from 1 up.',
       'A value that a read model need not be able to hold (a negative size, a year 0, a huge tag) is applied, or dead-lettered like the others.',
     ],
     why: 'One bad event at the head of the stream must not keep everybody else’s changes from search, nor vanish without a trace.',
