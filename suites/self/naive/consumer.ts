@@ -94,18 +94,19 @@ export class Consumer {
   }
 
   async #applied(id: string, fields: Fields): Promise<void> {
-    while (!this.#stopped) {
+    // What it was given it applies, also when it is about to end: nobody else would look for it soon.
+    for (;;) {
       try {
         await apply(this.#pool, fields);
         this.processed++;
         return;
       } catch (error) {
         if (isPoison(error)) return this.#deadLetter(id, fields, error);
+        if (this.#stopped) throw error;
         // The stream keeps what comes meanwhile.
         await sleep(RETRY_MS);
       }
     }
-    throw new Error('stopped');
   }
 
   async #deadLetter(id: string, fields: Fields, error: unknown): Promise<void> {
