@@ -97,11 +97,17 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   });
   spawn('/bin/sh', ['-c', start], { stdio: 'ignore' });
   await pollUntil(async () => (await up()) || undefined, { what: 'the daemon', timeoutMs: 5000 });
-  onTestFinished(() => {
-    try {
-      process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
-    } catch {
-      // It is gone already.
+  const first = readFileSync(pidFile, 'utf8');
+  onTestFinished(async () => {
+    // Else the watcher of a part that was not put back would start it after the test.
+    await part.restore().catch(() => {});
+    // One that was never ended was started a second time to no effect, and the file names that one.
+    for (const pid of new Set([first, readFileSync(pidFile, 'utf8')])) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It is gone already.
+      }
     }
   });
   return { part, up, pidFile };
