@@ -10,8 +10,9 @@ import { findResurrected } from './resurrected.ts';
  * that shows an older state than one that had ended before it began, and a final read older than what was acknowledged.
  *
  * A deleted file that is back is `resurrected`, whatever it shows. The order is that of versions, the registry's answers
- * telling which version a state without one is. Only where neither helps, `updatedAt` decides, and then only if no two
- * writes of the file overlapped: of overlapping ones the later commit can carry the earlier time.
+ * telling which version a state without one is. Only where neither helps, `updatedAt` decides, and then only if the
+ * writes of the file are known and no two overlapped: of overlapping ones the later commit can carry the earlier time, and
+ * so can an event that a case wrote itself.
  */
 export function findStale(records: readonly HistoryRecord[]): Finding[] {
   const back = new Set(findResurrected(records).map(({ fileId }) => fileId));
@@ -80,13 +81,15 @@ function orderOf({ creates, updates, deletes, registryReads }: FileHistory): IsO
     if (!versions.has(key)) versions.set(key, placedVersion(state, placed));
     return versions.get(key);
   };
-  const sequential = writes
-    .toSorted((a, b) => a.invoked.at - b.invoked.at)
-    .every(({ end }, index, sorted) => {
-      const next = sorted[index + 1];
-      // An unknown write may take effect at any time after its client gave up.
-      return next === undefined || (end?.type === 'ok' && end.at <= next.invoked.at);
-    });
+  const sequential =
+    writes.length > 0 &&
+    writes
+      .toSorted((a, b) => a.invoked.at - b.invoked.at)
+      .every(({ end }, index, sorted) => {
+        const next = sorted[index + 1];
+        // An unknown write may take effect at any time after its client gave up.
+        return next === undefined || (end?.type === 'ok' && end.at <= next.invoked.at);
+      });
   return (a, b) => {
     const [left, right] = [versionOf(a), versionOf(b)];
     if (left !== undefined && right !== undefined) return left < right;

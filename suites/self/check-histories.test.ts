@@ -108,6 +108,9 @@ const GOOD: Record<string, WrittenHistory> = {
     .read('f', v(1))
     .remove('f', 'unknown')
     .read('f', null),
+  'times that go back in events which the case wrote itself': write()
+    .read('x', fileState('x', 2))
+    .read('x', fileState('x', 1)),
   'another case deletes a file': write().read('x', fileState('x', 1)).read('x', null).read('x', fileState('x', 1)),
   'a name that an update of unknown outcome gave': write()
     .upload('f')
