@@ -72,7 +72,7 @@ export const WAYS: readonly Way[] = [
     select: [
       ...['HLTH-01/redis-paused', 'HLTH-01/postgres-stopped', 'UP-03/storage-killed', 'UP-03/admin-stopped'],
       ...['RES-01/killed', 'RES-02/killed-1s', 'RES-03', 'RES-04', 'RES-08/killed', 'RES-09/working'],
-      ...['PUB-01', 'CON-01', 'CON-12/registered', 'REC-02/consumer-down', 'REC-07/emptied', 'SYNC-08'],
+      ...['PUB-01', 'CON-01', 'REC-02/consumer-down', 'REC-07/emptied', 'SYNC-08'],
       // Skips: they need the wire between the services and Redis, and a pipeline of their own.
       ...['RES-01/refused', 'SYNC-09/before-redis'],
     ],
