@@ -1,7 +1,8 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { LEVELS, type Level, TIERS, type Tier } from '../../suites/spec/requirement.ts';
 import { ACCESS_KINDS, CAPABILITIES } from '../contract/capabilities.ts';
 import { PROFILE_NAMES, type ProfileName } from '../contract/names.ts';
+import { UsageError } from '../core/errors.ts';
 import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
 
 export type EnvironmentChoice = 'auto' | OwnKind;
@@ -92,9 +93,30 @@ export function needOption(): Option {
 }
 
 export function targetOption(): Option {
-  return new Option('--target <file>', 'the pipeline to judge, as a target file says; `syncproof init` writes one')
-    .env('SYNCPROOF_TARGET')
-    .conflicts(['env', 'profile']);
+  return new Option('--target <file>', 'the pipeline to judge, as a target file says; `syncproof init` writes one').env(
+    'SYNCPROOF_TARGET',
+  );
+}
+
+/**
+ * The target file that a command was given, if any. It says where the pipeline is, and so do --env and --profile: what
+ * stands on the command line outranks what the environment variables say.
+ * @throws UsageError when both stand in the same place
+ */
+export function targetFileOf(command: Command): string | undefined {
+  const target = command.getOptionValue('target') as string | undefined;
+  if (target === undefined) return undefined;
+  const place = command.getOptionValueSource('target');
+  for (const name of ['env', 'profile']) {
+    const rival = command.getOptionValueSource(name);
+    if (rival === place) {
+      const [mine, other] =
+        place === 'cli' ? ['--target', `--${name}`] : ['SYNCPROOF_TARGET', `SYNCPROOF_${name.toUpperCase()}`];
+      throw new UsageError(`Expected ${mine} or ${other}, got both: a target file says where its pipeline runs`);
+    }
+    if (rival === 'cli') return undefined;
+  }
+  return target;
 }
 
 export function retriesOption(): Option {

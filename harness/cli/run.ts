@@ -16,13 +16,13 @@ import {
   retriesOption,
   SEED_MAX,
   seedOption,
+  targetFileOf,
   targetOption,
   tierOption,
 } from './options.ts';
 
 interface RunOptions {
   env: EnvironmentChoice;
-  target?: string;
   case?: readonly string[];
   tier?: CaseFilter['tiers'];
   seed?: number;
@@ -63,11 +63,11 @@ Examples:
   $ syncproof run --json | jq .verdict               for scripts
 ${EXIT_CODES_HELP}`,
     )
-    .action(async (options: RunOptions) => finish(await run(options)));
+    .action(async (options: RunOptions, command: Command) => finish(await run(options, targetFileOf(command))));
 }
 
-async function run(options: RunOptions): Promise<number> {
-  const { target: path, env, profile, report: reportDirectory, retries, keep = false, json = false } = options;
+async function run(options: RunOptions, path: string | undefined): Promise<number> {
+  const { env, profile, report: reportDirectory, retries, keep = false, json = false } = options;
   const target = path === undefined ? undefined : loadTarget(path);
   if (target !== undefined) requireKnownFailures(target);
   const { kind, reason } =

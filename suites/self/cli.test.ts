@@ -72,6 +72,22 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
   { words: ['plan', '--target', '/nowhere.yaml'], says: [/--target/, /\/nowhere\.yaml/] },
   { words: ['run', '--target', '/nowhere.yaml'], says: [/--target/, /\/nowhere\.yaml/] },
   { words: ['run', '--target', 'a.yaml', '--env', 'processes'], says: [/--target/, /--env/] },
+  // What stands on the command line outranks what the environment says, as CI machines like to.
+  {
+    words: ['run', '--target', '/nowhere.yaml'],
+    settings: { SYNCPROOF_ENV: 'processes', SYNCPROOF_PROFILE: 'classic' },
+    says: [/--target/, /\/nowhere\.yaml/],
+  },
+  {
+    words: ['run', '--env', 'processes', '--case', 'RES-1'],
+    settings: { SYNCPROOF_TARGET: '/nowhere.yaml' },
+    says: [/RES-1;/],
+  },
+  {
+    words: ['run'],
+    settings: { SYNCPROOF_TARGET: '/nowhere.yaml', SYNCPROOF_ENV: 'processes' },
+    says: [/SYNCPROOF_TARGET or SYNCPROOF_ENV/],
+  },
   { words: ['recheck', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['rerun-failed', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['replay', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
