@@ -299,7 +299,7 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
       body: { client_id: clientId, client_secret: clientSecret },
     });
     const parsed = tokenAnswerSchema.safeParse(answer.body);
-    if (!parsed.success) throw new SyncproofError(`Expected a token for a ${role}, got ${answer.status}`);
+    if (!parsed.success) throw new SyncproofError(`The request for a token was answered ${answer.status}`);
     if (token !== undefined) token.untilMs = Date.now() + parsed.data.expires_in * 1000 - TOKEN_MARGIN_MS;
     return parsed.data.access_token;
   }

@@ -38,6 +38,16 @@ const hooksSchema = z
       .describe('a workload of Kubernetes, ended and started by its number of replicas: gives kill, stop and start'),
     timeout_s: positive.default(30).describe('how long one command may take, and then its effect'),
   })
+  .superRefine((hooks, context) => {
+    if (hooks.docker !== undefined || hooks.compose !== undefined || hooks.kubectl !== undefined) return;
+    // A part that could be ended and not started again is left alone, and whoever wrote the one would wonder why.
+    for (const verbs of [['kill', 'stop', 'start'] as const, ['pause', 'resume'] as const]) {
+      const missing = verbs.filter((verb) => hooks[verb] === undefined);
+      if (missing.length === 0 || missing.length === verbs.length) continue;
+      const message = `${verbs.join(', ')} belong together; expected ${missing.join(' and ')} as well`;
+      context.addIssue({ code: 'custom', message });
+    }
+  })
   .describe('how a part is stopped and started; commands given beside docker, compose or kubectl replace theirs');
 export type ControlHooks = z.output<typeof hooksSchema>;
 

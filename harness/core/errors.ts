@@ -32,7 +32,8 @@ export function errorsIn(error: unknown): unknown[] {
 
 /** Text of an unknown thrown value, with its causes. */
 export function describeError(error: unknown): string {
-  if (error instanceof SuppressedError) return errorsIn(error).map(describeError).join('; then: ');
+  // A disposal often fails with the very error that it hides.
+  if (error instanceof SuppressedError) return [...new Set(errorsIn(error).map(describeError))].join('; then: ');
   if (!(error instanceof Error)) return String(error);
   const inner = error instanceof AggregateError ? ` [${error.errors.map(describeError).join('; ')}]` : '';
   const own = error.message || (error as { code?: string }).code || error.name;

@@ -31,14 +31,12 @@ export const MUTANTS: readonly Mutant[] = [
 
 /**
  * The variants that ids, or globs of them, name; all without one.
- * @throws UsageError for an id that names none of `among`, with those there are
+ * @throws UsageError for an id that names none of `among`
  */
 export function mutantsOf(ids: readonly string[], among: readonly Mutant[] = MUTANTS): readonly Mutant[] {
   const unknown = ids.find((id) => !among.some((mutant) => matchesGlob(mutant.id, id)));
   if (unknown !== undefined) {
-    throw new UsageError(
-      `Expected a broken variant's id, one of ${among.map((mutant) => mutant.id).join(', ')}; got ${unknown}`,
-    );
+    throw new UsageError(`There is no broken variant ${unknown}; \`syncproof mutants --list\` shows those there are`);
   }
   return ids.length === 0 ? among : among.filter((mutant) => ids.some((id) => matchesGlob(mutant.id, id)));
 }

@@ -92,7 +92,7 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
   { words: ['rerun-failed', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['replay', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['init', '--admin', 'ftp://a'], says: [/--admin/, /http/, /"ftp:\/\/a"/] },
-  { words: ['mutants', '--mutant', 'no-such'], says: [/no-such/, /no-reconciliation/] },
+  { words: ['mutants', '--mutant', 'no-such'], says: [/no-such/, /mutants --list/] },
   { words: ['mutants', '--from', '/nowhere'], says: [/--from/, /\/nowhere/] },
   { words: ['list'], settings: { SYNCPROOF_SEEED: '1' }, says: [/variable SYNCPROOF_SEEED not/, /SYNCPROOF_SEED/] },
 ];

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { mappingDriver } from '../../harness/clients/mapping.ts';
 import { createPipelineClient } from '../../harness/clients/pipeline.ts';
 import type { ControlHooks, Target } from '../../harness/config/target.ts';
-import { DeadlineError, describeError } from '../../harness/core/errors.ts';
+import { DeadlineError, describeError, InconclusiveError } from '../../harness/core/errors.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
 import { furtherInstances } from '../../harness/environment/external/further.ts';
 import { commandsOf } from '../../harness/environment/external/hooks.ts';
@@ -185,6 +185,28 @@ describe('a part of somebody else’s pipeline', () => {
       }
     };
     await pollUntil(back, { what: 'the part to be put back', timeoutMs: 5000 });
+  });
+
+  test('is put back after a command that is still at work was ended: it would break the part again', async () => {
+    const at = join(folder, 'at-work.pid');
+    const { part, up } = await daemonWith({ kill: `echo $$ > ${at}; sleep 600; true` });
+    const killing = part.kill().catch(describeError);
+    const pid = await pollUntil(async () => Number(readFileSync(at, 'utf8')) || undefined, {
+      what: 'the command to be at work',
+      timeoutMs: 5000,
+    });
+    await part.restore();
+    expect(await killing).toMatch(/was ended, to put the part back/);
+    await pollUntil(() => (existsSync(`/proc/${pid}`) ? undefined : true), { what: 'its end', timeoutMs: 5000 });
+    expect(await up()).toBe(true);
+  });
+
+  test('that cannot be put back is said to be left broken', async () => {
+    const { part } = await daemonWith({ start: 'echo cannot >&2; exit 7' });
+    await part.kill();
+    const error = await part.restore().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(InconclusiveError);
+    expect(describeError(error)).toMatch(/query could not be put back, and is left down.*ended with 7: cannot/);
   });
 
   test('stands still while it is paused', async () => {

@@ -92,7 +92,6 @@ postgres: { query: "postgres://a:b@127.0.0.1:4/c" }
 control:
   redis: { docker: my-redis }
   query: { kill: a, stop: b, start: c }
-  admin: { kill: a }
 `;
 
 describe('what a target offers', () => {
@@ -100,7 +99,7 @@ describe('what a target offers', () => {
     expect([...offersOf(load(LEAST))].sort()).toEqual(['http', 'metrics']);
   });
 
-  test('with servers and hooks, whole sets of them only', () => {
+  test('with servers and hooks', () => {
     const offered = offersOf(load(MORE));
     for (const each of ['redis', 'postgres', 'stop redis', 'pause redis', 'stop query'] as const) {
       expect(offered).toContain(each);
@@ -113,6 +112,14 @@ describe('what a target offers', () => {
   test('hooks of a part that the file gives no address for are none: nobody could see what they do', () => {
     expect(offersOf(load(MORE.replace(/^redis: .*$/m, '')))).not.toContain('stop redis');
   });
+});
+
+test('commands that are of no use without each other are asked for together', () => {
+  const half = (verbs: string) => () =>
+    load(`${MORE.replace(/^control:[\s\S]*/m, '')}\ncontrol:\n  query: { ${verbs} }\n`);
+  expect(half('kill: a')).toThrow(/control\.query: kill, stop, start belong together; expected stop and start/);
+  expect(half('kill: a, stop: b, start: c, pause: d')).toThrow(/pause, resume belong together; expected resume/);
+  expect(half('kill: a, stop: b, start: c')).not.toThrow();
 });
 
 describe('a plan', () => {

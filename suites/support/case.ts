@@ -15,6 +15,7 @@ import {
   requireFinalReads,
   runCheckers,
   seededRandom,
+  UnreachableError,
 } from '../../harness/index.ts';
 import type { KeyedCase } from '../spec/cases.ts';
 import { attachFailure, describeCase } from './allure.ts';
@@ -83,7 +84,9 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
     env = await getEnvironment();
   } catch (error) {
     history.write({ type: 'case-started', at: history.now(), ...base });
-    return finish({ verdict: signal.aborted ? 'inconclusive' : 'error', reason: describeError(error) });
+    // A pipeline that is not ours and does not answer any more is no fault of the harness.
+    const away = context.environment === 'external' && error instanceof UnreachableError;
+    return finish({ verdict: signal.aborted || away ? 'inconclusive' : 'error', reason: describeError(error) });
   }
 
   startedAt = monotonicMs();

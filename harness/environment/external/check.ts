@@ -7,6 +7,7 @@ import { READ_MODEL_TABLE, type ServiceName } from '../../contract/names.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { memoryRecorder } from '../../record/writer.ts';
 import type { DatabaseAccess, RedisAddress, RegistryTable, ServiceAccount } from '../environment.ts';
+import { connectError } from '../process/probes.ts';
 
 /** XAUTOCLAIM came with 6.2. */
 const REDIS_VERSION_MIN = [6, 2] as const;
@@ -38,7 +39,7 @@ export async function checkTarget(claimed: Claimed): Promise<Record<string, stri
 
 async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void> {
   await using pipeline = createPipelineClient({ urls, accounts, drivers, recorder: memoryRecorder() });
-  await Promise.all(
+  const checks = await Promise.allSettled(
     (Object.entries(urls) as [ServiceName, string][]).map(async ([service, url]) => {
       const { status, error } = await pipeline.live(service, { timeoutMs: ANSWER_TIMEOUT_MS });
       if (status === undefined) throw new UnreachableError(`services.${service}: nobody answers at ${url} (${error})`);
@@ -49,13 +50,17 @@ async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void
       }
     }),
   );
+  const away = checks.flatMap((check) => (check.status === 'rejected' ? [describeError(check.reason)] : []));
+  if (away.length > 0) throw new UnreachableError(away.join('; '));
 }
 
 async function checkAccounts({ urls, accounts, drivers }: Claimed): Promise<void> {
   for (const role of Object.keys(accounts) as Role[]) {
     await using pipeline = createPipelineClient({ urls, accounts, drivers, role, recorder: memoryRecorder() });
     await pipeline.token().catch((cause: unknown) => {
-      throw new UsageError(`Expected credentials.${role} to get a token from ${urls.admin}: ${describeError(cause)}`);
+      throw new UsageError(
+        `credentials.${role}: ${accounts[role]?.clientId} gets no token from ${urls.admin}; are client_id and client_secret those of an account with the role ${role}? ${describeError(cause)}`,
+      );
     });
   }
 }
@@ -64,11 +69,12 @@ async function checkRedis({ redis: address }: Claimed): Promise<string | undefin
   if (address === undefined) return undefined;
   const redis = connectRedis(address);
   try {
-    const info = await redis.info('server').catch((cause: unknown) => {
+    const info = await redis.info('server').catch(async (cause: unknown) => {
       const text = describeError(cause);
       const where = `redis.url: ${address.host}:${address.port}`;
       if (/NOAUTH|WRONGPASS|NOPERM/.test(text)) throw new UsageError(`${where} does not let us in: ${text}`);
-      throw new UnreachableError(`${where} does not answer: ${text}`);
+      const refused = await connectError(address);
+      throw new UnreachableError(`${where} does not answer: ${refused ?? text}`);
     });
     const version = /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown';
     const [major = 0, minor = 0] = version.split('.').map(Number);

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { environmentWith } from '../../config/settings.ts';
 import type { ControlHooks } from '../../config/target.ts';
-import { SyncproofError } from '../../core/errors.ts';
+import { InconclusiveError } from '../../core/errors.ts';
 import type { PartName } from '../../record/history.ts';
 
 export const VERBS = ['kill', 'stop', 'start', 'pause', 'resume', 'wipe'] as const;
@@ -59,14 +59,27 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 const OUTPUT_MAX = 2000;
 
+export interface CommandOptions {
+  part: PartName;
+  verb: Verb;
+  cwd: string;
+  timeoutMs: number;
+  /** Ends the command with all that it started, and that is still of its group. */
+  signal: AbortSignal;
+  /** Told the process group that it runs in. */
+  onStarted: (group: number) => void;
+}
+
 /**
  * Runs one command to its end.
- * @throws SyncproofError with the command, how it ended and the last of what it printed
+ * @throws InconclusiveError with the command, how it ended and the last of what it printed: what the target file says does
+ *   not work, which is neither the target's failure nor the harness's
  */
 export async function runCommand(
   command: string,
-  { part, verb, cwd, timeoutMs }: { part: PartName; verb: Verb; cwd: string; timeoutMs: number },
+  { part, verb, cwd, timeoutMs, signal, onStarted }: CommandOptions,
 ): Promise<void> {
+  signal.throwIfAborted();
   const child = spawn('/bin/sh', ['-c', command], {
     cwd,
     // A group of its own, so that a Ctrl-C meant for us does not cut off what puts the target back.
@@ -83,20 +96,25 @@ export async function runCommand(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const name = `The command to ${verb} ${part} (${command})`;
   const said = (): string => (output.trim() === '' ? '' : `: ${output.trim().split('\n').slice(-3).join(' | ')}`);
-  const timer = setTimeout(() => {
+  if (child.pid !== undefined) onStarted(child.pid);
+  const giveUp = (why: string): void => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    reject(new SyncproofError(`${name} did not end within ${timeoutMs} ms${said()}`));
-  }, timeoutMs);
-  child.once('error', (cause) => reject(new SyncproofError(`${name} cannot be run`, { cause })));
+    reject(new InconclusiveError(`${name} ${why}${said()}`));
+  };
+  const timer = setTimeout(() => giveUp(`did not end within ${timeoutMs} ms`), timeoutMs);
+  const abort = (): void => giveUp('was ended, to put the part back');
+  signal.addEventListener('abort', abort, { once: true });
+  child.once('error', (cause) => reject(new InconclusiveError(`${name} cannot be run`, { cause })));
   // `exit`, not `close`: a command may leave something running that keeps its output open, the part itself for one.
-  child.once('exit', (code, signal) => {
+  child.once('exit', (code, endedBy) => {
     if (code === 0) resolve();
-    else reject(new SyncproofError(`${name} ended with ${code ?? signal}${said()}`));
+    else reject(new InconclusiveError(`${name} ended with ${code ?? endedBy}${said()}`));
   });
   try {
     await promise;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
     child.stdout.destroy();
     child.stderr.destroy();
     child.unref();

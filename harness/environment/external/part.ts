@@ -1,5 +1,5 @@
 import { monotonicMs } from '../../core/clock.ts';
-import { DeadlineError, SyncproofError, UnreachableError } from '../../core/errors.ts';
+import { DeadlineError, InconclusiveError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { pollUntil } from '../../core/poll.ts';
 import type { PartName } from '../../record/history.ts';
 import type { PartControl, ServerAddress } from '../environment.ts';
@@ -36,6 +36,10 @@ export class ExternalPart implements PartControl {
   readonly #options: ExternalPartOptions;
   #state: 'up' | 'down' | 'paused' = 'up';
   #guard: Guard | undefined;
+  /** Aborts the commands that are at work. */
+  #commands = new AbortController();
+  #atWork: Promise<unknown> | undefined;
+  #starting: Promise<void> | undefined;
 
   constructor(options: ExternalPartOptions) {
     this.name = options.name;
@@ -65,8 +69,20 @@ export class ExternalPart implements PartControl {
     return { exitCode: null, ms: monotonicMs() - startedAt };
   }
 
-  async start(): Promise<void> {
-    await this.#run('start');
+  /** Whoever asks while it is being started waits for the same start. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().finally(() => {
+      this.#starting = undefined;
+    });
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
+    try {
+      await this.#run('start');
+    } catch (cause) {
+      throw new InconclusiveError(`${this.name} cannot be started again: it is down until you start it`, { cause });
+    }
     await this.#untilAnswers();
     this.#back();
   }
@@ -95,8 +111,26 @@ export class ExternalPart implements PartControl {
     return '';
   }
 
-  /** Undoes whatever is still done to it. */
+  /**
+   * Undoes whatever is still done to it. A command that is still at work is ended first: a slow one would break the part
+   * again after it was put back.
+   * @throws InconclusiveError saying that the part is left broken, and why
+   */
   async restore(): Promise<void> {
+    if (this.#state === 'up') return;
+    if (this.#starting === undefined) {
+      this.#commands.abort();
+      this.#commands = new AbortController();
+      await this.#atWork?.catch(() => {});
+    }
+    try {
+      await this.#putBack();
+    } catch (cause) {
+      throw new InconclusiveError(`${this.name} could not be put back, and is left ${this.#state}`, { cause });
+    }
+  }
+
+  async #putBack(): Promise<void> {
     if (this.#state === 'down' && this.#options.keptUp !== false) await this.start();
     else if (this.#state === 'paused') await this.resume();
   }
@@ -144,6 +178,14 @@ export class ExternalPart implements PartControl {
     const { commands, cwd, timeoutMs } = this.#options;
     const command = commands[verb];
     if (command === undefined) throw new SyncproofError(`The target file does not say how to ${verb} ${this.name}`);
-    await runCommand(command, { part: this.name, verb, cwd, timeoutMs });
+    const guard = this.#guard;
+    const options = { part: this.name, verb, cwd, timeoutMs, signal: this.#commands.signal };
+    const running = runCommand(command, { ...options, onStarted: (group) => guard?.runs(group) });
+    this.#atWork = running;
+    try {
+      await running;
+    } finally {
+      guard?.runs();
+    }
   }
 }
