@@ -1,44 +1,46 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pollUntil } from '../../harness/index.ts';
+import { monotonicMs, pollUntil } from '../../harness/index.ts';
 import { currentRun } from './run.ts';
 
 const TURN_TIMEOUT_MS = 100_000;
+/** Containers mostly wait while they start, for Docker. */
+const STARTS_AT_ONCE = { processes: 1, containers: 2, external: 1 } as const;
+
+let tickets = 0;
 
 /**
- * Lets one environment of the run start at a time. Starting costs all cores for a moment: several at once would starve
- * each other, and the cases that already run beside them.
+ * Lets one environment of the run start at a time, or a few, first come, first served. Starting costs all cores for a
+ * moment: several at once would starve each other, and the cases that already run beside them.
  */
 export async function inTurn<T>(start: () => Promise<T>): Promise<T> {
   const { context, signal } = currentRun();
-  const path = join(context.outputDirectory, '.environment-starting');
-  await pollUntil(() => take(path), {
-    what: 'this environment to have its turn to start',
-    timeoutMs: TURN_TIMEOUT_MS,
-    intervalMs: 25,
-    intervalMsMax: 50,
-    signal,
-  });
+  const folder = join(context.outputDirectory, '.environments-starting');
+  await mkdir(folder, { recursive: true });
+  // The monotonic clock is the same for all processes of a machine, and names of one length sort as their numbers do.
+  const ticket = `${monotonicMs().toFixed(3).padStart(20, '0')}-${process.pid}-${tickets++}`;
+  const path = join(folder, ticket);
+  await writeFile(path, '');
   try {
+    await pollUntil(() => isDue(folder, ticket, STARTS_AT_ONCE[context.environment]), {
+      what: 'this environment to have its turn to start',
+      timeoutMs: TURN_TIMEOUT_MS,
+      intervalMs: 25,
+      intervalMsMax: 50,
+      signal,
+    });
     return await start();
   } finally {
     await rm(path, { force: true });
   }
 }
 
-/** Makes the lock file with this process's id in it; undefined while another living process has it. */
-async function take(path: string): Promise<true | undefined> {
-  try {
-    await using file = await open(path, 'wx');
-    await file.writeFile(String(process.pid));
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  const owner = Number(await readFile(path, 'utf8'));
-  // Empty for the moment between being made and being written.
-  if (owner > 0 && !isAlive(owner)) await rm(path, { force: true });
-  return undefined;
+/** True once fewer than `slots` living processes hold older tickets. */
+async function isDue(folder: string, ticket: string, slots: number): Promise<true | undefined> {
+  const older = (await readdir(folder)).filter((name) => name < ticket);
+  const dead = older.filter((name) => !isAlive(Number(name.split('-')[1])));
+  await Promise.all(dead.map((name) => rm(join(folder, name), { force: true })));
+  return older.length - dead.length < slots ? true : undefined;
 }
 
 function isAlive(pid: number): boolean {
