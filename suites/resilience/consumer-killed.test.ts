@@ -11,7 +11,7 @@ import { demandEqual } from '../support/violation.ts';
 // to wait until they look abandoned.
 const verify = suite({ settings: { query: { REDIS_PENDING_RETRY_MS: '60000' } } });
 
-const CONVERGE_MS = 6000;
+const CONVERGE_MS = 10_000;
 
 /** A consumer that leaves entries where they are for this long is not about to take them: it reads within milliseconds. */
 const STANDS_MS = 500;

@@ -142,7 +142,7 @@ export const RESILIENCE = [
     tier: 'resilient',
     text: 'A consumer killed in the middle of a burst and started again resumes where it was; nothing is lost.',
     allowed: [
-      'Everything accepted is searchable within 6 s after the restart, before a takeover could help, and the pending entries list is empty.',
+      'Everything accepted is searchable within 10 s after the restart, and the pending entries list is empty; where the retry time can be chosen it is so long that a takeover cannot help.',
     ],
     why: 'Deployments and crashes hit a consumer in the middle of a batch, every day.',
     provoked:

@@ -4,14 +4,12 @@ import { monotonicMs, pollUntil } from '../../harness/index.ts';
 import { currentRun } from './run.ts';
 
 const TURN_TIMEOUT_MS = 100_000;
-/** Containers mostly wait while they start, for Docker. */
-const STARTS_AT_ONCE = { processes: 1, containers: 2, external: 1 } as const;
 
 let tickets = 0;
 
 /**
- * Lets one environment of the run start at a time, or a few, first come, first served. Starting costs all cores for a
- * moment: several at once would starve each other, and the cases that already run beside them.
+ * Lets one environment of the run start at a time, first come, first served. Starting costs all cores for a moment:
+ * several at once would starve each other, and the cases that already run beside them.
  */
 export async function inTurn<T>(start: () => Promise<T>): Promise<T> {
   const { context, signal } = currentRun();
@@ -22,7 +20,7 @@ export async function inTurn<T>(start: () => Promise<T>): Promise<T> {
   const path = join(folder, ticket);
   await writeFile(path, '');
   try {
-    await pollUntil(() => isDue(folder, ticket, STARTS_AT_ONCE[context.environment]), {
+    await pollUntil(() => isDue(folder, ticket), {
       what: 'this environment to have its turn to start',
       timeoutMs: TURN_TIMEOUT_MS,
       intervalMs: 25,
@@ -35,12 +33,12 @@ export async function inTurn<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-/** True once fewer than `slots` living processes hold older tickets. */
-async function isDue(folder: string, ticket: string, slots: number): Promise<true | undefined> {
+/** True once no living process holds an older ticket. */
+async function isDue(folder: string, ticket: string): Promise<true | undefined> {
   const older = (await readdir(folder)).filter((name) => name < ticket);
   const dead = older.filter((name) => !isAlive(Number(name.split('-')[1])));
   await Promise.all(dead.map((name) => rm(join(folder, name), { force: true })));
-  return older.length - dead.length < slots ? true : undefined;
+  return older.length === dead.length ? true : undefined;
 }
 
 function isAlive(pid: number): boolean {
