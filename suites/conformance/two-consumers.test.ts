@@ -1,10 +1,11 @@
-import { awaitDrained, monotonicMs, pollUntil } from '../../harness/index.ts';
+import { awaitDrained, monotonicMs } from '../../harness/index.ts';
 import { demandAlike } from '../support/alike.ts';
+import { awaitBothRead } from '../support/both-read.ts';
 import type { CaseContext } from '../support/case.ts';
 import { addEvents, CraftedFile, type EventFields } from '../support/crafted-events.ts';
 import { watchDeadLetters } from '../support/dead-letters.ts';
 import { registerPlain } from '../support/registrations.ts';
-import { awaitSearchable, searchAll } from '../support/steps.ts';
+import { searchAll } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demandEqual, promised } from '../support/violation.ts';
 import { realConsumers, takeOverMs } from '../support/zombies.ts';
@@ -32,8 +33,6 @@ async function registerAndUpdate({ pipeline, unique }: CaseContext, i: number) {
   );
   return { fileId, updates: answers.filter(({ outcome }) => outcome === 'ok').length };
 }
-
-const BOTH_READ_MS = 15_000;
 
 /** Of as many files first all creations come, then all updates: the size of the batches that consumers may read. */
 const BLOCKS = [
@@ -73,26 +72,12 @@ verify('CON-12/colliding', (t) =>
 /** A burst on the same ids meets two consumers. */
 async function survivesBurst(t: CaseContext, burst: () => Promise<void>): Promise<void> {
   await using _second = await t.env.startInstance('query');
-  await bothRead(t);
+  await awaitBothRead(t);
   const deadLetters = await watchDeadLetters(t);
   const startedAt = monotonicMs();
   await burst();
   await deadLetters.demandNone('for meeting each other');
   t.evidence.consumers = (await realConsumers(t, monotonicMs() - startedAt)).length;
-}
-
-/** An instance is ready before it reads the stream: events are added, one by one, until both were given some. */
-async function bothRead(t: CaseContext): Promise<void> {
-  const what = 'Both consumers given events';
-  let files = 0;
-  const probe = async (): Promise<true | undefined> => {
-    const one = new CraftedFile(`for both consumers, ${files++}.txt`, 'versions');
-    await addEvents(t.redis, [one.created()]);
-    await awaitSearchable(t.pipeline, one.id, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
-    return (await realConsumers(t)).length >= 2 ? true : undefined;
-  };
-  const options = { what, timeoutMs: BOTH_READ_MS, intervalMs: 10, intervalMsMax: 10, signal: t.signal };
-  await promised(what, pollUntil(probe, options));
 }
 
 async function drained(t: CaseContext): Promise<void> {

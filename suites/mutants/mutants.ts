@@ -7,9 +7,11 @@ import { DATA_MUTANTS } from './variants/data.ts';
 import { HEALTH_MUTANTS } from './variants/health.ts';
 import { HONESTY_MUTANTS } from './variants/honesty.ts';
 import { LATENCY_MUTANTS } from './variants/latency.ts';
+import { POSTGRES_MUTANTS } from './variants/postgres.ts';
 import { PUBLISHER_MUTANTS } from './variants/publisher.ts';
 import { RECOVERY_MUTANTS } from './variants/recovery.ts';
 import { RESILIENCE_MUTANTS } from './variants/resilience.ts';
+import { RESTART_MUTANTS } from './variants/restarts.ts';
 import { SEARCH_MUTANTS } from './variants/search.ts';
 import { SYNC_MUTANTS } from './variants/sync.ts';
 import { UPLOAD_MUTANTS } from './variants/upload.ts';
@@ -23,6 +25,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...HEALTH_MUTANTS,
   ...LATENCY_MUTANTS,
   ...RESILIENCE_MUTANTS,
+  ...POSTGRES_MUTANTS,
+  ...RESTART_MUTANTS,
   ...PUBLISHER_MUTANTS,
   ...CONSUMER_MUTANTS,
   ...RECOVERY_MUTANTS,

@@ -1,8 +1,8 @@
-import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
-import { connectPostgres, type Fault, groupState, monotonicMs, pendingCount, pollUntil } from '../../harness/index.ts';
+import { type Fault, groupState, monotonicMs, pendingCount, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { lastEventId } from '../support/events.ts';
 import { awaitMarker } from '../support/marker.ts';
+import { lockReadModel } from '../support/read-model.ts';
 import { demandAllVisible, outage } from '../support/redis-outage.ts';
 import { suite } from '../support/suite.ts';
 import { demandEqual } from '../support/violation.ts';
@@ -34,27 +34,18 @@ verify('RES-03', async (t) => {
  * model's table is locked. What it acknowledged too early is then lost for good.
  */
 async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }: CaseContext): Promise<Fault> {
-  const database = connectPostgres(env.databaseAccess('query'));
-  const session = await database.connect();
-  try {
-    // Keeps writers out and lets readers in: searches go on.
-    await session.query(`BEGIN; LOCK TABLE ${READ_MODEL_TABLE} IN EXCLUSIVE MODE`);
-    const atLock = (await groupState(redis))?.lastDeliveredId;
-    await pollUntil(consumerHoldsEntries(redis, atLock), {
-      what: 'the consumer to hold entries that it cannot commit',
-      timeoutMs: 10_000,
-      intervalMs: 2,
-      intervalMsMax: 5,
-      signal,
-    });
-    const fault = await faults.query.kill();
-    evidence.heldAtKill = await pendingCount(redis);
-    return fault;
-  } finally {
-    await session.query('ROLLBACK');
-    session.release();
-    await database.end();
-  }
+  await using _locked = await lockReadModel(env);
+  const atLock = (await groupState(redis))?.lastDeliveredId;
+  await pollUntil(consumerHoldsEntries(redis, atLock), {
+    what: 'the consumer to hold entries that it cannot commit',
+    timeoutMs: 10_000,
+    intervalMs: 2,
+    intervalMsMax: 5,
+    signal,
+  });
+  const fault = await faults.query.kill();
+  evidence.heldAtKill = await pendingCount(redis);
+  return fault;
 }
 
 /**

@@ -12,6 +12,7 @@ const FILES = 5;
 const SEARCHES_PER_SECOND = 10;
 /** More than a call of the same process that needs no server at all, sent at the same time: that is the machine's share. */
 const SEARCH_MS_MAX = 2000;
+/** How long the load runs in each phase: there is nothing to probe for, only something that must not happen. */
 const BEFORE_MS = 1000;
 const AWAY_MS = 5000;
 /** Connections that come back are no reason to answer late either. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -162,29 +162,40 @@ describe('a part of somebody else’s pipeline', () => {
     expect(await up()).toBe(true);
   });
 
-  test('is put back although the harness was killed', async () => {
-    const port = await freePort();
-    const mark = join(folder, `${port}.back`);
-    const script = join(folder, 'dies.ts');
+  /** Has a process of its own kill a part with this command, and die; resolves when the part is put back. */
+  async function killedBy(command: string, meanwhile: (harness: ChildProcess) => Promise<void>): Promise<void> {
+    const mark = join(folder, `${await freePort()}.back`);
+    const script = `${mark}.ts`;
     const module = new URL('../../harness/environment/external/part.ts', import.meta.url).href;
     writeFileSync(
       script,
       `import { ExternalPart } from ${JSON.stringify(module)};
-       const part = new ExternalPart({ name: 'query', address: undefined, cwd: '/', timeoutMs: 5000, probe: async () => {},
-         commands: { kill: 'true', stop: 'true', start: ${JSON.stringify(`echo back > ${mark}`)} } });
+       const part = new ExternalPart({ name: 'query', address: undefined, cwd: '/', timeoutMs: 60_000, probe: async () => {},
+         commands: { kill: ${JSON.stringify(command)}, stop: 'true', start: ${JSON.stringify(`echo back > ${mark}`)} } });
        await part.kill();
        process.kill(process.pid, 'SIGKILL');`,
     );
-    const child = spawn(process.execPath, [script], { stdio: 'ignore' });
-    await once(child, 'exit');
-    const back = (): true | undefined => {
-      try {
-        return readFileSync(mark, 'utf8') === 'back\n' ? true : undefined;
-      } catch {
-        return undefined;
-      }
-    };
+    const harness = spawn(process.execPath, [script], { stdio: 'ignore' });
+    await meanwhile(harness);
+    if (harness.exitCode === null && harness.signalCode === null) await once(harness, 'exit');
+    const back = async (): Promise<true | undefined> =>
+      existsSync(mark) && readFileSync(mark, 'utf8') === 'back\n' ? true : undefined;
     await pollUntil(back, { what: 'the part to be put back', timeoutMs: 5000 });
+  }
+
+  test('is put back although the harness was killed', () => killedBy('true', async () => {}));
+
+  test('is put back although the harness was killed while a command was at work, which is ended', async () => {
+    const at = join(folder, 'orphaned.pid');
+    let pid = 0;
+    await killedBy(`echo $$ > ${at}; sleep 600; true`, async (harness) => {
+      pid = await pollUntil(async () => Number(readFileSync(at, 'utf8')) || undefined, {
+        what: 'the command to be at work',
+        timeoutMs: 5000,
+      });
+      harness.kill('SIGKILL');
+    });
+    await pollUntil(() => (existsSync(`/proc/${pid}`) ? undefined : true), { what: 'its end', timeoutMs: 5000 });
   });
 
   test('is put back after a command that is still at work was ended: it would break the part again', async () => {

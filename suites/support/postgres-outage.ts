@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
 import type { Fault, HistoryRecord, OutageResult } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
 import { clientOf } from './client.ts';
+import { watchDeadLetters } from './dead-letters.ts';
 import { awaitMarker } from './marker.ts';
 import { births, demandSameProcesses } from './processes.ts';
 import { demandAllFound, demandAllVisible, outage } from './redis-outage.ts';
-import { demand, demandEqual } from './violation.ts';
+import { demand } from './violation.ts';
 
 /** Every request is answered in this time, if only to say that it cannot be done. */
 const ANSWERED_MS = 12_000;
@@ -30,7 +30,7 @@ interface PostgresFault {
 /** RES-08: PostgreSQL, or one service's connections to it, is away. */
 export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, mayFail }: PostgresFault): Promise<void> {
   const before = await births(t);
-  const letters = await deadLetters(t);
+  const letters = await watchDeadLetters(t);
   await using pipeline = clientOf(t.env, { recorder: t.recorder, timeoutMs: ANSWERED_MS });
   const choices = { provoke, uploadsPerSecond: 4, faultMs, convergeMs: CONVERGE_MS };
   const result = await outage({ ...t, pipeline }, choices).catch(async (error: unknown) => {
@@ -42,13 +42,9 @@ export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, ma
   t.evidence.refused = demandRefused(t.records);
   demandUntouched(result, mayFail);
   demandAllFound(result);
-  demandEqual((await deadLetters(t)) - letters, 0, 'Events that were dead-lettered');
+  await letters.demandNone('although only PostgreSQL was away');
   demandAllVisible(result, CONVERGE_MS);
   await awaitMarker(t, 'after it was over');
-}
-
-function deadLetters({ redis }: CaseContext): Promise<number> {
-  return redis.xlen(EVENT_STREAM_NAME + DEAD_LETTER_STREAM_SUFFIX);
 }
 
 /** A service opens connections when it needs them: several requests at once leave several, and so the fault meets them. */

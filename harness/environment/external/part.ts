@@ -81,7 +81,7 @@ export class ExternalPart implements PartControl {
     try {
       await this.#run('start');
     } catch (cause) {
-      throw new InconclusiveError(`${this.name} cannot be started again: it is down until you start it`, { cause });
+      throw new InconclusiveError(`${this.name} could not be started, and is down until you start it`, { cause });
     }
     await this.#untilAnswers();
     this.#back();
@@ -117,10 +117,15 @@ export class ExternalPart implements PartControl {
    * @throws InconclusiveError saying that the part is left broken, and why
    */
   async restore(): Promise<void> {
-    if (this.#state === 'up') return;
+    if (this.#state === 'up') {
+      // Whoever ends it then must not meet one that is only coming up.
+      await this.#starting?.catch(() => {});
+      return;
+    }
     if (this.#starting === undefined) {
       this.#commands.abort();
       this.#commands = new AbortController();
+      // Whoever ran it hears of its end.
       await this.#atWork?.catch(() => {});
     }
     try {
