@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { selectCases } from '../../harness/cli/cases.ts';
 import { followHistory } from '../../harness/cli/follow.ts';
@@ -111,6 +112,18 @@ const COMMANDS = [
 test('the command itself ends with that code', async () => {
   const child = spawn(process.execPath, [MAIN, 'explain', 'PUB-8'], { stdio: 'ignore' });
   expect(await once(child, 'exit')).toEqual([4, null]);
+});
+
+test('what the command prints into a pipe is whole, and a reader that has had enough is no error', async () => {
+  // By a shell: what Node makes for a child is a socket, which holds more than a pipe.
+  const piped = (reader: string) =>
+    promisify(execFile)('/bin/sh', ['-c', `"$0" "$1" list --json | ${reader}`, process.execPath, MAIN], {
+      maxBuffer: 2 ** 24,
+    });
+  const { stdout } = await piped('cat');
+  expect(stdout.length).toBeGreaterThan(65_536);
+  expect(JSON.parse(stdout)).toBeTruthy();
+  expect((await piped('head -n 1')).stderr).toBe('');
 });
 
 test('help names every command', async () => {

@@ -45,6 +45,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     id: 'taken-over-without-applying',
     defect: 'what is taken over is acknowledged without being applied',
+    unrepaired: true,
     services: ['query'],
     caughtBy: ['CON-02/abandoned', 'CON-02/own'],
     edits: [
