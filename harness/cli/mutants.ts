@@ -7,7 +7,7 @@ import type { Mutant } from '../../suites/mutants/mutant.ts';
 import { MUTANTS, mutantsOf } from '../../suites/mutants/mutants.ts';
 import { tryMutants } from '../../suites/mutants/trials.ts';
 import { requirementsVersion } from '../../suites/spec/ledger.ts';
-import { packageFacts } from '../config/settings.ts';
+import { isInstalled, packageFacts } from '../config/settings.ts';
 import { table } from '../core/table.ts';
 import { killMatrixPath } from '../report/kill-matrix.ts';
 import type { KillMatrix } from '../report/result.ts';
@@ -103,10 +103,16 @@ function conclude(
   trials: readonly Trial[],
   { screen, interrupted, total }: { screen: { line(text: string): void }; interrupted: boolean; total: number },
 ): number {
-  const survivors = trials.filter(({ killed }) => !killed).length;
+  const survivors = trials.filter(({ killed }) => !killed);
+  if (survivors.length > 0) {
+    screen.line('\nNot passed:');
+    for (const line of matrixLines(survivors)) screen.line(`  ${line}`);
+    const ids = [...new Set(survivors.map(({ mutant }) => mutant))].join(' ');
+    screen.line(`  again: ${isInstalled() ? 'npx' : 'npx -y pnpm@12'} syncproof mutants --mutant ${ids}\n`);
+  }
   if (interrupted) screen.line(`Interrupted: ${total - trials.length} of ${total} trials were not made`);
-  screen.line(`${trials.length - survivors} killed, ${survivors} survived`);
-  if (survivors > 0) return EXIT.violation;
+  screen.line(`${trials.length - survivors.length} killed, ${survivors.length} survived`);
+  if (survivors.length > 0) return EXIT.violation;
   return interrupted ? EXIT.inconclusive : EXIT.conformant;
 }
 

@@ -1,5 +1,6 @@
 import { isInstalled } from '../config/settings.ts';
 import { table } from '../core/table.ts';
+import type { Verdict } from '../record/history.ts';
 import { tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
 import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
@@ -12,6 +13,7 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
     '',
     ...figures(result),
     '',
+    ...notPassed(result, paint),
     ...(result.tiers.length === 0 ? [] : [`Tiers:   ${tiersText(result.tiers)}`]),
     verdictLine(result, paint),
     `Report:  ${places.report}`,
@@ -19,7 +21,26 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
   ];
 }
 
-/** Columns that end in the reason, one row per requirement and one below it for each case that did not pass. */
+/** What a person needs first when something is wrong, so it stands last, with the command that repeats just that. */
+function notPassed({ requirements, run }: RunResult, paint: Paint): string[] {
+  const cases = requirements
+    .flatMap((requirement) => requirement.cases)
+    .filter(({ verdict }) => !GOOD.has(verdict) && verdict !== 'skip');
+  if (cases.length === 0) return [];
+  const lines = cases.map((one) => `  ${caseLine(one, paint)}`);
+  const ids = cases.map(({ key }) => shellWord(key)).join(' ');
+  const again = run.command === null ? [] : [`  again: ${run.command.replace(/ --case .*$/, '')} --case ${ids}`];
+  return ['Not passed:', ...lines, ...again, ''];
+}
+
+const GOOD: ReadonlySet<string> = new Set<Verdict>(['pass', 'xfail']);
+
+type CaseResult = RunResult['requirements'][number]['cases'][number];
+
+const caseLine = ({ key, verdict, reason }: CaseResult, paint: Paint): string =>
+  `${paintVerdict(verdict, paint)} ${key}: ${(reason ?? 'no reason was recorded').split('\n')[0]}`;
+
+/** Columns that end in the title, one row per requirement and one below it for each case that was skipped. */
 function requirementTable(result: RunResult, paint: Paint): string[] {
   const rows = result.requirements.flatMap((requirement) => {
     const passed = requirement.cases.filter(({ verdict }) => verdict === 'pass').length;
@@ -30,13 +51,8 @@ function requirementTable(result: RunResult, paint: Paint): string[] {
       requirement.title,
     ];
     const reasons = requirement.cases
-      .filter(({ verdict }) => verdict !== 'pass')
-      .map(({ key, verdict, reason }) => [
-        '',
-        '',
-        '',
-        `${paintVerdict(verdict, paint)} ${key}: ${(reason ?? 'no reason was recorded').split('\n')[0]}`,
-      ]);
+      .filter(({ verdict }) => verdict === 'skip')
+      .map((one) => ['', '', '', caseLine(one, paint)]);
     return [head, ...reasons];
   });
   return table(rows);

@@ -18,6 +18,7 @@ import type { HistoryRecord } from '../../harness/record/history.ts';
 import { buildResult } from '../../harness/report/build.ts';
 import { sampleHistory } from '../browser/sample-history.ts';
 import { CASE_KEYS } from '../spec/cases.ts';
+import { problemsIn } from './gate/problems.ts';
 
 const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
 const plain = (_style: string, text: string): string => text;
@@ -217,6 +218,13 @@ test('the summary names every requirement, the reason of each failure, the repor
   }
   expect(text).toMatch(/sync latency .*p50 .*p95 .*p99 .*\(n \d+.*resolution/);
   expect(text).toContain('Verdict: violation');
+  // What is wrong stands at the end, where a log is read first, and nothing else stands there.
+  const bad = result.requirements
+    .flatMap(({ cases }) => cases)
+    .filter(({ verdict }) => !['pass', 'xfail', 'skip'].includes(verdict));
+  const problems = problemsIn(text);
+  expect(problems).toHaveLength(bad.length + 1);
+  for (const { key } of bad) expect(problems.at(-1)).toContain(key);
   expect(text).toContain('out/index.html');
   expect(text).toContain(result.run.command);
 });
@@ -268,4 +276,14 @@ test('a killed command line takes its suite with it', async () => {
   expect(findProcess(suite)).toBeDefined();
   parent.kill('SIGKILL');
   await pollUntil(() => findProcess(suite) === undefined || undefined, { what: 'its end', timeoutMs: 5000 });
+});
+
+test('what did not pass is found in the output of a check', () => {
+  expect(
+    problemsIn('Not passed:\n  old\n\nmore\nNot passed:\n  A-01 fail: late\n  again: x\n\n1 passed, 1 failed'),
+  ).toEqual(['A-01 fail: late', 'again: x']);
+  expect(
+    problemsIn('ok 1\n \u001b[31mFAIL\u001b[39m  a.test.ts > one\n FAIL  a.test.ts > one\nTests 1 failed'),
+  ).toEqual(['FAIL  a.test.ts > one']);
+  expect(problemsIn('1\n2\n3\n4\n5\n6\n\n')).toEqual(['2', '3', '4', '5', '6']);
 });

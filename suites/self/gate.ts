@@ -13,6 +13,7 @@ import { describeError } from '../../harness/core/errors.ts';
 import { table } from '../../harness/core/table.ts';
 import { type Check, type Counts, QUICK_CHECKS, slowChecks } from './gate/checks.ts';
 import { runChild } from './gate/child.ts';
+import { problemsIn } from './gate/problems.ts';
 
 const FAILURE_LINES = 60;
 
@@ -20,6 +21,8 @@ interface Outcome extends Counts {
   check: Check;
   ms: number;
   logPath: string;
+  /** What did not pass, a line each. */
+  problems: readonly string[];
 }
 
 const folder = join(packageFacts().root, 'reports', 'output', 'gate');
@@ -38,7 +41,10 @@ function namesOf(value: string): string[] {
 async function runCheck(check: Check, signal: AbortSignal): Promise<Outcome> {
   const startedAt = monotonicMs();
   const logPath = join(folder, `${check.name}.log`);
-  const outcome = (counts: Counts): Outcome => ({ ...counts, check, logPath, ms: monotonicMs() - startedAt });
+  const outcome = (counts: Counts, problems: readonly string[] = []): Outcome => ({
+    ...{ ...counts, check, logPath, problems },
+    ms: monotonicMs() - startedAt,
+  });
   try {
     await check.prepare?.(say);
     const end = await runChild({ ...check, logPath, loud: check.loud ?? false, signal });
@@ -49,10 +55,10 @@ async function runCheck(check: Check, signal: AbortSignal): Promise<Outcome> {
     // An exit code that says failure counts, whatever the tests said.
     const failed = end.exitCode === 0 ? counts.failed : Math.max(counts.failed, 1);
     if (failed > 0 && !check.loud) say(end.output.trimEnd().split('\n').slice(-FAILURE_LINES).join('\n'));
-    return outcome({ ...counts, failed });
+    return outcome({ ...counts, failed }, failed > 0 ? problemsIn(end.output) : []);
   } catch (error) {
     say(paint('red', `${check.name}: ${describeError(error)}`));
-    return outcome({ passed: 0, failed: 1, skipped: 0 });
+    return outcome({ passed: 0, failed: 1, skipped: 0 }, [describeError(error)]);
   }
 }
 
@@ -109,5 +115,7 @@ const total = (key: keyof Counts): number => outcomes.reduce((sum, outcome) => s
 say();
 for (const line of closingTable(outcomes)) say(line);
 say();
+const problems = outcomes.flatMap((outcome) => outcome.problems.map((problem) => `${outcome.check.name}: ${problem}`));
+if (problems.length > 0) say(['Not passed:', ...problems.map((problem) => `  ${problem}`), ''].join('\n'));
 say(`${total('passed')} passed, ${total('failed')} failed, ${total('skipped')} skipped`);
 process.exitCode = total('failed') === 0 && outcomes.length === only.length ? 0 : 1;

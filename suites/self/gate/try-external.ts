@@ -68,13 +68,15 @@ const ways = WAYS.filter(({ name }) => names.length === 0 || names.includes(name
 await mkdir(LOGS, { recursive: true });
 // Side by side: most of their time they wait.
 const tried = [...Map.groupBy(ways, ({ stack }) => stack)].map(([plan, own]) => tryStack(plan, own, interrupt.signal));
+const problems: string[] = [];
 let passed = 0;
 for (const end of await Promise.allSettled(tried)) {
-  if (end.status === 'rejected') console.log(`FAILED ${describeError(end.reason)}`);
+  if (end.status === 'rejected') problems.push(describeError(end.reason));
   for (const [way, found] of end.status === 'fulfilled' ? end.value : []) {
     if (found.length === 0) passed++;
-    for (const problem of found) console.log(`  ${way.name}: ${problem}`);
+    problems.push(...found.map((problem) => `${way.name}: ${problem}`));
   }
 }
+if (problems.length > 0) console.log(['Not passed:', ...problems.map((problem) => `  ${problem}`), ''].join('\n'));
 console.log(`${passed} passed, ${ways.length - passed} failed`);
 process.exitCode = passed === ways.length && passed > 0 ? 0 : 1;
