@@ -6,10 +6,9 @@ import { CompletenessReporter } from './support/completeness.ts';
 import { createManualRun } from './support/manual-run.ts';
 import { LongestFirst } from './support/sequencer.ts';
 
-// Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores. A pipeline that
-// is not ours is one for all: what breaks it, breaks it for every case.
-const WORKERS = 5;
-const WORKERS_ON_ONE_PIPELINE = 1;
+// Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores; of containers
+// fewer, since they cost more to start. A pipeline that is not ours is one for all: what breaks it, breaks it for every case.
+const WORKERS = { processes: 4, containers: 3, external: 1 };
 
 const given = loadRunContext();
 const manual = given === undefined ? createManualRun() : undefined;
@@ -26,7 +25,7 @@ const project = (name: string, groupOrder: number, alone: boolean): TestProjectI
   test: {
     name,
     include: files.map(({ file }) => file).filter((file) => ALONE.includes(file) === alone),
-    maxWorkers: context.environment === 'external' ? WORKERS_ON_ONE_PIPELINE : WORKERS,
+    maxWorkers: WORKERS[context.environment],
     sequence: { groupOrder },
   },
 });

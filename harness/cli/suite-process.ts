@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
 import { environmentWith, nodeArguments, packageFacts } from '../config/settings.ts';
 import { pollUntil } from '../core/poll.ts';
+import { cachePath } from '../environment/process/cache.ts';
 import { findProcess, processTree, signalProcess } from '../environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
@@ -51,7 +52,12 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
     cwd: packageFacts().root,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: environmentWith({ [RUN_CONTEXT_VARIABLE]: options.contextPath, NO_COLOR: '1' }),
+    env: environmentWith({
+      [RUN_CONTEXT_VARIABLE]: options.contextPath,
+      NO_COLOR: '1',
+      // Each file of cases is a process that loads the same modules again.
+      NODE_COMPILE_CACHE: cachePath('compiled'),
+    }),
   });
   const stderrTail = collectTail(child);
   const log = createWriteStream(options.logPath);

@@ -67,13 +67,16 @@ verify('HON-01', async ({ evidence }) => {
   );
 });
 
-const DELAY_MS_MAX = 400;
+/** Many times what a busy machine lets pass between two reads: an interval that wide would tell nothing. */
+const DELAY_MS_MAX = 2000;
+/** How long an upload waits for its answer: who counts from there is wrong by as much. */
+const ANSWERED_AFTER_MS = 300;
 const DELAYED = 100;
 
 verify('HON-02', async ({ evidence, random }) => {
   const delays = random.fork('delays');
   const visibleAt = new Map<string, number>();
-  await using target: LocalTarget = await startLocalTarget(({ path }) => {
+  await using target: LocalTarget = await startLocalTarget(async ({ path }) => {
     const now = target.recorder.now();
     if (path.startsWith('/api/search/')) {
       const fileId = path.split('/').at(-1) ?? '';
@@ -81,6 +84,7 @@ verify('HON-02', async ({ evidence, random }) => {
     }
     const fileId = randomUUID();
     visibleAt.set(fileId, now + delays.integer(0, DELAY_MS_MAX));
+    await sleep(ANSWERED_AFTER_MS);
     return { status: 201, body: { file_id: fileId } };
   });
   await runSyncLoad({

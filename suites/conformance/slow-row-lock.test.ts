@@ -30,8 +30,9 @@ verify('CON-10', async (t) => {
     await using _lock = await lockRow(env, file_id);
     await updateDescription(pipeline, file_id, 'from behind the lock');
     for (const { id } of await awaitEvents(t, file_id, before, 1)) entryIds.push(id);
-    // So long that both consumers, should they wait for the lock, let the others wait for longer than they may.
-    const lockedMs = Math.max(1.5 * pendingRetryMs, pendingRetryMs + 1.5 * syncMs);
+    // So long that both consumers, should they wait for the lock, let the others wait for longer than they may, however
+    // late the second one takes the event over.
+    const lockedMs = Math.max(1.5 * pendingRetryMs, takeOverMs(t) + 1.5 * syncMs);
     evidence.lockedMs = lockedMs;
     [evidence.owners, evidence.others] = await Promise.all([
       watchOwners(t, entryIds, lockedMs),

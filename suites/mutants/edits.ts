@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { transformSync } from 'amaro';
 import type { Edit, Loader, Mutant } from './mutant.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -23,6 +24,15 @@ const NO_RECONCILIATION: Edit = {
 /** Who loads a mutant. */
 export function loadersOf({ services, unrepaired }: Mutant): readonly Loader[] {
   return unrepaired ? [...new Set<Loader>([...services, 'query'])] : services;
+}
+
+/**
+ * What a mutant makes of the files that it changes, by absolute path: JavaScript, since Node strips no types below
+ * node_modules, where an installed package lies. Line numbers stay.
+ */
+export function mutatedCode(mutant: Mutant): Record<string, string> {
+  const sources = [...mutatedSources(mutant)];
+  return Object.fromEntries(sources.map(([path, text]) => [path, transformSync(text, { mode: 'strip-only' }).code]));
 }
 
 /** The sources of all files that a mutant changes, as it changes them, by absolute path. */

@@ -1,11 +1,10 @@
 /**
  * Loads a broken variant: `node --import file:///…/suites/mutants/loader.ts?sources=FILE services/admin/main.ts`, where
- * FILE holds the changed sources as JSON, by path. The sources on disk stay as they are.
+ * FILE holds the changed sources as JSON, by path, without types. The sources on disk stay as they are.
  */
 import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'amaro';
 
 const path = new URL(import.meta.url).searchParams.get('sources');
 if (path === null) throw new Error('Expected the loader to be imported as loader.ts?sources=FILE');
@@ -15,8 +14,6 @@ registerHooks({
   load(url, context, nextLoad) {
     const source = url.startsWith('file:') ? sources[fileURLToPath(url)] : undefined;
     if (source === undefined) return nextLoad(url, context);
-    // Not left to Node, which strips no types below node_modules, where an installed package lies.
-    const { code } = transformSync(source, { mode: 'strip-only' });
-    return { format: 'module', source: code, shortCircuit: true };
+    return { format: 'module', source, shortCircuit: true };
   },
 });

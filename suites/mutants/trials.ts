@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startSuite, suiteArguments } from '../../harness/cli/suite-process.ts';
 import { type HistoryRecord, monotonicMs, openHistory, type RunContext, readHistory } from '../../harness/index.ts';
-import { loadersOf, mutatedSources } from './edits.ts';
+import { loadersOf, mutatedCode, mutatedSources } from './edits.ts';
 import { judgeMutant, type Trial } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
 
@@ -45,7 +45,7 @@ export async function tryMutants(
 async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortSignal): Promise<Trial[]> {
   await mkdir(outputDirectory, { recursive: true });
   const sourcesPath = join(outputDirectory, 'sources.json');
-  await writeFile(sourcesPath, JSON.stringify(Object.fromEntries(mutatedSources(mutant))));
+  await writeFile(sourcesPath, JSON.stringify(mutatedCode(mutant)));
   const loader = new URL(LOADER);
   loader.searchParams.set('sources', sourcesPath);
   const context: RunContext = {

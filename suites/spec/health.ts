@@ -14,7 +14,8 @@ export const HEALTH = [
     tier: 'core',
     text: 'Liveness and readiness answer as the contract says, within 1 s, in every state of the servers.',
     allowed: [
-      'live: 200 while the process runs.',
+      'live: 200 while the process runs. Within 1 s, beyond what another service takes for it at that moment.',
+      'ready: within 1 s, beyond what live of the same service takes at that moment.',
       'ready of query: 200 with cache degraded while Redis is away; 503 while PostgreSQL is away; 200 otherwise.',
       'ready of the others: 200 or 503 while PostgreSQL is away; 200 otherwise, in all answers but two of twelve.',
     ],
