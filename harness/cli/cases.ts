@@ -33,8 +33,20 @@ export function filterCases({ ids = [], tiers = [], levels = [], needs = [] }: C
       among(levels, [each.requirement.level]) &&
       among(needs, ['http', ...each.needs, ...each.needs.map(accessKindOf)]),
   );
-  if (found.length === 0) throw new UsageError('Nothing is selected: no case passes all of these filters');
+  if (found.length === 0)
+    throw new UsageError(`Nothing is selected: no case passes all of these filters${whatWas(ids)}`);
   return found;
+}
+
+/** What the named ones are, so that whoever filtered them away sees by what. */
+function whatWas(ids: readonly string[]): string {
+  if (ids.length === 0) return '';
+  const named = CASES.filter(({ key }) => isSelected(key, ids)).slice(0, SUGGESTIONS_MAX);
+  const facts = named.map(
+    ({ key, requirement: { tier, level }, needs }) =>
+      `${key} is ${tier}, ${level}, needs ${['http', ...needs].join(', ')}`,
+  );
+  return `: ${facts.join('; ')}`;
 }
 
 /** The keys of the cases that requirement or case ids select; all of them when there are none. */

@@ -24,7 +24,7 @@ import { applyRecord, emptyState, liveLines } from './progress.ts';
 import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts';
 import { openScreen, type Screen } from './screen.ts';
 import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
-import { repeatCommand, summaryLines } from './summary.ts';
+import { repeatCommand, summaryLines, verdictLine } from './summary.ts';
 import { shownPath } from './text.ts';
 
 /** Everything that decides what a run does. */
@@ -131,7 +131,7 @@ async function refuseBadTarget(
       requirements: REQUIREMENTS,
     });
     const latest = await pointLatestAt(folder);
-    screen.line(screen.paint('red', reason));
+    screen.line(verdictLine(result, screen.paint));
     screen.line(`Report:  ${shownPath(join(latest, 'index.html'))}`);
     if (plan.json) writeJson(result);
     return exitCodeForError(error);

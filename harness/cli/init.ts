@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { packageFacts } from '../config/settings.ts';
@@ -44,6 +44,10 @@ ${EXIT_CODES_HELP}`,
 
 async function init(file: string, options: InitOptions): Promise<number> {
   using screen = openScreen(process.stdout);
+  // Before anybody is asked: that may take a while.
+  if (!options.force && (await stat(file).catch(() => undefined))) {
+    throw new UsageError(`${file} exists; --force overwrites it`);
+  }
   const found = await discover(options);
   const { services, missing } = found;
   if (services.admin === undefined || services.query === undefined) {
@@ -57,7 +61,7 @@ async function init(file: string, options: InitOptions): Promise<number> {
     schema: relative(dirname(resolve(file)), resolve(packageFacts().root, TARGET_SCHEMA_PATH)),
   });
   await writeFile(file, content, { flag: options.force ? 'w' : 'wx' }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EEXIST') throw new UsageError(`${file} exists; --force overwrites it`, { cause });
+    if (cause.code === 'EEXIST') throw new UsageError(`${file} exists; --force overwrites it`);
     throw new UsageError(`Expected file to be one that can be written, got ${file}`, { cause });
   });
   tell(found, file, screen);

@@ -85,7 +85,7 @@ export function levelOption(): Option {
 }
 
 export function needOption(): Option {
-  const needs: readonly string[] = [...ACCESS_KINDS, ...CAPABILITIES.keys()];
+  const needs: readonly string[] = [...new Set<string>([...ACCESS_KINDS, ...CAPABILITIES.keys()])];
   return new Option(
     '--need <what...>',
     `only what needs this: ${ACCESS_KINDS.join(', ')}, or a capability such as 'stop redis'`,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ALONE, type KeyedCase } from '../../suites/spec/cases.ts';
 import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
 import { TIERS, type Tier } from '../../suites/spec/requirement.ts';
-import { loadTarget, type Target } from '../config/target.ts';
+import { loadTarget, noteUnset, type Target } from '../config/target.ts';
 import { CAPABILITIES, type Capability } from '../contract/capabilities.ts';
 import { table } from '../core/table.ts';
 import { offersOf } from '../environment/external/offers.ts';
@@ -41,12 +41,13 @@ Examples:
 ${EXIT_CODES_HELP}`,
     )
     .action((options: PlanOptions) => {
-      const target = options.target === undefined ? undefined : loadTarget(options.target);
+      const unset = new Set<string>();
+      const target = options.target === undefined ? undefined : loadTarget(options.target, { unset: noteUnset(unset) });
       if (target !== undefined) requireKnownFailures(target);
       const { case: ids = [], tier: tiers = [], level: levels = [] } = options;
       const made = makePlan(filterCases({ ids, tiers, levels }), target);
       if (options.json) writeJson(made);
-      else showPlan(made, target);
+      else showPlan(made, target, unset);
       finish(EXIT.conformant);
     });
 }
@@ -119,7 +120,7 @@ function tierReach(tier: Tier, selected: readonly KeyedCase[], running: Readonly
 }
 
 /** About how many files of cases run side by side; see `suites/vitest.config.ts`. */
-const SIDE_BY_SIDE = 6;
+const SIDE_BY_SIDE = 4;
 
 /** Roughly: one pipeline of somebody else is used by one case at a time, our own ones by several. */
 function expectedSeconds(cases: readonly KeyedCase[], external: boolean): number {
@@ -135,7 +136,7 @@ function expectedSeconds(cases: readonly KeyedCase[], external: boolean): number
   return sum(alone) + Math.max(longest, files.reduce((total, seconds) => total + seconds, 0) / SIDE_BY_SIDE);
 }
 
-function showPlan(plan: Plan, target: Target | undefined): void {
+function showPlan(plan: Plan, target: Target | undefined, unset: ReadonlySet<string>): void {
   using screen = openScreen(process.stdout);
   const { paint } = screen;
   const rows = plan.cases.map(({ case: key, run, missing, expectedToFail, title }) => {
@@ -150,6 +151,7 @@ function showPlan(plan: Plan, target: Target | undefined): void {
     `\n${running} of ${plan.cases.length} cases would run on ${on}, for about ${milliseconds(plan.seconds * 1000)}.`,
   );
   screen.line(`MUSTs that are judged: ${plan.tiers.map((t) => `${t.tier} ${t.judged}/${t.total}`).join(', ')}.`);
+  if (unset.size > 0) screen.line(`Not set yet, and a run needs them: ${[...unset].join(', ')}.`);
   if (plan.missing.length === 0) return;
   screen.line(`\nThe result is partial at best. What would let more run, in ${target?.file ?? 'the target file'}:`);
   const gains = plan.missing.map(({ capability, cases, meaning }) => [

@@ -22,7 +22,7 @@ export function addRecheckCommand(program: Command, finish: (exitCode: number) =
       `
 Examples:
   $ syncproof recheck                                     the latest run
-  $ syncproof recheck reports/output/2026-01-31T09-30-00Z-ab12/history.jsonl
+  $ syncproof recheck reports/output/2026-01-31T09-30-00-ab12/history.jsonl
   $ syncproof recheck history.jsonl --json | jq '.cases[].findings'
 ${EXIT_CODES_HELP}
 1 here means that a checker found something where no failure was expected; 2, that the history is torn.`,
@@ -72,7 +72,11 @@ function show(cases: readonly CheckedCase[], problem: string | undefined): void 
   using screen = openScreen(process.stdout);
   const { paint } = screen;
   const rows = cases.map(({ case: key, verdict, operations, findings }) => [
-    findings.length === 0 ? paint('green', 'nothing found') : paint('red', `${findings.length} found`),
+    findings.length > 0
+      ? paint('red', `${findings.length} found`)
+      : operations === 0
+        ? paint('dim', 'nothing to check')
+        : paint('green', 'nothing found'),
     key,
     `${operations} operations`,
     verdict === null ? paint('yellow', 'no verdict') : paintVerdict(verdict, paint),
@@ -82,7 +86,9 @@ function show(cases: readonly CheckedCase[], problem: string | undefined): void 
     for (const { checker, message } of findings) screen.line(`${paint('red', checker)} in ${key}: ${message}`);
   }
   const found = cases.reduce((sum, { findings }) => sum + findings.length, 0);
-  screen.line(`\n${cases.length} cases checked again, ${found} findings.`);
+  const checked = cases.filter(({ operations }) => operations > 0).length;
+  const rest = checked === cases.length ? '' : ` (${cases.length - checked} recorded no operation)`;
+  screen.line(`\n${checked} cases checked again${rest}, ${found} findings.`);
   if (problem !== undefined) screen.line(paint('yellow', `The history is torn: ${problem}`));
 }
 

@@ -24,7 +24,7 @@ export function addReportCommand(program: Command, finish: (exitCode: number) =>
       `
 Examples:
   $ syncproof report                                     the latest run
-  $ syncproof report reports/output/2026-01-31T09-30-00Z-ab12
+  $ syncproof report reports/output/2026-01-31T09-30-00-ab12
   $ syncproof report --json | jq .tiers
 ${EXIT_CODES_HELP}`,
     )

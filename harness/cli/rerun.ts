@@ -38,13 +38,13 @@ export function addRerunCommands(program: Command, finish: (exitCode: number) =>
   add(
     'rerun-failed',
     'Run again the cases of a run that did not end well, with its seed, settings and target.',
-    '  $ syncproof rerun-failed                     of the latest run\n  $ syncproof rerun-failed reports/output/2026-01-31T09-30-00Z-ab12',
+    '  $ syncproof rerun-failed                     of the latest run\n  $ syncproof rerun-failed reports/output/2026-01-31T09-30-00-ab12',
     failedCases,
   );
   add(
     'replay',
     'Run again what a run ran, with its seed, settings and target.',
-    '  $ syncproof replay                           the latest run\n  $ syncproof replay reports/output/2026-01-31T09-30-00Z-ab12 --report /tmp/replay',
+    '  $ syncproof replay                           the latest run\n  $ syncproof replay reports/output/2026-01-31T09-30-00-ab12 --report /tmp/replay',
     ({ started }) => started.selected,
   );
 }
@@ -76,7 +76,11 @@ function failedCases({ directory, started, finished }: RecordedRun): readonly st
     const verdict = finished.get(key)?.verdict;
     return verdict === undefined || !WELL.includes(verdict);
   });
-  if (failed.length === 0) throw new UsageError(`Nothing to run again: every case of ${directory} ended well`);
+  if (failed.length === 0) {
+    const skipped = started.selected.filter((key) => finished.get(key)?.verdict === 'skip').length;
+    const rest = skipped === 0 ? '' : `; ${skipped} were skipped, since the target lacks what they need`;
+    throw new UsageError(`Nothing to run again: no case that ran in ${directory} failed${rest}`);
+  }
   return failed;
 }
 

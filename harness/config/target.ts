@@ -169,16 +169,17 @@ export type Target = z.output<typeof targetSchema> & {
 
 /**
  * Reads a target file. `${NAME}` in a value is replaced by the environment variable, so that secrets need not be in it.
+ * @param options.unset called for a variable that is not set; refuses it by default
  * @throws UsageError naming the file, the key, what was expected and what was given, secrets left out
  */
-export function loadTarget(path: string): Target {
+export function loadTarget(path: string, { unset = refuseUnset }: { unset?: Unset } = {}): Target {
   const file = resolve(path);
   const text = readText(path, file);
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter });
   const [broken] = document.errors;
   if (broken !== undefined) throw new UsageError(`Expected ${path} to be YAML: ${broken.message.split('\n')[0]}`);
-  const parsed = targetSchema.safeParse(substituted(document.toJS(), []));
+  const parsed = targetSchema.safeParse(substituted(document.toJS(), [], unset));
   if (parsed.success) return { ...parsed.data, file };
   const problems = parsed.error.issues.flatMap((issue) =>
     describeIssue(issue, (keys) => lineOf(document, counter, keys)),
@@ -204,19 +205,39 @@ function readText(path: string, file: string): string {
   }
 }
 
-function substituted(value: unknown, keys: readonly (string | number)[]): unknown {
+/** What stands for an environment variable that is not set, at a place in the file. */
+type Unset = (name: string, keys: readonly (string | number)[]) => string;
+
+const refuseUnset: Unset = (name, keys) => {
+  throw new UsageError(
+    `Expected the environment variable ${name}, which ${keys.join('.')} of the target file names, to be set`,
+  );
+};
+
+/** For whoever reads a target file and calls nobody: any value of the right form, and the name into `names`. */
+export function noteUnset(names: Set<string>): Unset {
+  return (name, keys) => {
+    names.add(name);
+    if (keys[0] === 'postgres') return 'postgres://unset.invalid/unset';
+    if (keys[0] === 'redis') return 'redis://unset.invalid';
+    return keys.at(-1) === 'url' ? 'http://unset.invalid' : 'unset';
+  };
+}
+
+function substituted(value: unknown, keys: readonly (string | number)[], unset: Unset): unknown {
   if (typeof value === 'string') {
-    return value.replaceAll(/\$\{(\w+)\}/g, (_whole, name: string) => {
+    return value.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => {
       const given = process.env[name];
       if (given !== undefined) return given;
-      throw new UsageError(
-        `Expected the environment variable ${name}, which ${keys.join('.')} of the target file names, to be set`,
-      );
+      // A part of a value, a password in an address, say, has no form of its own.
+      return unset(name, whole === value ? keys : []);
     });
   }
-  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index]));
+  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index], unset));
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key])]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key], unset)]),
+  );
 }
 
 type Document = ReturnType<typeof parseDocument>;
@@ -240,13 +261,20 @@ function describeIssue(issue: z.core.$ZodIssue, line: (keys: readonly PropertyKe
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const whole = [...issue.path, key];
-      return `${line(whole)}${whole.map(String).join('.')}: there is no such key${suggestion(key, issue.path)}`;
+      return `${line(whole)}${whole.map(String).join('.')}: there is no such key${suggestion(issue.path)}`;
     });
   }
   return [`${line(issue.path)}${name || 'the file'}: ${issue.message}`];
 }
 
-/** The keys that may stand there, for a misspelt one at the top. */
-function suggestion(_key: string, path: readonly PropertyKey[]): string {
-  return path.length > 0 ? '' : `; keys are ${Object.keys(targetSchema.shape).join(', ')}`;
+/** The keys that may stand there. */
+function suggestion(path: readonly PropertyKey[]): string {
+  let node: z.core.JSONSchema.BaseSchema | undefined = z.toJSONSchema(targetSchema, { io: 'input' });
+  for (const key of path) {
+    const next: unknown =
+      typeof key === 'number' ? node?.items : (node?.properties?.[String(key)] ?? node?.additionalProperties);
+    node = typeof next === 'object' ? (next as z.core.JSONSchema.BaseSchema) : undefined;
+  }
+  const keys = Object.keys(node?.properties ?? {});
+  return keys.length === 0 ? '' : `; keys are ${keys.join(', ')}`;
 }

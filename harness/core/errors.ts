@@ -1,3 +1,5 @@
+import { getSystemErrorMap } from 'node:util';
+
 /** Base of every error the harness raises on purpose; `facts` go into reports, so they never carry a secret. */
 export class SyncproofError extends Error {
   readonly facts: Record<string, unknown>;
@@ -32,10 +34,24 @@ export function errorsIn(error: unknown): unknown[] {
 
 /** Text of an unknown thrown value, with its causes. */
 export function describeError(error: unknown): string {
+  return textOf(error, '');
+}
+
+/** @param said what was said of it already: a path that is in there is not repeated */
+function textOf(error: unknown, said: string): string {
   // A disposal often fails with the very error that it hides.
   if (error instanceof SuppressedError) return [...new Set(errorsIn(error).map(describeError))].join('; then: ');
   if (!(error instanceof Error)) return String(error);
   const inner = error instanceof AggregateError ? ` [${error.errors.map(describeError).join('; ')}]` : '';
-  const own = error.message || (error as { code?: string }).code || error.name;
-  return error.cause === undefined ? own + inner : `${own}${inner}: ${describeError(error.cause)}`;
+  const own = fileProblem(error, said) ?? (error.message || (error as { code?: string }).code || error.name);
+  return error.cause === undefined ? own + inner : `${own}${inner}: ${textOf(error.cause, own)}`;
+}
+
+/** What is wrong with a file or folder, in words; undefined for any other error. */
+function fileProblem({ syscall, path, errno }: NodeJS.ErrnoException, said: string): string | undefined {
+  if (syscall === undefined || syscall.startsWith('spawn') || path === undefined || errno === undefined)
+    return undefined;
+  const [code, reason] = getSystemErrorMap().get(errno) ?? [];
+  if (code === undefined) return undefined;
+  return `${said.includes(path) ? '' : `${path}: `}${reason} (${code})`;
 }

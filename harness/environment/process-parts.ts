@@ -100,7 +100,11 @@ function partBuilder(
         return { ...launch, env: { ...launch.env, [MARK_VARIABLE]: home.id } };
       },
       onSpawn: (pid) => noteProcess(home, pid),
-      onCrash: (exitCode) => journal.note('failed', { part: name, detail: `exited by itself with ${exitCode}` }),
+      onCrash: (exitCode) =>
+        journal.note('failed', {
+          part: name,
+          detail: exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`,
+        }),
     });
 }
 

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { filterCases, requireKnownFailures } from '../../harness/cli/cases.ts';
 import { makePlan } from '../../harness/cli/plan.ts';
-import { loadTarget } from '../../harness/config/target.ts';
+import { loadTarget, noteUnset } from '../../harness/config/target.ts';
 import { TARGET_SCHEMA_PATH, targetJsonSchema } from '../../harness/config/target-schema.ts';
 import { describeError } from '../../harness/core/errors.ts';
 import { discover } from '../../harness/environment/external/discover.ts';
@@ -58,7 +58,11 @@ describe('a target file', () => {
     ['services', LEAST.replace('services:', 'servcies:'), [/line 2.*servcies.*no such key/, /services/]],
     ['an address', LEAST.replace('http://127.0.0.1:1', 'localhost:1'), [/line 3.*services\.admin\.url/]],
     ['a missing account', LEAST.replace('ADMIN', 'USER'), [/credentials\.ADMIN/]],
-    ['a hook', `${LEAST}control: { redis: { kil: a } }\n`, [/line 7.*control\.redis\.kil.*no such key/]],
+    [
+      'a hook',
+      `${LEAST}control: { redis: { kil: a } }\n`,
+      [/line 7.*control\.redis\.kil: .*no such key; keys are kill, stop, start/],
+    ],
     ['a part', `${LEAST}control: { cache: { kill: a } }\n`, [/control/, /cache/]],
     ['a call', `${LEAST}mapping: { "GET /nowhere": { path: /a } }\n`, [/mapping/, /GET \/nowhere/]],
     ['a status', `${LEAST}mapping: { "GET /version": { status: { "2": 200 } } }\n`, [/status/]],
@@ -76,6 +80,18 @@ describe('a target file', () => {
     expect(problemOf(LEAST.replace('TARGET_TEST_SECRET', 'TARGET_TEST_OTHER'))).toMatch(
       /TARGET_TEST_OTHER.*credentials\.ADMIN\.client_secret/,
     );
+  });
+
+  test('can be read for a plan while variables are not set, which it then names', () => {
+    const unset = new Set<string>();
+    const text = `${LEAST.replace('SECRET', 'OTHER').replace('http://127.0.0.1:1', `"\${TARGET_TEST_URL}"`)}
+postgres: { query: "postgres://a:\${TARGET_TEST_PASSWORD}@127.0.0.1:4/c", admin: "\${TARGET_TEST_PG}" }
+redis: { url: "\${TARGET_TEST_REDIS}" }
+`;
+    const target = loadTarget(written(text), { unset: noteUnset(unset) });
+    const names = [...unset].map((name) => name.replace('TARGET_TEST_', ''));
+    expect(names).toEqual(['URL', 'OTHER', 'PASSWORD', 'PG', 'REDIS']);
+    expect([...offersOf(target)]).toContain('registry');
   });
 
   test('has a published schema that the code writes (else: node harness/config/target-schema.ts)', () => {

@@ -191,6 +191,7 @@ function buildPart(
       extraHosts: access.extraHosts,
       ...recipe,
       environmentId: home.id,
+      part: name,
       hostPort,
     },
     logPath: join(logDirectory, `${name}.log`),
@@ -198,6 +199,10 @@ function buildPart(
     stopSignal,
     hasData,
     secrets,
-    onCrash: (exitCode) => journal.note('failed', { part: name, detail: `exited by itself with ${exitCode}` }),
+    onCrash: (exitCode) =>
+      journal.note('failed', {
+        part: name,
+        detail: exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`,
+      }),
   });
 }

@@ -1,9 +1,12 @@
 import { GenericContainer } from 'testcontainers';
+import type { PartLabel } from '../../record/history.ts';
 import { ENVIRONMENT_LABEL, type HostAccess } from './engine.ts';
 
 /** Everything needed to create a part's container, again after a wipe. */
 export interface PartRecipe {
   environmentId: string;
+  /** Names the container, with the environment's id. */
+  part: PartLabel;
   image: string;
   command: readonly string[];
   environment: Readonly<Record<string, string>>;
@@ -36,6 +39,7 @@ export class PartContainer extends GenericContainer {
     this.#recipe = recipe;
     this.#onCreated = onCreated;
     this.withLabels({ [ENVIRONMENT_LABEL]: recipe.environmentId });
+    this.withName(`syncproof-${recipe.environmentId}-${recipe.part}`);
     this.withCommand([...recipe.command]);
     this.withEnvironment({ ...recipe.environment });
     this.withExposedPorts({ container: recipe.containerPort, host: recipe.hostPort });
