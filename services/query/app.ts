@@ -7,6 +7,8 @@ import type { Log } from '../common/log.ts';
 import type { ServiceMetrics } from '../common/metrics.ts';
 import type { Pool } from '../common/postgres.ts';
 import { HttpProblem } from '../common/problem.ts';
+import { addDeadLetterRoutes } from './dead-letter-routes.ts';
+import type { DeadLetterBox } from './dead-letters.ts';
 import { sendDownload } from './download.ts';
 import { searchRequestSchema } from './search-request.ts';
 import { findFile, searchFiles } from './search-store.ts';
@@ -24,6 +26,7 @@ export interface QueryParts {
   databaseAnswers: () => Promise<boolean>;
   /** Whether Redis answers and the consumer's reads have been answered lately. */
   eventsFlow: () => Promise<boolean>;
+  deadLetters: DeadLetterBox;
   /** False until the schema is there. */
   started: () => boolean;
 }
@@ -32,7 +35,7 @@ const idSchema = z.object({ id: z.uuid() });
 
 /** Searches, single files and downloads, from the read model alone: they need no Redis. */
 export async function buildQuery(parts: QueryParts): Promise<HttpService> {
-  const { config, log, metrics, pool, agent, auth, started } = parts;
+  const { config, log, metrics, pool, agent, auth, started, deadLetters } = parts;
   const app = await createHttpService({
     name: 'query',
     config,
@@ -98,6 +101,7 @@ export async function buildQuery(parts: QueryParts): Promise<HttpService> {
       });
     },
   );
+  addDeadLetterRoutes(app, deadLetters, auth);
   return app;
 }
 

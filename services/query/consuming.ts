@@ -8,6 +8,7 @@ import { closeRedis, createRedisClient, createRedisProbe, type RedisClient } fro
 import { BatchApplier } from './batch.ts';
 import { ReaderConnection } from './connection.ts';
 import { type ConsumerSettings, StreamConsumer } from './consumer.ts';
+import { DeadLetterBox } from './dead-letters.ts';
 import type { ConsumerMetrics, GroupBacklog } from './metrics.ts';
 import { CONSUMER_NAME_PREFIX } from './reaper.ts';
 import type { ReconcileReason } from './reconcile-reasons.ts';
@@ -60,6 +61,7 @@ export class Consuming implements AsyncDisposable {
   readonly #names: StreamNames;
   readonly #side: RedisClient;
   readonly #ping: () => Promise<boolean>;
+  readonly deadLetters: DeadLetterBox;
   #connection: ReaderConnection | undefined;
   #consumer: StreamConsumer | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -70,6 +72,7 @@ export class Consuming implements AsyncDisposable {
     this.#names = { stream, group, consumer, deadLetter: stream + DEAD_LETTER_STREAM_SUFFIX };
     this.#side = createRedisClient({ url, log, name: `${consumer}:side`, socketTimeoutMs: SIDE_TIMEOUT_MS });
     this.#ping = createRedisProbe(this.#side, ASK_MS);
+    this.deadLetters = new DeadLetterBox(this.#side, this.#names);
     signal.addEventListener('abort', () => void this.#unblock(), { once: true });
   }
 

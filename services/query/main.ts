@@ -86,6 +86,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
     auth: createRemoteAuthenticator(config, agent, signal),
     databaseAnswers: createDatabaseProbe(pool),
     eventsFlow: () => consuming.isHealthy(),
+    deadLetters: consuming.deadLetters,
     started: () => started,
   });
 
