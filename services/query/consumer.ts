@@ -53,7 +53,8 @@ export class StreamConsumer {
   #reapDueAt = 0;
   #retryDueAt = Number.POSITIVE_INFINITY;
   #clientId: number | undefined;
-  #runId: string | undefined;
+  /** Of the server that was read from last. */
+  #identity: string | undefined;
   #isBlocking = false;
   #isApplying = false;
   #answeredAt = Number.NEGATIVE_INFINITY;
@@ -125,9 +126,9 @@ export class StreamConsumer {
     const { connection, stream, metrics, onLoss } = this.#needs;
     const epoch = connection.epoch;
     if (await stream.ensureGroup()) onLoss('group-made');
-    const runId = await stream.runId();
-    if (this.#runId !== undefined && runId !== this.#runId) onLoss('redis-restarted');
-    this.#runId = runId;
+    const identity = await stream.identity();
+    if (this.#identity !== undefined && identity !== this.#identity) onLoss('redis-changed');
+    this.#identity = identity;
     this.#clientId = await stream.clientId();
     await this.#drainOwn();
     metrics.connections.inc();

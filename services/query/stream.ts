@@ -53,10 +53,19 @@ export class EventStream {
     }
   }
 
-  /** What the server calls itself since its start; undefined when this user may not ask for it. */
-  async runId(): Promise<string | undefined> {
+  /**
+   * What tells this server, with this history of data, from any other: its run id, new with every start, and its
+   * replication id, new with every failover. Undefined when this user may not ask for it.
+   */
+  async identity(): Promise<string | undefined> {
     try {
-      return /^run_id:(\w+)/m.exec(String(await this.#call('INFO', 'server')))?.[1];
+      // One by one: servers before 7.0 give one section at a time.
+      const [server, replication] = [await this.#call('INFO', 'server'), await this.#call('INFO', 'replication')];
+      const facts = [
+        /^run_id:(\w+)/m.exec(String(server))?.[1],
+        /^master_replid:(\w+)/m.exec(String(replication))?.[1],
+      ];
+      return facts.join('/');
     } catch (error) {
       if (isReply(error, 'NOPERM')) return undefined;
       throw error;

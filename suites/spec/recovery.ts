@@ -2,6 +2,9 @@ import type { Requirement } from './requirement.ts';
 import { STREAMS } from './sources.ts';
 
 const lost = { file: 'resilience/redis-data-lost.test.ts' } as const;
+const old = { file: 'resilience/redis-data-old.test.ts' } as const;
+/** What Redis holds is read and replaced as a whole. */
+const OLD_DATA = ['redis', 'redis admin'] as const;
 const RUNS_ON = 'a stream or a group that is removed under a consumer';
 
 export const RECOVERY = [
@@ -80,6 +83,41 @@ export const RECOVERY = [
     ],
   },
   {
+    id: 'REC-03',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'A Redis that comes back with old data costs nothing: events that are delivered once more change nothing, and those that are gone are made up for.',
+    allowed: [
+      'Every file is in the end as the registry has it, within 30 s after Redis and the consumer are back; what was deleted stays deleted.',
+    ],
+    why: 'A snapshot is minutes old and a log loses its last second: both bring back a past in which the group stood elsewhere.',
+    provoked:
+      'Redis is killed and comes back with what it held before: the stream, the group, what was pending; no client reaches it in between.',
+    look: 'Versions and tombstones against what is delivered again; a changed run_id against what is gone.',
+    since: '0.1.0',
+    source: 'Redis documentation, Persistence: RDB and AOF disadvantages',
+    cases: [
+      {
+        ...old,
+        variant: 'snapshot',
+        title:
+          'Redis comes back from an old snapshot, with events that were applied since: they change nothing, and what is gone is made up for.',
+        needs: [...OLD_DATA, 'stop redis', 'wipe redis', 'network redis'],
+        floor: { creations: 8, updates: 7, deletions: 6, deliveredAgain: 5, lostEvents: 16 },
+        seconds: 12,
+      },
+      {
+        ...old,
+        variant: 'tail-cut',
+        title:
+          'Redis comes back without the tail of its log, which nobody had read: the read model ends equal to the registry.',
+        needs: [...OLD_DATA, 'stop redis', 'wipe redis', 'network redis'],
+        floor: { creations: 5, updates: 5, deletions: 5, lostEvents: 9 },
+        seconds: 10,
+      },
+    ],
+  },
+  {
     id: 'REC-04',
     level: 'MUST',
     tier: 'durable',
@@ -96,6 +134,40 @@ export const RECOVERY = [
         needs: ['redis', 'stop redis', 'wipe redis'],
         floor: { uploads: 10, aheadMs: 3_000_000 },
         seconds: 5,
+      },
+    ],
+  },
+  {
+    id: 'REC-05',
+    level: 'MUST',
+    tier: 'durable',
+    text: 'A failover to a replica that missed the last events costs nothing, and READONLY and UNBLOCKED on the way to it end nothing.',
+    allowed: [
+      'Every write is accepted, every file is in the end as the registry has it, within 30 s after there is a primary again, by the same processes.',
+    ],
+    why: 'Replication is asynchronous: every failover may lose what came last, and says so to nobody.',
+    provoked:
+      'Redis becomes a replica, which ends blocking reads and refuses writes; it takes the data of before some changes; it becomes a primary again.',
+    look: 'Whether the consumer asks who the server is after every new start (run_id and master_replid), and whether READONLY ends a loop.',
+    since: '0.1.0',
+    source:
+      'Redis documentation, Replication: how the replication id changes; safety of replication without persistence',
+    cases: [
+      {
+        ...old,
+        variant: 'tail-unseen',
+        title: 'Failover to a replica that missed what nobody had read: the read model ends equal to the registry.',
+        needs: [...OLD_DATA, 'network redis'],
+        floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
+        seconds: 10,
+      },
+      {
+        ...old,
+        variant: 'tail-seen',
+        title: 'Failover, under a blocked consumer, to a replica that missed what was read already: all goes on.',
+        needs: [...OLD_DATA],
+        floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
+        seconds: 10,
       },
     ],
   },

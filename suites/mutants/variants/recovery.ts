@@ -7,7 +7,17 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     defect: 'nothing compares the read model with the registry',
     unrepaired: true,
     services: ['query'],
-    caughtBy: ['REC-02/consumer-down', 'REC-02/consumer-cut', 'REC-06', 'REC-07/emptied', 'REC-07/restored', 'PUB-08'],
+    caughtBy: [
+      'REC-02/consumer-down',
+      'REC-02/consumer-cut',
+      'REC-03/snapshot',
+      'REC-03/tail-cut',
+      'REC-05/tail-unseen',
+      'REC-06',
+      'REC-07/emptied',
+      'REC-07/restored',
+      'PUB-08',
+    ],
     edits: [],
   },
   {
@@ -33,7 +43,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     id: 'restart-overlooked',
     defect: 'neither a new group nor another run of Redis makes a comparison due',
     services: ['query'],
-    caughtBy: ['REC-02/consumer-cut'],
+    caughtBy: ['REC-02/consumer-cut', 'REC-03/tail-cut'],
     edits: [
       {
         file: 'services/query/consumer.ts',
@@ -42,8 +52,39 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'services/query/consumer.ts',
-        find: "if (this.#runId !== undefined && runId !== this.#runId) onLoss('redis-restarted');",
+        find: "if (this.#identity !== undefined && identity !== this.#identity) onLoss('redis-changed');",
         replace: '',
+      },
+    ],
+  },
+  {
+    id: 'failover-overlooked',
+    defect: 'a server that was a replica meanwhile is taken for the same as before, and gaps are not looked for',
+    services: ['query'],
+    caughtBy: ['REC-05/tail-unseen'],
+    edits: [
+      {
+        file: 'services/query/stream.ts',
+        find: "return facts.join('/');",
+        replace: 'return facts[0];',
+      },
+      {
+        file: 'services/query/reconciler.ts',
+        find: "if (this.#areLost(gaps)) this.#due.add('gap');",
+        replace: 'this.#areLost(gaps);',
+      },
+    ],
+  },
+  {
+    id: 'readonly-ends-the-loop',
+    defect: 'the consumer ends for good when the server has become a replica',
+    services: ['query'],
+    caughtBy: ['REC-05/tail-seen', 'REC-05/tail-unseen'],
+    edits: [
+      {
+        file: 'services/query/consumer.ts',
+        find: "if (isReply(error, 'READONLY')) connection.reconnect('the server became a replica');",
+        replace: "if (isReply(error, 'READONLY')) return;",
       },
     ],
   },
