@@ -1,12 +1,12 @@
 import fc from 'fast-check';
-import { type RegistryFile, registryFileSchema } from '../../harness/contract/http.ts';
+import { type RegistryFile, registryFileSchema, type SearchHit } from '../../harness/contract/http.ts';
 import { type PipelineClient, startOpenLoop } from '../../harness/index.ts';
 import { awaitListed } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { holdsForAll } from '../support/generated.ts';
-import { registerAll, registration } from '../support/registrations.ts';
+import { registerAll, registration, updateDescription } from '../support/registrations.ts';
 import { demandRight, type SearchRequest, SORT_KEYS } from '../support/search-model.ts';
-import { search, searchAll } from '../support/steps.ts';
+import { awaitById, search, searchAll } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual } from '../support/violation.ts';
 
@@ -164,7 +164,9 @@ const CHANGES_MIN = 40;
 const WALKS_MAX = 400;
 
 verify('SRCH-03', async (t) => {
-  const { pipeline, evidence, random, unique } = t;
+  const { env, pipeline, evidence, random, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const moved = new Set<string>();
   const bodies = Array.from({ length: TIED }, () =>
     registration(random, { original_filename: `${unique} tied.txt`, file_size: 1000 }),
   );
@@ -172,19 +174,14 @@ verify('SRCH-03', async (t) => {
   await awaitListed(t, unique, files);
   const still = files.filter((_file, index) => index % CHANGED_EVERY !== 0).map(({ file_id }) => file_id);
 
-  await using cleanup = new AsyncDisposableStack();
-  const changes = startChanges(
-    t,
-    files.filter(({ file_id }) => !still.includes(file_id)),
-  );
-  cleanup.defer(() => changes.stop());
-  Object.assign(evidence, { walks: 0, pages: 0, changes: 0 });
-  const walk = async (): Promise<void> => {
+  Object.assign(evidence, { walks: 0, pages: 0, changes: 0, moves: 0 });
+  type Between = NonNullable<Parameters<typeof searchAll>[3]>;
+  const walk = async (pageSizes: readonly number[], between?: Between): Promise<void> => {
     for (const sort_by of ['file_size', 'filename'] as const) {
       for (const sort_order of ['asc', 'desc'] as const) {
-        for (const pageSize of PAGE_SIZES) {
+        for (const pageSize of pageSizes) {
           const wanted = { query: unique, mode: 'partial', sort_by, sort_order };
-          const { hits, totals } = await searchAll(pipeline, wanted, pageSize);
+          const { hits, totals } = await searchAll(pipeline, wanted, pageSize, between);
           const what = `Pages of ${pageSize} by ${sort_by} ${sort_order}, all tied`;
           const listed = hits.map(({ id }) => id).filter((id) => still.includes(id));
           const twice = listed.find((id, index) => listed.indexOf(id) !== index);
@@ -198,8 +195,26 @@ verify('SRCH-03', async (t) => {
       }
     }
   };
+  // Between two pages a row of a page before is changed, and the change is there before the next page is read: whatever
+  // moves by that, moves in this very moment.
+  await walk(PAGE_SIZES.slice(1), async (listed) => {
+    const mover =
+      listed.find(({ id }) => !still.includes(id) && !moved.has(id)) ?? listed.find(({ id }) => moved.has(id));
+    if (mover === undefined) return;
+    moved.add(mover.id);
+    await updateDescription(pipeline, mover.id, `move ${evidence.moves}`);
+    const isThere = (hit: SearchHit | undefined): boolean => hit?.description === `move ${evidence.moves}`;
+    await awaitById(pipeline, mover.id, 'the change between two pages', isThere, waiting);
+    evidence.moves = Number(evidence.moves) + 1;
+  });
+  await using cleanup = new AsyncDisposableStack();
+  const changes = startChanges(
+    t,
+    files.filter(({ file_id }) => !still.includes(file_id)),
+  );
+  cleanup.defer(() => changes.stop());
   // Where searches are answered quickly, one walk is over before much has changed.
-  while (changes.accepted() < CHANGES_MIN && Number(evidence.walks) < WALKS_MAX) await walk();
+  while (changes.accepted() < CHANGES_MIN && Number(evidence.walks) < WALKS_MAX) await walk(PAGE_SIZES);
   await changes.stop();
   evidence.changes = changes.accepted();
 });

@@ -94,17 +94,16 @@ verify('SYNC-07', async (t) => {
   await awaitMarker(t, 'after the deletion');
   await readers.stop();
 
-  evidence.reads = 0;
-  evidence.states = 0;
-  for (const [what, looks] of readers.looks) {
+  Object.assign(evidence, { reads: 0, searches: 0, states: 0 });
+  for (const [what, { kind, looks }] of readers.looks) {
     const back = stepBack(looks);
     demand(back === undefined, () => {
       if (back === undefined) return '';
       const laterMs = (back.later.startedAt - back.earlier.endedAt).toFixed(1);
       return `${what} shows ${nameOf(back.later.step)} to a read that began ${laterMs} ms after another had been shown ${nameOf(back.earlier.step)}`;
     });
-    evidence.reads += looks.length;
-    evidence.states += new Set(looks.map(({ step }) => step)).size;
+    evidence[kind] = Number(evidence[kind]) + looks.length;
+    evidence.states = Number(evidence.states) + new Set(looks.map(({ step }) => step)).size;
   }
   await awaitAlike(t, kept, 'the last step');
   await finalReads(pipeline, allCreated(t), { signal });
@@ -123,15 +122,20 @@ async function countUp({ pipeline, env, signal }: CaseContext, id: string): Prom
 
 interface Readers {
   /** What reads showed, by file and kind of read: searches may trail reads by id, so each kind is held to itself. */
-  looks: ReadonlyMap<string, Look[]>;
+  looks: ReadonlyMap<string, { kind: 'reads' | 'searches'; looks: Look[] }>;
   stop(): Promise<void>;
 }
 
-/** Reads the files by id and by search at a steady rate, several reads under way at once. */
-function startReaders({ pipeline, recorder, signal }: CaseContext, files: readonly RegistryFile[]): Readers {
-  const looks = new Map<string, Look[]>();
-  const ways = files.flatMap(({ file_id, original_filename }) => {
+/**
+ * Reads the files by id and by search at a steady rate, several reads under way at once. Which comes next is drawn by lot:
+ * in turns, reads of one kind would always meet the same one of two instances, or of two copies.
+ */
+function startReaders({ pipeline, recorder, random, signal }: CaseContext, files: readonly RegistryFile[]): Readers {
+  const lots = random.fork('readers');
+  const looks = new Map<string, { kind: 'reads' | 'searches'; looks: Look[] }>();
+  const waysTo = ({ file_id, original_filename }: RegistryFile) => {
     const byId = {
+      kind: 'reads' as const,
       what: `The read by id of ${original_filename}`,
       read: async (): Promise<Shown> => {
         const { status, body } = await pipeline.searchById(file_id);
@@ -140,6 +144,7 @@ function startReaders({ pipeline, recorder, signal }: CaseContext, files: readon
       },
     };
     const bySearch = {
+      kind: 'searches' as const,
       what: `The search for ${original_filename}`,
       read: async (): Promise<Shown> => {
         const { status, body } = await pipeline.search({ query: original_filename, mode: 'partial', limit: 10 });
@@ -148,23 +153,24 @@ function startReaders({ pipeline, recorder, signal }: CaseContext, files: readon
         return { hit: results.find(({ id }) => id === file_id) };
       },
     };
-    return [byId, byId, bySearch];
-  });
+    return [byId, byId, bySearch] as const;
+  };
+  const [first, ...others] = files.map(waysTo);
+  if (first === undefined) throw new Error('Expected at least one file to read');
   const { stop } = startOpenLoop({
     recorder,
     ratePerSecond: READS_PER_SECOND,
     inFlightMax: READS_AT_ONCE,
     signal,
-    act: async (index) => {
-      const way = ways[index % ways.length];
-      if (way === undefined) return;
+    act: async () => {
+      const way = lots.pick(lots.pick([first, ...others]));
       const startedAt = recorder.now();
       const shown = await way.read();
       if (shown === undefined) return;
       const look = { step: stepOf(shown.hit), startedAt, endedAt: recorder.now() };
       const own = looks.get(way.what);
-      if (own === undefined) looks.set(way.what, [look]);
-      else own.push(look);
+      if (own === undefined) looks.set(way.what, { kind: way.kind, looks: [look] });
+      else own.looks.push(look);
     },
   });
   return { looks, stop };

@@ -59,11 +59,13 @@ export const SEARCH = [
     ],
     why: 'Whoever pages through a list to act on every entry misses some and acts twice on others.',
     provoked:
-      'Files with one name and one size, half of them updated all the time, read page by page in both orders and with different page sizes.',
+      'Files with one name and one size, half of them updated between two pages, then all the time, read page by page in both orders and with different page sizes.',
     look: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file, needs: [], floor: { walks: 8, pages: 50, changes: 20 }, seconds: 2, timeoutMs: 180_000 }],
+    cases: [
+      { file, needs: [], floor: { walks: 12, pages: 50, changes: 20, moves: 16 }, seconds: 4, timeoutMs: 180_000 },
+    ],
   },
   {
     id: 'SRCH-04',

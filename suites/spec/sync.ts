@@ -128,7 +128,7 @@ export const SYNC = [
     look: 'Caches in front of the read model: what fills them, what empties them, and how many of them there are.',
     since: '0.1.0',
     source: CONTRACT,
-    cases: [{ file: updates, needs: [], floor: { reads: 200, states: 60 }, seconds: 3 }],
+    cases: [{ file: updates, needs: [], floor: { reads: 100, searches: 50, states: 60 }, seconds: 3 }],
   },
   {
     id: 'SYNC-08',

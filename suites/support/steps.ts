@@ -97,11 +97,12 @@ export async function findByName(pipeline: PipelineClient, filename: string): Pr
   return results.filter((hit) => hit.filename === filename);
 }
 
-/** All results of a search, page by page, and the last page's total. */
+/** All results of a search, page by page, and each page's total. `between` runs before each page but the first. */
 export async function searchAll(
   pipeline: PipelineClient,
   body: Record<string, unknown>,
   pageSize = 50,
+  between: (listed: readonly SearchHit[]) => Promise<void> = async () => {},
 ): Promise<{ hits: SearchHit[]; totals: number[] }> {
   const hits: SearchHit[] = [];
   const totals: number[] = [];
@@ -110,6 +111,7 @@ export async function searchAll(
     hits.push(...page.results);
     totals.push(page.total_count);
     if (!page.has_more || page.results.length === 0) return { hits, totals };
+    await between(hits);
   }
 }
 

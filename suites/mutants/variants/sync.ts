@@ -261,7 +261,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'by-id-from-two-caches',
-    defect: 'reads by id come from one of two caches, each up to 200 ms old',
+    defect: 'reads by id come from one of two caches, one up to 200 ms old and one up to 700 ms',
     services: ['query'],
     caughtBy: ['SYNC-07'],
     edits: [
@@ -275,18 +275,19 @@ let turn = 0;
       {
         file: 'services/query/search-store.ts',
         find: "const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });",
-        replace: `const cache = caches[turn++ % 2] ?? new Map();
+        replace: `const maxAge = turn % 2 === 0 ? 200 : 700;
+  const cache = caches[turn++ % 2] ?? new Map();
   const cached = cache.get(id);
   if (cached !== undefined && performance.now() < cached.until) return cached.hit;
   const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });
   const hit = rows[0] === undefined ? undefined : toHit(rows[0], null);
-  cache.set(id, { hit, until: performance.now() + 200 });`,
+  cache.set(id, { hit, until: performance.now() + maxAge });`,
       },
     ],
   },
   {
     id: 'searches-from-two-caches',
-    defect: 'searches come from one of two caches, each up to 200 ms old',
+    defect: 'searches come from one of two caches, one up to 200 ms old and one up to 700 ms',
     services: ['query'],
     caughtBy: ['SYNC-07'],
     edits: [
@@ -300,12 +301,13 @@ let turn = 0;
       {
         file: 'services/query/search-store.ts',
         find: 'const { rows } = await pool.query<PageRow>(searchStatement(request));',
-        replace: `const cache = caches[turn++ % 2] ?? new Map();
+        replace: `const maxAge = turn % 2 === 0 ? 200 : 700;
+  const cache = caches[turn++ % 2] ?? new Map();
   const key = JSON.stringify(request);
   const cached = cache.get(key);
   const isFresh = cached !== undefined && performance.now() < cached.until;
   const rows = isFresh ? cached.rows : (await pool.query<PageRow>(searchStatement(request))).rows;
-  if (!isFresh) cache.set(key, { rows, until: performance.now() + 200 });`,
+  if (!isFresh) cache.set(key, { rows, until: performance.now() + maxAge });`,
       },
     ],
   },
