@@ -204,7 +204,7 @@ export const RECOVERY = [
       'The table is truncated, or put back to how it was before some changes, under steady uploads; query is restarted.',
     look: 'What happens at boot: is the read model compared with the registry, deletions included?',
     since: '0.1.0',
-    source: 'docs: guarantees',
+    source: 'docs/guarantees.md',
     cases: [
       {
         file: 'resilience/read-model-lost.test.ts',
