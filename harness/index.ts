@@ -16,6 +16,7 @@ export {
   describeError,
   errorsIn,
   InconclusiveError,
+  NotNowError,
   NotRestartedError,
   UnreachableError,
   UsageError,

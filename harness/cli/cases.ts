@@ -16,19 +16,22 @@ export interface CaseFilter {
   levels?: readonly Level[];
   /** Capabilities, or kinds of access: a case that needs one of them. */
   needs?: readonly string[];
+  /** Without ids, also those that run only when they are asked for by id. */
+  onDemand?: boolean;
 }
 
 /**
  * The cases that pass the whole filter, in the ledger's order.
  * @throws UsageError when nothing does, and for an id that selects nothing, with those that look like it
  */
-export function filterCases({ ids = [], tiers = [], levels = [], needs = [] }: CaseFilter): KeyedCase[] {
+export function filterCases(filter: CaseFilter): KeyedCase[] {
+  const { ids = [], tiers = [], levels = [], needs = [], onDemand = false } = filter;
   for (const id of ids) requireKnown(id);
   const among = (wanted: readonly string[], has: readonly string[]): boolean =>
     wanted.length === 0 || has.some((each) => wanted.includes(each));
   const found = CASES.filter(
     (each) =>
-      isSelected(each.key, ids) &&
+      ((onDemand && ids.length === 0) || isSelected(each.key, ids)) &&
       among(tiers, [each.requirement.tier]) &&
       among(levels, [each.requirement.level]) &&
       among(needs, ['http', ...each.needs, ...each.needs.map(accessKindOf)]),

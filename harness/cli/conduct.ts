@@ -37,6 +37,8 @@ export interface RunPlan {
   /** Requirement or case ids; none means all. */
   wanted: readonly string[];
   target?: Target;
+  /** How long the soak lasts, when it is wanted. */
+  soak?: NonNullable<RunContext['soak']>;
   retries: number;
   allowPartial: boolean;
   reportDirectory: string;
@@ -71,6 +73,7 @@ export async function conduct(plan: RunPlan): Promise<number> {
     requirementsVersion: requirementsVersion(),
     retries: plan.retries,
     allowPartial: plan.allowPartial,
+    ...(plan.soak === undefined ? {} : { soak: plan.soak }),
     ...(target === undefined ? {} : { target: targetFacts(target) }),
   });
   if (target !== undefined) {
@@ -89,6 +92,7 @@ export async function conduct(plan: RunPlan): Promise<number> {
     outputDirectory: folder.directory,
     keep: plan.keep,
     cases: [...wanted],
+    ...(plan.soak === undefined ? {} : { soak: plan.soak }),
   };
   await writeFile(folder.contextPath, JSON.stringify(context, null, 2));
 

@@ -38,7 +38,7 @@ ${EXIT_CODES_HELP}`,
     )
     .action((ids: readonly string[], options: ListOptions) => {
       const { tier: tiers = [], level: levels = [], need: needs = [] } = options;
-      list(filterCases({ ids, tiers, levels, needs }), options);
+      list(filterCases({ ids, tiers, levels, needs, onDemand: true }), options);
       finish(EXIT.conformant);
     });
 }

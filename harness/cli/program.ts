@@ -13,6 +13,7 @@ import { addReportCommand } from './report.ts';
 import { addRerunCommands } from './rerun.ts';
 import { addRunCommand } from './run.ts';
 import { refuseMisspeltSettings, SETTINGS_HELP } from './settings.ts';
+import { addSoakCommand } from './soak.ts';
 import { addStartCommand } from './start.ts';
 
 function buildProgram(finish: (exitCode: number) => void): Command {
@@ -32,6 +33,7 @@ Examples:
   $ syncproof init                     a target file for your pipeline, from the services that run
   $ syncproof run --target target.yaml your pipeline instead of the reference
   $ syncproof start                    bring the pipeline up, to try by hand
+  $ syncproof soak                     ten minutes of load and faults, drawn from a seed
   $ syncproof bench                    sync latency beside its floor
   $ syncproof explain RES-01           what it demands, why, and where to look when it fails
   $ syncproof mutants                  does the suite find what it is for?
@@ -41,6 +43,7 @@ ${EXIT_CODES_HELP}`,
   addRunCommand(program, finish);
   addStartCommand(program, finish);
   addBenchCommand(program, finish);
+  addSoakCommand(program, finish);
   addRerunCommands(program, finish);
   addReportCommand(program, finish);
   addRecheckCommand(program, finish);

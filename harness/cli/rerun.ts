@@ -106,6 +106,7 @@ function planOf(
     seed: started.seed,
     retries: started.retries ?? 0,
     allowPartial: started.allowPartial ?? false,
+    ...(started.soak === undefined ? {} : { soak: started.soak }),
     ...(started.target === undefined ? {} : { target: loadTarget(started.target.file) }),
   };
 }

@@ -29,7 +29,11 @@ function notPassed({ requirements, run }: RunResult, paint: Paint): string[] {
   if (cases.length === 0) return [];
   const lines = cases.map((one) => `  ${caseLine(one, paint)}`);
   const ids = cases.map(({ key }) => shellWord(key)).join(' ');
-  const again = run.command === null ? [] : [`  again: ${run.command.replace(/ --case .*$/, '')} --case ${ids}`];
+  // A soak is repeated as a whole, as the last line says.
+  const again =
+    run.command === null || / soak /.test(run.command)
+      ? []
+      : [`  again: ${run.command.replace(/ --case .*$/, '')} --case ${ids}`];
   return ['Not passed:', ...lines, ...again, ''];
 }
 
@@ -150,11 +154,16 @@ export function repeatCommand(options: {
   profile: string;
   cases: readonly string[];
   target?: string | undefined;
+  soak?: { seconds: number; ratePerSecond: number } | undefined;
 }): string {
-  const program = isInstalled() ? ['npx', 'syncproof', 'run'] : ['npx', '-y', 'pnpm@12', 'test:e2e'];
+  const { soak } = options;
+  const program = isInstalled() ? ['npx', 'syncproof'] : ['npx', '-y', 'pnpm@12'];
+  if (soak !== undefined) program.push(...(isInstalled() ? ['soak'] : ['syncproof', 'soak']));
+  else program.push(isInstalled() ? 'run' : 'test:e2e');
   const where = options.target === undefined ? ['--env', options.env] : ['--target', shownPath(options.target)];
   const words = [...program, ...where, '--seed', String(options.seed)];
   if (options.target === undefined && options.profile !== 'default') words.push('--profile', options.profile);
-  if (options.cases.length > 0) words.push('--case', ...options.cases);
+  if (soak !== undefined) words.push('--minutes', String(soak.seconds / 60), '--rate', String(soak.ratePerSecond));
+  else if (options.cases.length > 0) words.push('--case', ...options.cases);
   return words.map(shellWord).join(' ');
 }

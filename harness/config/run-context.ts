@@ -20,6 +20,8 @@ export const runContextSchema = z.object({
   keep: z.boolean(),
   /** Requirement or case ids; empty means all. */
   cases: z.array(z.string()),
+  /** How long the soak lasts, in seconds of faults, and how many operations a second are due; without it a short one. */
+  soak: z.object({ seconds: z.number().positive(), ratePerSecond: z.number().positive() }).optional(),
   /** Arguments for `node` before a service's main file, or for the processes that run the cases: how a broken variant gets in. */
   nodeArguments: z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string())).optional(),
   /** Statements that are run in a service's database once it is up: how one gets in that no source holds. */

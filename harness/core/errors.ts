@@ -23,6 +23,9 @@ export class DeadlineError extends SyncproofError {}
 /** The evidence does not suffice for a verdict: an unwitnessed fault or an unmet floor. Verdict `inconclusive`. */
 export class InconclusiveError extends SyncproofError {}
 
+/** A fault that makes no sense now, on a part that is down already, say: nothing was broken. */
+export class NotNowError extends SyncproofError {}
+
 /** A part of the target did not come back when it was started again: the target's failure, not the harness's. */
 export class NotRestartedError extends SyncproofError {}
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describeError, InconclusiveError } from '../core/errors.ts';
+import { describeError, InconclusiveError, NotNowError } from '../core/errors.ts';
 import { pollUntil } from '../core/poll.ts';
 import type { PartLabel } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
@@ -34,7 +34,7 @@ export const DEFAULT_LIMITS: FaultLimits = { witnessTimeoutMs: 5000, healTimeout
 /**
  * Breaks something and watches it break: requested → effective → healing → healed, each recorded. The time of an effect
  * is when the probe that saw it was sent.
- * @throws SyncproofError when it makes no sense now; InconclusiveError when the effect was not seen in time; the fault is undone and recorded as `unwitnessed`
+ * @throws NotNowError when it makes no sense now; InconclusiveError when the effect was not seen in time; the fault is undone and recorded as `unwitnessed`
  */
 export async function startFault(plan: FaultPlan, recorder: Recorder, limits: FaultLimits): Promise<Fault> {
   const { kind, target } = plan;
@@ -66,7 +66,9 @@ export async function startFault(plan: FaultPlan, recorder: Recorder, limits: Fa
       { what, timeoutMs, intervalMs: 5, intervalMsMax: 50 },
     );
 
-  await plan.check();
+  await plan.check().catch((cause: unknown) => {
+    throw new NotNowError(`${kind} makes no sense now: ${describeError(cause)}`);
+  });
   const requestedAt = recorder.now();
   record('requested', requestedAt);
   let effective: { at: number; witness: string };

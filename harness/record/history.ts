@@ -68,6 +68,8 @@ export interface RunStarted extends Base {
   target?: { name: string; version?: string; file: string };
   retries?: number;
   allowPartial?: boolean;
+  /** How long the soak was to last, and its load. */
+  soak?: { seconds: number; ratePerSecond: number };
 }
 
 export interface RunFinished extends Base {

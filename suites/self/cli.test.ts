@@ -106,7 +106,7 @@ test.for(MISTAKES)('names the mistake and exits with 4: $words $settings', async
 });
 
 const COMMANDS = [
-  ...['run', 'rerun-failed', 'replay', 'start', 'bench', 'report', 'recheck'],
+  ...['run', 'soak', 'rerun-failed', 'replay', 'start', 'bench', 'report', 'recheck'],
   ...['list', 'explain', 'plan', 'init', 'mutants'],
 ];
 
@@ -144,7 +144,9 @@ test('a requirement selects all of its cases, a case only itself', () => {
   expect(selectCases(['RES-01/killed'])).toEqual(['RES-01/killed']);
   expect(selectCases(['RES-01/*ed'])).toEqual(selectCases(['RES-01']));
   expect(selectCases(['RES-*'])).toEqual(expect.arrayContaining([...selectCases(['RES-01', 'RES-05'])]));
-  expect(selectCases([])).toEqual(CASE_KEYS);
+  // The soak lasts: it runs when it is asked for.
+  expect(selectCases([])).toEqual(CASE_KEYS.filter((key) => key !== 'SOAK-01'));
+  expect(selectCases(['SOAK-*'])).toEqual(['SOAK-01']);
 });
 
 test('following a history sees each line once and whole, also what comes in pieces and at the very end', async () => {

@@ -33,6 +33,8 @@ export const CASES: readonly KeyedCase[] = REQUIREMENTS.flatMap((requirement) =>
 
 export const CASE_KEYS: readonly CaseKey[] = CASES.map(({ key }) => key);
 
+const ON_DEMAND: ReadonlySet<string> = new Set(CASES.filter(({ onDemand }) => onDemand).map(({ key }) => key));
+
 /** @throws when the ledger has no such case */
 export function caseByKey(key: string): KeyedCase {
   const found = CASES.find((entry) => entry.key === key);
@@ -51,9 +53,10 @@ export function requirementOf(key: string): string {
   return key.split('/', 1)[0] ?? key;
 }
 
-/** Whether a selection (requirement or case ids, or globs of them; empty means all) asks for a case. */
+/** Whether a selection (requirement or case ids, or globs of them; empty means all but those on demand) asks for a case. */
 export function isSelected(key: string, selection: readonly string[]): boolean {
-  return selection.length === 0 || selection.some((id) => matchesGlob(key, id) || matchesGlob(requirementOf(key), id));
+  if (selection.length === 0) return !ON_DEMAND.has(key);
+  return selection.some((id) => matchesGlob(key, id) || matchesGlob(requirementOf(key), id));
 }
 
 /** The files that hold at least one selected case, the longest first. */

@@ -10,6 +10,7 @@ import { RECOVERY } from './recovery.ts';
 import type { Requirement } from './requirement.ts';
 import { RESILIENCE } from './resilience.ts';
 import { SEARCH } from './search.ts';
+import { SOAK } from './soak.ts';
 import { SYNC } from './sync.ts';
 import { UPLOAD } from './upload.ts';
 
@@ -25,6 +26,7 @@ const ENTRIES = [
   ...PUBLISHER,
   ...CONSUMER,
   ...RECOVERY,
+  ...SOAK,
   ...HONESTY,
 ] as const;
 

@@ -1,6 +1,7 @@
 import type { RegistryFile, SearchHit } from '../../harness/contract/http.ts';
-import { pollUntil } from '../../harness/index.ts';
+import { monotonicMs, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { inParallel } from './parallel.ts';
 import { findById, instant, registered, search } from './steps.ts';
 import { demand, demandEqual, promised } from './violation.ts';
 
@@ -63,6 +64,34 @@ export async function awaitAlike(t: Looking, fileId: string, after: string): Pro
   const what = `registry and read model to be alike after ${after}`;
   const probe = (): Promise<RegistryFile> => demandAlike(t, fileId, after);
   return promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+}
+
+/** Files that are compared at once. */
+const COMPARED_AT_ONCE = 8;
+
+/**
+ * Registry and read model must come to show the same of every file, also that it is not there, within `timeoutMs` for all
+ * of them together.
+ */
+export async function awaitAllAlike(t: Looking, fileIds: readonly string[], timeoutMs: number): Promise<void> {
+  const deadlineAt = monotonicMs() + timeoutMs;
+  let alike = 0;
+  await inParallel(fileIds, COMPARED_AT_ONCE, async (id) => {
+    const what = `registry and read model to be alike in ${id}; ${alike} of ${fileIds.length} files were`;
+    const probe = async (): Promise<true> => {
+      const { status } = await t.pipeline.registryFile(id);
+      if (status !== 404) await demandAlike(t, id, 'everything');
+      else
+        demand(
+          (await findById(t.pipeline, id)) === undefined,
+          `${id} can be read although the registry has it no more`,
+        );
+      return true;
+    };
+    const leftMs = Math.max(1, Math.round(deadlineAt - monotonicMs()));
+    await promised(what, pollUntil(probe, { what, timeoutMs: leftMs, intervalMs: 50, signal: t.signal }));
+    alike++;
+  });
 }
 
 /** Search for a part of the name must come to list exactly these files as the registry has them, at most 1000. */

@@ -10,6 +10,8 @@ import type { Judgement } from './verdict.ts';
 export interface CaseOptions {
   /** The case gets an environment of its own, made like this, instead of the file's. */
   environment?: EnvironmentChoices;
+  /** It lasts as long as the run was told, in ms: its deadline is that much later. */
+  lastsMs?: number;
 }
 
 type Verify = (key: CaseKey, body: (context: CaseContext) => Promise<void>, options?: CaseOptions) => void;
@@ -39,7 +41,7 @@ export function suite(choices: EnvironmentChoices = {}): Verify {
   return (key, body, options = {}) => {
     if (!isSelected(key, context.cases)) return;
     const entry = caseByKey(key);
-    const timeoutMs = (entry.timeoutMs ?? CASE_TIMEOUT_MS) + patienceMs;
+    const timeoutMs = (entry.timeoutMs ?? CASE_TIMEOUT_MS) + patienceMs + (options.lastsMs ?? 0);
     const plan: CasePlan = { ...entry, timeoutMs, body };
 
     const tryMs = timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS;

@@ -1,0 +1,86 @@
+import { randomInt } from 'node:crypto';
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadTarget } from '../config/target.ts';
+import type { ProfileName } from '../contract/names.ts';
+import { chooseEnvironmentKind } from '../environment/start.ts';
+import { requireKnownFailures } from './cases.ts';
+import { conduct } from './conduct.ts';
+import { EXIT_CODES_HELP } from './exit-codes.ts';
+import {
+  type EnvironmentChoice,
+  environmentOption,
+  profileOption,
+  reportOption,
+  SEED_MAX,
+  seedOption,
+  targetFileOf,
+  targetOption,
+} from './options.ts';
+
+interface SoakOptions {
+  minutes: number;
+  rate: number;
+  env: EnvironmentChoice;
+  seed?: number;
+  profile: ProfileName;
+  report: string;
+  keep?: boolean;
+  json?: boolean;
+}
+
+const MINUTES = 10;
+const MINUTES_MAX = 10_000;
+const RATE = 20;
+const RATE_MAX = 1000;
+
+export function addSoakCommand(program: Command, finish: (exitCode: number) => void): void {
+  program
+    .command('soak')
+    .description('Try to disprove it: mixed load while a seeded nemesis breaks servers, services and wires (SOAK-01).')
+    .option('--minutes <n>', 'how long it breaks things', numberUpTo(MINUTES_MAX), MINUTES)
+    .option('--rate <n>', 'operations a second', numberUpTo(RATE_MAX), RATE)
+    .addOption(targetOption())
+    .addOption(environmentOption())
+    .addOption(seedOption())
+    .addOption(profileOption())
+    .addOption(reportOption())
+    .option('--keep', 'leave the environment of a failed soak running, to look at')
+    .option('--json', 'write result.json to stdout, and everything else to stderr')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ syncproof soak                            ten minutes, on the reference pipeline
+  $ syncproof soak --minutes 60 --rate 50
+  $ syncproof soak --seed 42                  the same faults in the same order, and the same kinds of operations
+  $ syncproof soak --target target.yaml       your pipeline; its control hooks say what can be broken
+${EXIT_CODES_HELP}`,
+    )
+    .action(async (options: SoakOptions, command: Command) => finish(await soak(options, targetFileOf(command))));
+}
+
+async function soak(options: SoakOptions, path: string | undefined): Promise<number> {
+  const { env, profile, minutes, rate, report: reportDirectory, keep = false, json = false } = options;
+  const target = path === undefined ? undefined : loadTarget(path);
+  if (target !== undefined) requireKnownFailures(target);
+  const { kind, reason } =
+    target === undefined ? await chooseEnvironmentKind(env) : { kind: 'external' as const, reason: `as ${path} says` };
+  return conduct({
+    ...{ kind, reason, profile, reportDirectory, keep, json, retries: 0 },
+    seed: options.seed ?? randomInt(SEED_MAX),
+    wanted: ['SOAK-01'],
+    soak: { seconds: minutes * 60, ratePerSecond: rate },
+    // It is one requirement by intention.
+    allowPartial: true,
+    ...(target === undefined ? {} : { target }),
+  });
+}
+
+/** Parser of a positive number, for commander. */
+function numberUpTo(max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() !== '' && number > 0 && number <= max) return number;
+    throw new InvalidArgumentError(`Expected a number above 0, at most ${max}, got ${JSON.stringify(value)}.`);
+  };
+}

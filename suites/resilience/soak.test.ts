@@ -1,0 +1,78 @@
+import { finalReads, monotonicMs } from '../../harness/index.ts';
+import { awaitAllAlike } from '../support/alike.ts';
+import type { CaseContext } from '../support/case.ts';
+import { clientOf } from '../support/client.ts';
+import { type MixedKind, type Seen, startMixedLoad } from '../support/mixed-load.ts';
+import { type Done, disrupt, drawRounds } from '../support/nemesis.ts';
+import { currentRun } from '../support/run.ts';
+import { upload } from '../support/steps.ts';
+import { suite } from '../support/suite.ts';
+import { demand } from '../support/violation.ts';
+
+const { seconds: lastsSeconds = 45, ratePerSecond = 15 } = currentRun().context.soak ?? {};
+const verify = suite();
+
+/** Everything accepted is as the registry has it, this long after the last fault was healed, take-overs not counted. */
+const CONVERGED_MS = 30_000;
+const FINAL_READS_MS = 120_000;
+/** In an outage of Redis alone, of a thousand operations one may fail. */
+const AVAILABILITY_MIN = 0.999;
+/** After an outage of anything else, operations of the first moment may still meet broken connections. */
+const AFTERMATH_MS = 2000;
+
+verify(
+  'SOAK-01',
+  async (t) => {
+    const { env, pipeline, recorder, random, evidence, signal } = t;
+    await using second = env.capabilities.has('several query') ? await env.startInstance('query') : undefined;
+    await using other = clientOf(env, second === undefined ? { recorder } : { recorder, urls: { query: second.url } });
+    const rounds = drawRounds(random.fork('nemesis'), env.capabilities, lastsSeconds * 1000);
+    const load = startMixedLoad(t, { ratePerSecond, readers: [pipeline, other] });
+    let disrupted: Awaited<ReturnType<typeof disrupt>>;
+    try {
+      disrupted = await disrupt(t, rounds);
+    } finally {
+      await load.stop();
+    }
+    const last = await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
+    const startedAt = monotonicMs();
+    const files = [...load.files, last.file_id];
+    await awaitAllAlike(t, files, CONVERGED_MS + env.promises.pendingRetryMs);
+    evidence.convergedMs = Math.round(monotonicMs() - startedAt);
+    await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS, signal });
+    weigh(t, load.seen, disrupted.done);
+    evidence.faultsLeftOut = disrupted.leftOut;
+    evidence.files = files.length;
+  },
+  { lastsMs: lastsSeconds * 1000 },
+);
+
+/** Counts what happened, and how available the pipeline was while Redis alone was away. */
+function weigh({ evidence }: CaseContext, seen: readonly Seen[], done: readonly Done[]): void {
+  const count = (outcome: Seen['outcome'], kinds?: readonly MixedKind[]): number =>
+    seen.filter((each) => each.outcome === outcome && (kinds?.includes(each.kind) ?? true)).length;
+  Object.assign(evidence, {
+    faults: done.length,
+    kinds: new Set(done.map(({ name }) => name)).size,
+    operations: seen.length,
+    writes: count('ok', ['upload', 'update', 'delete']),
+    failed: count('fail'),
+    unknown: count('unknown'),
+  });
+  const away = done.filter(({ ofRedis }) => ofRedis);
+  const others = done.filter(({ ofRedis }) => !ofRedis);
+  const during = seen.filter(
+    ({ dueAt }) =>
+      away.some(({ requestedAt, healedAt }) => dueAt >= requestedAt && dueAt <= healedAt) &&
+      !others.some(
+        ({ requestedAt, healedAt }) => dueAt >= requestedAt - AFTERMATH_MS && dueAt <= healedAt + AFTERMATH_MS,
+      ),
+  );
+  const bad = during.filter(({ outcome }) => outcome !== 'ok');
+  evidence.whileRedisAway = during.length;
+  demand(
+    bad.length <= (1 - AVAILABILITY_MIN) * during.length,
+    () =>
+      `${bad.length} of ${during.length} operations failed while Redis alone was away, the first: a ${bad[0]?.kind}, ${bad[0]?.outcome}`,
+  );
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
+import { seededRandom } from '../../harness/core/random.ts';
+import { drawRounds } from '../support/nemesis.ts';
+
+const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
+const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
+
+test('the same seed draws the same rounds, another one others', () => {
+  expect(drawRounds(seededRandom(1), ALL, 60_000)).toEqual(drawRounds(seededRandom(1), ALL, 60_000));
+  expect(drawRounds(seededRandom(1), ALL, 60_000)).not.toEqual(drawRounds(seededRandom(2), ALL, 60_000));
+});
+
+test.each(SEEDS)('seed %d: Redis alone comes first and lasts, the whole is as long as asked for', (seed) => {
+  const rounds = drawRounds(seededRandom(seed), ALL, 120_000);
+  const [first, ...others] = rounds;
+  expect(first?.disruptions).toHaveLength(1);
+  expect(first?.disruptions[0]?.name).toMatch(/^redis-/);
+  expect(first?.disruptions[0]?.holdMs).toBeGreaterThanOrEqual(5000);
+  for (const { disruptions } of others) expect([1, 2]).toContain(disruptions.length);
+  const lengths = rounds.map(
+    ({ pauseMs, disruptions }) => pauseMs + Math.max(...disruptions.map(({ startMs, holdMs }) => startMs + holdMs)),
+  );
+  const total = lengths.reduce((sum, ms) => sum + ms, 0);
+  expect(total).toBeGreaterThanOrEqual(120_000);
+  expect(total - (lengths.at(-1) ?? 0)).toBeLessThan(120_000);
+});
+
+test('all that is offered comes before anything comes twice, and nothing that is not offered', () => {
+  const offered = new Set<Capability>(['http', 'redis', 'stop redis', 'pause redis', 'stop query']);
+  const names = drawRounds(seededRandom(3), offered, 3_600_000).flatMap(({ disruptions }) =>
+    disruptions.map(({ name }) => name),
+  );
+  const kinds = ['query-killed', 'query-stopped', 'redis-killed', 'redis-paused', 'redis-restarted'];
+  expect([...new Set(names)].sort()).toEqual(kinds);
+  expect([...new Set(names.slice(0, kinds.length))].sort()).toEqual(kinds);
+  expect(drawRounds(seededRandom(3), new Set<Capability>(['http']), 60_000)).toEqual([]);
+});

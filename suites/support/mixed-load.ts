@@ -1,0 +1,109 @@
+import { type PipelineClient, startOpenLoop } from '../../harness/index.ts';
+import type { CaseContext } from './case.ts';
+
+/** Operations that are due, in a hundred. */
+const MIX = { upload: 30, update: 30, delete: 6, read: 20, search: 14 } as const;
+export type MixedKind = keyof typeof MIX;
+/** Files that take part at a time; further uploads take the place of deletions. */
+const FILES_MAX = 400;
+const FILES_MIN = 10;
+const TIMEOUT_MS = 10_000;
+
+/** One operation as a client saw it; `dueAt` is run time. */
+export interface Seen {
+  kind: MixedKind;
+  dueAt: number;
+  outcome: 'ok' | 'fail' | 'unknown';
+}
+
+export interface MixedLoad {
+  /** Every operation, in the order of their ends. */
+  seen: readonly Seen[];
+  /** Every file whose upload was accepted. */
+  files: ReadonlySet<string>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Uploads, updates, deletions, reads by id and searches at a steady rate, drawn by lot, whatever becomes of them. Of one
+ * file there is never more than one write under way, and none after one without a clear answer: so what it must be in the
+ * end is known, or known not to be. Reads go to any of the `readers`.
+ */
+export function startMixedLoad(
+  { pipeline, recorder, random, unique, signal }: CaseContext,
+  { ratePerSecond, readers }: { ratePerSecond: number; readers: readonly [PipelineClient, ...PipelineClient[]] },
+): MixedLoad {
+  const lots = random.fork('load');
+  const seen: Seen[] = [];
+  const files = new Set<string>();
+  const names = new Map<string, string>();
+  /** Alive, as far as is known, with no write under way. */
+  const idle: string[] = [];
+  const steps = new Map<string, number>();
+
+  const anyIdle = (): string | undefined => idle[lots.integer(0, idle.length - 1)];
+  const takeIdle = (): string | undefined => idle.splice(lots.integer(0, Math.max(0, idle.length - 1)), 1)[0];
+  const options = (intendedAt: number) => ({ intendedAt, timeoutMs: TIMEOUT_MS, signal });
+
+  const acts: Record<MixedKind, (dueAt: number, index: number) => Promise<Seen['outcome'] | undefined>> = {
+    async upload(dueAt, index) {
+      const filename = `${unique}-${index}.txt`;
+      const { outcome, body } = await pipeline.upload({ filename, content: Buffer.from(filename) }, options(dueAt));
+      const id = outcome === 'ok' ? (body as { file_id?: unknown }).file_id : undefined;
+      if (typeof id === 'string') {
+        files.add(id);
+        names.set(id, filename);
+        idle.push(id);
+      }
+      return outcome;
+    },
+    async update(dueAt) {
+      const id = takeIdle();
+      if (id === undefined) return undefined;
+      const step = (steps.get(id) ?? 0) + 1;
+      steps.set(id, step);
+      const { outcome } = await pipeline.update(id, { description: `step ${step}` }, options(dueAt));
+      if (outcome !== 'unknown') idle.push(id);
+      return outcome;
+    },
+    async delete(dueAt) {
+      const id = takeIdle();
+      if (id === undefined) return undefined;
+      const { outcome } = await pipeline.remove(id, options(dueAt));
+      if (outcome === 'fail') idle.push(id);
+      else names.delete(id);
+      return outcome;
+    },
+    async read(dueAt) {
+      const id = anyIdle();
+      return id === undefined ? undefined : (await lots.pick(readers).searchById(id, options(dueAt))).outcome;
+    },
+    async search(dueAt) {
+      const query = names.get(anyIdle() ?? '') ?? unique;
+      return (await lots.pick(readers).search({ query, mode: 'exact', limit: 10 }, options(dueAt))).outcome;
+    },
+  };
+
+  const loop = startOpenLoop({
+    recorder,
+    ratePerSecond,
+    signal,
+    act: async (index, dueAt) => {
+      const kind = kindFor(lots.integer(0, 99), idle.length);
+      const outcome = await acts[kind](dueAt, index);
+      if (outcome !== undefined) seen.push({ kind, dueAt, outcome });
+    },
+  });
+  return { seen, files, stop: () => loop.stop() };
+}
+
+function kindFor(lot: number, idle: number): MixedKind {
+  if (idle < FILES_MIN) return 'upload';
+  let left = lot;
+  for (const [kind, share] of Object.entries(MIX) as [MixedKind, number][]) {
+    left -= share;
+    if (left >= 0) continue;
+    return kind === 'upload' && idle >= FILES_MAX ? 'delete' : kind;
+  }
+  return 'search';
+}
