@@ -7,7 +7,7 @@ export { multipartBody } from './clients/multipart.ts';
 export { createPipelineClient, type PipelineClient, type UploadInput } from './clients/pipeline.ts';
 export { connectPostgres } from './clients/postgres.ts';
 export { connectRedis } from './clients/redis.ts';
-export { loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext } from './config/run-context.ts';
+export { isBeingStopped, loadRunContext, RUN_CONTEXT_VARIABLE, type RunContext } from './config/run-context.ts';
 export { nodeArguments } from './config/settings.ts';
 export { type ExpectedFailure, loadTarget, type Target } from './config/target.ts';
 export { monotonicMs } from './core/clock.ts';

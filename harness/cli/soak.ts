@@ -70,8 +70,7 @@ async function soak(options: SoakOptions, path: string | undefined): Promise<num
     seed: options.seed ?? randomInt(SEED_MAX),
     wanted: ['SOAK-01'],
     soak: { seconds: minutes * 60, ratePerSecond: rate },
-    // It is one requirement by intention.
-    allowPartial: true,
+    allowPartial: target?.allow_partial ?? false,
     ...(target === undefined ? {} : { target }),
   });
 }

@@ -1,15 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RUN_CONTEXT_VARIABLE } from '../config/run-context.ts';
+import { RUN_CONTEXT_VARIABLE, stopMark } from '../config/run-context.ts';
 import { environmentWith, nodeArguments, packageFacts } from '../config/settings.ts';
 import { pollUntil } from '../core/poll.ts';
 import { cachePath } from '../environment/process/cache.ts';
 import { findProcess, processTree, signalProcess } from '../environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
+const LAST_WORDS_MS = 1000;
 const TAIL_LINES = 15;
 
 /** Outlives us if we are killed: the kernel then closes its stdin, and it kills the suite's process group. */
@@ -77,12 +79,26 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
   const group = child.pid === undefined ? undefined : -child.pid;
   const kill = (): void => void (group !== undefined && signalProcess(group, 'SIGKILL'));
   const stop = async (): Promise<SuiteEnd> => {
-    const members = child.pid === undefined ? [] : processTree(child.pid);
-    if (group !== undefined) signalProcess(group, 'SIGINT');
-    // Its workers stop their environments, and may take longer than the runner itself.
-    const gone = (): true | undefined => (members.every((pid) => findProcess(pid) === undefined) ? true : undefined);
-    await pollUntil(gone, { what: 'the suite to stop', timeoutMs: STOP_GRACE_MS }).catch(kill);
-    return ended;
+    if (child.pid === undefined || group === undefined) return ended;
+    const runner = child.pid;
+    const gone = async (pids: readonly number[], timeoutMs = STOP_GRACE_MS): Promise<void> => {
+      const probe = (): true | undefined => (pids.every((pid) => findProcess(pid) === undefined) ? true : undefined);
+      await pollUntil(probe, { what: 'the suite to stop', timeoutMs });
+    };
+    // The workers first: they put back what they broke and stop what they started, and a runner that is asked to end
+    // kills them at once. Those that it begins meanwhile find the mark, and do nothing.
+    await writeFile(stopMark(options.contextPath), '');
+    const members = processTree(runner);
+    const workers = members.filter((pid) => findProcess(pid)?.parent === runner);
+    for (const pid of workers) signalProcess(pid, 'SIGINT');
+    await gone(members.filter((pid) => pid !== runner && !workers.includes(pid))).catch(() => {});
+    // With all of that gone they have little more to do than to say so.
+    await gone(workers, LAST_WORDS_MS).catch(() => {});
+    signalProcess(group, 'SIGINT');
+    await gone(members).catch(kill);
+    const end = await ended;
+    await rm(stopMark(options.contextPath), { force: true });
+    return end;
   };
   // A worker that outlives the runner would keep its output open, and us waiting.
   child.once('exit', () => void setTimeout(kill, STOP_GRACE_MS).unref());

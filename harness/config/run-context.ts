@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PROFILE_NAMES, SERVICE_NAMES } from '../contract/names.ts';
 
@@ -35,4 +35,15 @@ export const RUN_CONTEXT_VARIABLE = 'SYNCPROOF_RUN_CONTEXT';
 export function loadRunContext(): RunContext | undefined {
   const path = process.env[RUN_CONTEXT_VARIABLE];
   return path === undefined || path === '' ? undefined : runContextSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+}
+
+/** A file that says, beside a run's context, that the run is being stopped. */
+export function stopMark(contextPath: string): string {
+  return `${contextPath}.stop`;
+}
+
+/** Whether the run that this process belongs to is being stopped. */
+export function isBeingStopped(): boolean {
+  const path = process.env[RUN_CONTEXT_VARIABLE];
+  return path !== undefined && path !== '' && existsSync(stopMark(path));
 }

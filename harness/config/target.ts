@@ -9,6 +9,20 @@ import { UsageError } from '../core/errors.ts';
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 const positive = z.int().positive();
+/** A day: longer than anything is waited for, and what timers can count. */
+const seconds = positive.max(86_400);
+const millis = positive.max(86_400_000);
+/** User and password are percent-encoded in it (RFC 3986, section 3.2.1). */
+const serverUrl = (protocol: RegExp) =>
+  z
+    .url({ protocol })
+    .refine((url) => {
+      const { username = '', password = '' } = URL.parse(url) ?? {};
+      return [username, password].every((word) => !/%(?![\da-f]{2})/i.test(word));
+    }, 'must have a percent sign in user or password written as %25')
+    .refine(withoutOptions, 'must have no options after a ?: they cannot be given here');
+/** What stands after the address would otherwise be ignored, silently. */
+const withoutOptions = (url: string): boolean => (URL.parse(url)?.search ?? '') === '';
 const metricName = z.string().regex(/^[A-Za-z_:][\w:]*$/, 'must be the name of a Prometheus metric');
 const command = z.string().min(1).describe('run by /bin/sh -c; SYNCPROOF_PART and SYNCPROOF_VERB tell what for');
 
@@ -36,7 +50,7 @@ const hooksSchema = z
       })
       .optional()
       .describe('a workload of Kubernetes, ended and started by its number of replicas: gives kill, stop and start'),
-    timeout_s: positive.default(30).describe('how long one command may take, and then its effect'),
+    timeout_s: seconds.default(30).describe('how long one command may take, and then its effect'),
   })
   .superRefine((hooks, context) => {
     if (hooks.docker !== undefined || hooks.compose !== undefined || hooks.kubectl !== undefined) return;
@@ -59,7 +73,7 @@ const furtherSchema = z
     kill: command.describe('ends it at once (SIGKILL)'),
     pause: command.optional(),
     resume: command.optional(),
-    timeout_s: positive.default(30).describe('how long one command may take, and then its effect'),
+    timeout_s: seconds.default(30).describe('how long one command may take, and then its effect'),
   })
   .describe('a further instance, which does not run until a case needs it');
 
@@ -108,15 +122,17 @@ export const targetSchema = z.strictObject({
   signing_key_file: z.string().min(1).optional().describe('private key (PEM) that signs tokens, relative to this file'),
   redis: z
     .strictObject({
-      url: z.url({ protocol: /^rediss?$/ }),
+      url: serverUrl(/^rediss?$/).refine(
+        (url) => ['', '/', '/0'].includes(URL.parse(url)?.pathname ?? ''),
+        'must name no other database than 0',
+      ),
       admin: z.boolean().default(false).describe('may be made to answer with errors (CONFIG, ACL, DEBUG, REPLICAOF)'),
     })
     .optional(),
   postgres: z
     .strictObject({
-      query: z.url({ protocol: /^postgres(ql)?$/ }).describe("the read model's database"),
-      admin: z
-        .url({ protocol: /^postgres(ql)?$/ })
+      query: serverUrl(/^postgres(ql)?$/).describe("the read model's database"),
+      admin: serverUrl(/^postgres(ql)?$/)
         .optional()
         .describe("the registry's, with the right to create triggers"),
       registry_table: z
@@ -128,8 +144,8 @@ export const targetSchema = z.strictObject({
     .optional(),
   promises: z
     .strictObject({
-      sync_ms: positive.default(5000).describe('a committed change shows within this time while nothing is broken'),
-      pending_retry_ms: positive.default(60_000).describe('entries held for longer are taken over by another consumer'),
+      sync_ms: millis.default(5000).describe('a committed change shows within this time while nothing is broken'),
+      pending_retry_ms: millis.default(60_000).describe('entries held for longer are taken over by another consumer'),
       stream_entries_max: positive.default(10_000),
       upload_bytes_max: positive.optional(),
     })
@@ -165,6 +181,8 @@ export const targetSchema = z.strictObject({
 export type Target = z.output<typeof targetSchema> & {
   /** Where it was read from: relative paths start there. */
   file: string;
+  /** What must not be told, in no message and no report; the longest first. */
+  secrets: readonly string[];
 };
 
 /**
@@ -179,12 +197,24 @@ export function loadTarget(path: string, { unset = refuseUnset }: { unset?: Unse
   const document = parseDocument(text, { lineCounter: counter });
   const [broken] = document.errors;
   if (broken !== undefined) throw new UsageError(`Expected ${path} to be YAML: ${broken.message.split('\n')[0]}`);
-  const parsed = targetSchema.safeParse(substituted(document.toJS(), [], unset));
-  if (parsed.success) return { ...parsed.data, file };
+  const given = new Set<string>();
+  const parsed = targetSchema.safeParse(substituted(plainData(document, path), [], { unset, given }));
+  if (parsed.success) return { ...parsed.data, file, secrets: secretsOf(parsed.data, given) };
   const problems = parsed.error.issues.flatMap((issue) =>
     describeIssue(issue, (keys) => lineOf(document, counter, keys)),
   );
   throw new UsageError(`${path} is no target file:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+}
+
+/** @throws UsageError for aliases that lead nowhere, in a circle, or to far too much */
+function plainData(document: Document, path: string): unknown {
+  try {
+    const data: unknown = document.toJS();
+    JSON.stringify(data);
+    return data;
+  } catch (cause) {
+    throw new UsageError(`Expected ${path} to be YAML whose aliases can be resolved`, { cause });
+  }
 }
 
 /** The text of a target file. */
@@ -206,7 +236,7 @@ function readText(path: string, file: string): string {
 }
 
 /** What stands for an environment variable that is not set, at a place in the file. */
-type Unset = (name: string, keys: readonly (string | number)[]) => string;
+type Unset = (name: string, keys: readonly (string | number)[], whole: boolean) => string;
 
 const refuseUnset: Unset = (name, keys) => {
   throw new UsageError(
@@ -216,29 +246,55 @@ const refuseUnset: Unset = (name, keys) => {
 
 /** For whoever reads a target file and calls nobody: any value of the right form, and the name into `names`. */
 export function noteUnset(names: Set<string>): Unset {
-  return (name, keys) => {
+  return (name, keys, whole) => {
     names.add(name);
+    // A part of a value, a password in an address, say, has no form of its own.
+    if (!whole) return 'unset';
     if (keys[0] === 'postgres') return 'postgres://unset.invalid/unset';
     if (keys[0] === 'redis') return 'redis://unset.invalid';
     return keys.at(-1) === 'url' ? 'http://unset.invalid' : 'unset';
   };
 }
 
-function substituted(value: unknown, keys: readonly (string | number)[], unset: Unset): unknown {
+interface Substitution {
+  unset: Unset;
+  /** Takes every value that came from the environment. */
+  given: Set<string>;
+}
+
+function substituted(value: unknown, keys: readonly (string | number)[], substitution: Substitution): unknown {
   if (typeof value === 'string') {
-    return value.replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => {
-      const given = process.env[name];
-      if (given !== undefined) return given;
-      // A part of a value, a password in an address, say, has no form of its own.
-      return unset(name, whole === value ? keys : []);
+    const { unset, given } = substitution;
+    return value.replaceAll(/(\$?)\$\{(\w+)\}/g, (whole, escaped: string, name: string) => {
+      if (escaped !== '') return `\${${name}}`;
+      const known = process.env[name];
+      if (known === undefined) return unset(name, keys, whole === value);
+      given.add(known);
+      return known;
     });
   }
-  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index], unset));
+  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index], substitution));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key], unset)]),
+    Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key], substitution)]),
   );
 }
+
+/** What must not be told: what came from the environment, and secrets that stand in the file. */
+function secretsOf(
+  { credentials, redis, postgres }: z.output<typeof targetSchema>,
+  given: ReadonlySet<string>,
+): string[] {
+  const urls = [redis?.url, postgres?.query, postgres?.admin].flatMap((url) => (url === undefined ? [] : [url]));
+  const passwords = urls.map((url) => new URL(url).password).flatMap((word) => [word, decodeURIComponent(word)]);
+  const accounts = Object.values(credentials).flatMap((account) => account?.client_secret ?? []);
+  return [...new Set([...given, ...passwords, ...accounts])]
+    .filter((secret) => secret.length >= SECRET_LENGTH_MIN)
+    .sort((a, b) => b.length - a.length);
+}
+
+/** Shorter ones stand in too many words. */
+const SECRET_LENGTH_MIN = 4;
 
 type Document = ReturnType<typeof parseDocument>;
 

@@ -7,7 +7,7 @@ import type { Driver } from '../clients/transport.ts';
 import { besideTarget, type Target } from '../config/target.ts';
 import { ROLES, type Role } from '../contract/http.ts';
 import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
-import { describeError, SyncproofError, UsageError } from '../core/errors.ts';
+import { describeError, InconclusiveError, SyncproofError, UsageError } from '../core/errors.ts';
 import type { PartName } from '../record/history.ts';
 import type {
   DatabaseAccess,
@@ -22,7 +22,7 @@ import { checkTarget } from './external/check.ts';
 import { furtherInstances } from './external/further.ts';
 import { commandsOf } from './external/hooks.ts';
 import { offersOf } from './external/offers.ts';
-import { addressOf, ExternalPart } from './external/part.ts';
+import { addressOf, ExternalPart, hostOf } from './external/part.ts';
 import { openJournal, stopwatch } from './journal.ts';
 import { expectStatus, pingPostgres } from './process/probes.ts';
 import { pingRedis } from './process/redis-probes.ts';
@@ -141,9 +141,9 @@ async function loadDriver(path: string): Promise<Driver> {
 }
 
 function redisAddressOf(url: string): RedisAddress {
-  const { hostname, port, username, password, protocol } = new URL(url);
+  const { port, username, password, protocol } = new URL(url);
   return {
-    host: hostname,
+    host: hostOf(url),
     port: Number(port || 6379),
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
@@ -152,9 +152,9 @@ function redisAddressOf(url: string): RedisAddress {
 }
 
 function databaseAccessOf(url: string): DatabaseAccess {
-  const { hostname, port, username, password, pathname } = new URL(url);
+  const { port, username, password, pathname } = new URL(url);
   return {
-    host: hostname,
+    host: hostOf(url),
     port: Number(port || 5432),
     database: decodeURIComponent(pathname.slice(1)),
     user: decodeURIComponent(username),
@@ -179,6 +179,7 @@ function partsOf(target: Target, { urls, redis, databases }: Claims): Readonly<R
       commands: commandsOf(hooks),
       cwd: dirname(target.file),
       timeoutMs: hooks.timeout_s * 1000,
+      secrets: target.secrets,
     });
   };
   const service = (name: ServiceName): ExternalPart => {
@@ -205,5 +206,5 @@ async function restoreAll(parts: readonly ExternalPart[]): Promise<void> {
   const failed = results.flatMap((result, index) =>
     result.status === 'rejected' ? [`${parts[index]?.name}: ${describeError(result.reason)}`] : [],
   );
-  if (failed.length > 0) throw new SyncproofError(`Parts of the target were not put back: ${failed.join('; ')}`);
+  if (failed.length > 0) throw new InconclusiveError(`Parts of the target were not put back: ${failed.join('; ')}`);
 }

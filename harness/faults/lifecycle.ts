@@ -112,6 +112,9 @@ async function undoAfter(cause: unknown, plan: FaultPlan, limits: FaultLimits): 
     await plan.undo();
     await pollUntil(plan.witnessHealed, { what: `${plan.target} to answer again`, timeoutMs: limits.healTimeoutMs });
   } catch (error) {
-    throw new AggregateError([cause, error], `The fault ${plan.kind} neither took effect nor could be undone`);
+    const both = new AggregateError([cause, error], `The fault ${plan.kind} neither took effect nor could be undone`);
+    // What a target file says does not work: nobody's failure but the file's.
+    if (error instanceof InconclusiveError) throw new InconclusiveError(both.message, { cause: both });
+    throw both;
   }
 }

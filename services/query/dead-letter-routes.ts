@@ -5,13 +5,18 @@ import { HttpProblem } from '../common/problem.ts';
 import type { DeadLetterBox } from './dead-letters.ts';
 
 const LIMIT_MAX = 1000;
-const letterId = z.string().regex(/^\d{1,20}-\d{1,20}$/, 'must be the id of a letter, as in 1767225600000-0');
+/** Both halves of an id have 64 bits. */
+const HALF_MAX = 2n ** 64n - 1n;
+const letterId = z
+  .string()
+  .regex(/^\d{1,20}-\d{1,20}$/, { error: 'must be the id of a letter, as in 1767225600000-0', abort: true })
+  .refine((id) => id.split('-').every((half) => BigInt(half) <= HALF_MAX), 'must be an id that there can be');
 
 const letterSchema = z.object({
   id: z.string(),
   entry_id: z.string(),
   error: z.string(),
-  attempts: z.number(),
+  attempts: z.number().nullable(),
   dead_lettered_at: z.string(),
   event: z.record(z.string(), z.string()),
 });
@@ -53,7 +58,9 @@ export function addDeadLetterRoutes(app: HttpService, letters: DeadLetterBox, au
     },
     async ({ params: { id } }) => {
       const entryId = await letters.replay(id).catch(redisAway);
-      if (entryId === undefined) throw new HttpProblem(404, `There is no dead letter ${id}.`);
+      if (entryId === 'missing') throw new HttpProblem(404, `There is no dead letter ${id}.`);
+      if (entryId === 'no-event')
+        throw new HttpProblem(409, `The dead letter ${id} holds no event that can be published.`);
       return { id, entry_id: entryId };
     },
   );

@@ -9,7 +9,8 @@ export interface DeadLetter {
   /** Of the event on its own stream. */
   entry_id: string;
   error: string;
-  attempts: number;
+  /** Null where it does not say. */
+  attempts: number | null;
   dead_lettered_at: string;
   /** Names and values as they were published; not everything of an event of many thousand fields. */
   event: Record<string, string>;
@@ -18,6 +19,8 @@ export interface DeadLetter {
 /** What is said of the event comes first, as names and values; the event's own fields follow. */
 const OWN_FIELDS = 5;
 const ANSWER_MS = 2000;
+/** More names and values than a letter of ours has; Lua cannot unpack a list of any length. */
+const VALUES_MAX = 4000;
 
 /** The dead-letter stream of a stream: what is on it, and a way back. */
 export class DeadLetterBox {
@@ -39,7 +42,17 @@ export class DeadLetterBox {
   async list(limit: number, before?: string): Promise<{ letters: DeadLetter[]; total: number }> {
     const [entries, total] = await this.#answered(
       Promise.all([
-        this.#redis.call('XREVRANGE', this.#letters, before === undefined ? '+' : `(${before}`, '-', 'COUNT', limit),
+        // Nothing is before the first id, and Redis calls the question an error.
+        before !== undefined && /^0+-0+$/.test(before)
+          ? []
+          : this.#redis.call(
+              'XREVRANGE',
+              this.#letters,
+              before === undefined ? '+' : `(${before}`,
+              '-',
+              'COUNT',
+              limit,
+            ),
         this.#redis.xlen(this.#letters),
       ]),
     );
@@ -48,14 +61,12 @@ export class DeadLetterBox {
 
   /**
    * Publishes the event again, as its last one, and takes the letter away: both or neither.
-   * @returns the new entry's id; undefined when there is no such letter
+   * @returns the new entry's id; `missing` when there is no such letter, `no-event` when it holds none, or one too large
    * @throws when Redis does not answer; it may have done it all the same
    */
-  async replay(id: string): Promise<string | undefined> {
-    const entryId = await this.#answered(
-      this.#redis.eval(REPLAY_SCRIPT, 2, this.#letters, this.#stream, id, 2 * OWN_FIELDS + 1),
-    );
-    return typeof entryId === 'string' ? entryId : undefined;
+  async replay(id: string): Promise<string> {
+    const answer = this.#redis.eval(REPLAY_SCRIPT, 2, this.#letters, this.#stream, id, 2 * OWN_FIELDS, VALUES_MAX);
+    return String(await this.#answered(answer));
   }
 
   #answered<T>(answer: Promise<T>): Promise<T> {
@@ -69,7 +80,7 @@ function toLetter([id, fields]: [string, string[]]): DeadLetter {
     id,
     entry_id: String(facts.entry_id),
     error: String(facts.error),
-    attempts: Number(facts.attempts),
+    attempts: /^\d{1,9}$/.test(String(facts.attempts)) ? Number(facts.attempts) : null,
     dead_lettered_at: String(facts.dead_lettered_at),
     event: foldReply(fields.slice(2 * OWN_FIELDS)) as Record<string, string>,
   };
@@ -77,7 +88,9 @@ function toLetter([id, fields]: [string, string[]]): DeadLetter {
 
 const REPLAY_SCRIPT = `
 local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
-if not letter then return false end
-local id = redis.call('XADD', KEYS[2], '*', unpack(letter[2], tonumber(ARGV[2])))
+if not letter then return 'missing' end
+local own, values = tonumber(ARGV[2]), #letter[2]
+if values <= own or values - own > tonumber(ARGV[3]) then return 'no-event' end
+local id = redis.call('XADD', KEYS[2], '*', unpack(letter[2], own + 1))
 redis.call('XDEL', KEYS[1], ARGV[1])
 return id`;

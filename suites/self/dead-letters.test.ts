@@ -95,6 +95,18 @@ test('letters come in pages, the newest first', async () => {
   expect(second.letters.map(({ error }) => error)).toEqual(['e0']);
 });
 
+test('a letter that somebody else put there is listed as far as it goes, and not published', async () => {
+  for (const fields of [
+    ['a', 'b'],
+    ['error', 'e', 'attempts', 'many', ...Array.from({ length: 5000 }, (_, i) => [`f${i}`, 'v']).flat()],
+  ]) {
+    const id = String(await redis.xadd(LETTERS, '*', ...fields));
+    expect((await letters('?limit=1')).letters[0]).toMatchObject({ id, attempts: null });
+    expect((await replay(id)).status).toBe(409);
+    await redis.xdel(LETTERS, id);
+  }
+});
+
 test('only an ADMIN may see and replay them, and bad ids and limits are refused by name', async () => {
   for (const role of ['USER', 'READONLY'] as const) {
     await using pipeline = clientOf(environment, { recorder: memoryRecorder(), role });
@@ -112,6 +124,9 @@ test('only an ADMIN may see and replay them, and bad ids and limits are refused 
     expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(name ?? '')]);
   }
   expect((await replay('1-1%20x')).status).toBe(400);
+  expect((await replay('99999999999999999999-0')).status).toBe(400);
+  expect((await replay('18446744073709551615-0')).status).toBe(404);
+  expect((await letters('?before=0-0')).letters).toEqual([]);
 });
 
 test('without Redis the answer is 503, and nothing is lost', async () => {

@@ -89,7 +89,7 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   const address = { host: '127.0.0.1', port };
   const up = async (): Promise<boolean> => (await connectError(address)) === undefined;
   const part = new ExternalPart({
-    ...{ name: 'query', commands, address, cwd: folder, timeoutMs },
+    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, secrets: [] },
     probe: async () => {
       const error = await connectError(address);
       if (error !== undefined) throw new Error(error);
@@ -170,7 +170,7 @@ describe('a part of somebody else’s pipeline', () => {
     writeFileSync(
       script,
       `import { ExternalPart } from ${JSON.stringify(module)};
-       const part = new ExternalPart({ name: 'query', address: undefined, cwd: '/', timeoutMs: 60_000, probe: async () => {},
+       const part = new ExternalPart({ name: 'query', address: undefined, cwd: '/', timeoutMs: 60_000, secrets: [], probe: async () => {},
          commands: { kill: ${JSON.stringify(command)}, stop: 'true', start: ${JSON.stringify(`echo back > ${mark}`)} } });
        await part.kill();
        process.kill(process.pid, 'SIGKILL');`,
@@ -245,7 +245,11 @@ describe('further instances', () => {
       more.push({ url: `http://127.0.0.1:${port}/`, start, stop: stop ?? '', kill: kill ?? '', timeout_s: 10 });
       urls.push(`http://127.0.0.1:${port}`);
     }
-    const target = { file: join(folder, 'target.yaml'), services: { query: { url: 'http://127.0.0.1:1', more } } };
+    const target = {
+      file: join(folder, 'target.yaml'),
+      secrets: [],
+      services: { query: { url: 'http://127.0.0.1:1', more } },
+    };
     return { urls, instances: furtherInstances(target as unknown as Target) };
   }
   const answers = (url: string): Promise<boolean> =>

@@ -2,6 +2,7 @@ import { CAPABILITIES, type Capability } from '../../harness/contract/capabiliti
 import { PROFILES } from '../../harness/contract/names.ts';
 import {
   type HistoryWriter,
+  isBeingStopped,
   loadRunContext,
   loadTarget,
   offersOf,
@@ -54,6 +55,8 @@ function interruption(): AbortSignal {
   const controller = new AbortController();
   const interrupt = (reason: string): void => controller.abort(new Error(`interrupted by ${reason}`));
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => interrupt(name));
+  // It was begun after the others were told.
+  if (isBeingStopped()) interrupt('SIGINT');
   process.once('disconnect', () => interrupt('the end of the test runner'));
   return controller.signal;
 }

@@ -2,7 +2,7 @@ import { createPipelineClient } from '../../clients/pipeline.ts';
 import { connectPostgres } from '../../clients/postgres.ts';
 import { connectRedis } from '../../clients/redis.ts';
 import type { Driver } from '../../clients/transport.ts';
-import type { Role } from '../../contract/http.ts';
+import { ROLES, type Role } from '../../contract/http.ts';
 import { READ_MODEL_TABLE, type ServiceName } from '../../contract/names.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { memoryRecorder } from '../../record/writer.ts';
@@ -57,11 +57,27 @@ async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void
 async function checkAccounts({ urls, accounts, drivers }: Claimed): Promise<void> {
   for (const role of Object.keys(accounts) as Role[]) {
     await using pipeline = createPipelineClient({ urls, accounts, drivers, role, recorder: memoryRecorder() });
-    await pipeline.token().catch((cause: unknown) => {
+    const token = await pipeline.token().catch((cause: unknown) => {
       throw new UsageError(
         `credentials.${role}: ${accounts[role]?.clientId} gets no token from ${urls.admin}; are client_id and client_secret those of an account with the role ${role}? ${describeError(cause)}`,
       );
     });
+    const told = roleIn(token);
+    if (told !== undefined && told !== role) {
+      throw new UsageError(
+        `credentials.${role}: expected an account with the role ${role}, and the token of ${accounts[role]?.clientId} says ${told}`,
+      );
+    }
+  }
+}
+
+/** The role that a token claims, when it is one of the contract's; a target may have tokens of its own kind. */
+function roleIn(token: string): Role | undefined {
+  try {
+    const { role } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { role?: unknown };
+    return ROLES.find((each) => each === role);
+  } catch {
+    return undefined;
   }
 }
 

@@ -25,7 +25,7 @@ export function furtherInstances(target: Target): Further {
       if (entry === undefined) throw new SyncproofError(`The target file names no more instances of ${service}`);
       const { url, ...hooks } = entry;
       const cwd = dirname(target.file);
-      const part = partOf(service, { url, hooks, cwd });
+      const part = partOf(service, { url, hooks, cwd, secrets: target.secrets });
       const guard = guardWith(hooks.stop, cwd);
       let ending: Promise<void> | undefined;
       const end = async (): Promise<void> => {
@@ -56,10 +56,10 @@ export function furtherInstances(target: Target): Further {
 
 function partOf(
   name: ScalableService,
-  { url, hooks, cwd }: { url: string; hooks: ControlHooks; cwd: string },
+  { url, hooks, cwd, secrets }: { url: string; hooks: ControlHooks; cwd: string; secrets: readonly string[] },
 ): ExternalPart {
   return new ExternalPart({
-    ...{ name, cwd, commands: commandsOf(hooks), address: addressOf(url), keptUp: false },
+    ...{ name, cwd, secrets, commands: commandsOf(hooks), address: addressOf(url), keptUp: false },
     timeoutMs: hooks.timeout_s * 1000,
     probe: async () => {
       await expectStatus(`${url.replace(/\/+$/, '')}/health/live`);

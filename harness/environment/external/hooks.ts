@@ -66,6 +66,8 @@ export interface CommandOptions {
   timeoutMs: number;
   /** Ends the command with all that it started, and that is still of its group. */
   signal: AbortSignal;
+  /** Texts that must not appear in what is told. */
+  secrets: readonly string[];
   /** Told the process group that it runs in. */
   onStarted: (group: number) => void;
 }
@@ -77,7 +79,7 @@ export interface CommandOptions {
  */
 export async function runCommand(
   command: string,
-  { part, verb, cwd, timeoutMs, signal, onStarted }: CommandOptions,
+  { part, verb, cwd, timeoutMs, signal, secrets, onStarted }: CommandOptions,
 ): Promise<void> {
   signal.throwIfAborted();
   const child = spawn('/bin/sh', ['-c', command], {
@@ -94,8 +96,10 @@ export async function runCommand(
     });
   }
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const name = `The command to ${verb} ${part} (${command})`;
-  const said = (): string => (output.trim() === '' ? '' : `: ${output.trim().split('\n').slice(-3).join(' | ')}`);
+  const masked = (text: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+  const name = `The command to ${verb} ${part} (${masked(command)})`;
+  const said = (): string =>
+    output.trim() === '' ? '' : `: ${masked(output.trim().split('\n').slice(-3).join(' | '))}`;
   if (child.pid !== undefined) onStarted(child.pid);
   const giveUp = (why: string): void => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');

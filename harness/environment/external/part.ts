@@ -17,14 +17,21 @@ export interface ExternalPartOptions {
   /** Commands run there. */
   cwd: string;
   timeoutMs: number;
+  /** Texts that must not appear in what is told of them. */
+  secrets: readonly string[];
   /** False: one that need not be there, so that nobody starts it again who did not end it. */
   keptUp?: boolean;
 }
 
+/** The host of a URL; the brackets around an IPv6 address belong to the URL. */
+export function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, '');
+}
+
 /** Where the service with that URL takes connections. */
 export function addressOf(url: string): ServerAddress {
-  const { hostname, port, protocol } = new URL(url);
-  return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
+  const { port, protocol } = new URL(url);
+  return { host: hostOf(url), port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
 
 /**
@@ -136,8 +143,18 @@ export class ExternalPart implements PartControl {
   }
 
   async #putBack(): Promise<void> {
-    if (this.#state === 'down' && this.#options.keptUp !== false) await this.start();
+    // Its command to end it failed, or did nothing: a start would be a second one, beside the first.
+    if (this.#state === 'down' && (await this.#stillAnswers())) this.#back();
+    else if (this.#state === 'down' && this.#options.keptUp !== false) await this.start();
     else if (this.#state === 'paused') await this.resume();
+  }
+
+  async #stillAnswers(): Promise<boolean> {
+    if (this.#options.address === undefined) return false;
+    return this.#options.probe().then(
+      () => true,
+      () => false,
+    );
   }
 
   async #end(verb: 'kill' | 'stop', timeoutMs: number): Promise<void> {
@@ -180,11 +197,11 @@ export class ExternalPart implements PartControl {
   }
 
   async #run(verb: Verb): Promise<void> {
-    const { commands, cwd, timeoutMs } = this.#options;
+    const { commands, cwd, timeoutMs, secrets } = this.#options;
     const command = commands[verb];
     if (command === undefined) throw new SyncproofError(`The target file does not say how to ${verb} ${this.name}`);
     const guard = this.#guard;
-    const options = { part: this.name, verb, cwd, timeoutMs, signal: this.#commands.signal };
+    const options = { part: this.name, verb, cwd, timeoutMs, secrets, signal: this.#commands.signal };
     const running = runCommand(command, { ...options, onStarted: (group) => guard?.runs(group) });
     this.#atWork = running;
     try {
