@@ -176,8 +176,9 @@ async function superviseSuite(
   done.abort();
   await followed;
   screen.clear();
-  const interrupted = interrupt.signal.aborted ? describeError(interrupt.signal.reason) : undefined;
-  return { end, interrupted };
+  if (!interrupt.signal.aborted) return { end, interrupted: undefined };
+  const left = end.cutOff ? '; not all that was broken has been put back: see to the pipeline' : '';
+  return { end, interrupted: describeError(interrupt.signal.reason) + left };
 }
 
 interface RunEnd {

@@ -11,6 +11,8 @@ import { cachePath } from '../environment/process/cache.ts';
 import { findProcess, processTree, signalProcess } from '../environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
+/** Commands of a target file may take their time; whoever cannot wait asks twice. */
+const PUT_BACK_MS = 60_000;
 const LAST_WORDS_MS = 1000;
 const TAIL_LINES = 15;
 
@@ -22,6 +24,8 @@ export interface SuiteEnd {
   signal: NodeJS.Signals | null;
   /** The last lines it wrote to stderr. */
   stderrTail: readonly string[];
+  /** It was stopped before it had put back all that it broke. */
+  cutOff?: true;
 }
 
 /** The test runner, in a process group of its own so that a Ctrl-C reaches it only through us. */
@@ -91,14 +95,18 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
     const members = processTree(runner);
     const workers = members.filter((pid) => findProcess(pid)?.parent === runner);
     for (const pid of workers) signalProcess(pid, 'SIGINT');
-    await gone(members.filter((pid) => pid !== runner && !workers.includes(pid))).catch(() => {});
+    const theirs = members.filter((pid) => pid !== runner && !workers.includes(pid));
+    const inTime = await gone(theirs, PUT_BACK_MS).then(
+      () => true,
+      () => false,
+    );
     // With all of that gone they have little more to do than to say so.
     await gone(workers, LAST_WORDS_MS).catch(() => {});
     signalProcess(group, 'SIGINT');
     await gone(members).catch(kill);
     const end = await ended;
     await rm(stopMark(options.contextPath), { force: true });
-    return end;
+    return inTime ? end : { ...end, cutOff: true };
   };
   // A worker that outlives the runner would keep its output open, and us waiting.
   child.once('exit', () => void setTimeout(kill, STOP_GRACE_MS).unref());
