@@ -83,7 +83,8 @@ verify('HON-02', async ({ evidence, random }) => {
       return now >= (visibleAt.get(fileId) ?? Infinity) ? { status: 200, body: hitOf(fileId) } : NOT_FOUND;
     }
     const fileId = randomUUID();
-    visibleAt.set(fileId, now + delays.integer(0, DELAY_MS_MAX));
+    // Not at once: timers may be early by a fraction of a millisecond, and it would be there before it was due.
+    visibleAt.set(fileId, now + delays.integer(2, DELAY_MS_MAX));
     await sleep(ANSWERED_AFTER_MS);
     return { status: 201, body: { file_id: fileId } };
   });
