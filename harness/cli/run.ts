@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
-import { loadTarget } from '../config/target.ts';
 import type { ProfileName } from '../contract/names.ts';
-import { chooseEnvironmentKind } from '../environment/start.ts';
-import { type CaseFilter, filterCases, requireKnownFailures } from './cases.ts';
+import { type CaseFilter, filterCases } from './cases.ts';
 import { conduct } from './conduct.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
+import { whatToJudge } from './judged.ts';
 import {
   allowPartialOption,
   caseOption,
@@ -68,16 +67,13 @@ ${EXIT_CODES_HELP}`,
 
 async function run(options: RunOptions, path: string | undefined): Promise<number> {
   const { env, profile, report: reportDirectory, retries, keep = false, json = false } = options;
-  const target = path === undefined ? undefined : loadTarget(path);
-  if (target !== undefined) requireKnownFailures(target);
-  const { kind, reason } =
-    target === undefined ? await chooseEnvironmentKind(env) : { kind: 'external' as const, reason: `as ${path} says` };
+  const judged = await whatToJudge(env, path);
   return conduct({
-    ...{ kind, reason, profile, reportDirectory, retries, keep, json },
+    ...judged,
+    ...{ profile, reportDirectory, retries, keep, json },
     seed: options.seed ?? randomInt(SEED_MAX),
     wanted: wantedOf(options),
-    allowPartial: options.allowPartial ?? target?.allow_partial ?? false,
-    ...(target === undefined ? {} : { target }),
+    allowPartial: options.allowPartial ?? judged.target?.allow_partial ?? false,
   });
 }
 

@@ -1,11 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
-import { loadTarget } from '../config/target.ts';
 import type { ProfileName } from '../contract/names.ts';
-import { chooseEnvironmentKind } from '../environment/start.ts';
-import { requireKnownFailures } from './cases.ts';
 import { conduct } from './conduct.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
+import { whatToJudge } from './judged.ts';
 import {
   type EnvironmentChoice,
   environmentOption,
@@ -61,17 +59,14 @@ ${EXIT_CODES_HELP}`,
 
 async function soak(options: SoakOptions, path: string | undefined): Promise<number> {
   const { env, profile, minutes, rate, report: reportDirectory, keep = false, json = false } = options;
-  const target = path === undefined ? undefined : loadTarget(path);
-  if (target !== undefined) requireKnownFailures(target);
-  const { kind, reason } =
-    target === undefined ? await chooseEnvironmentKind(env) : { kind: 'external' as const, reason: `as ${path} says` };
+  const judged = await whatToJudge(env, path);
   return conduct({
-    ...{ kind, reason, profile, reportDirectory, keep, json, retries: 0 },
+    ...judged,
+    ...{ profile, reportDirectory, keep, json, retries: 0 },
     seed: options.seed ?? randomInt(SEED_MAX),
     wanted: ['SOAK-01'],
     soak: { seconds: minutes * 60, ratePerSecond: rate },
-    allowPartial: target?.allow_partial ?? false,
-    ...(target === undefined ? {} : { target }),
+    allowPartial: judged.target?.allow_partial ?? false,
   });
 }
 

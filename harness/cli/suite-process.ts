@@ -75,7 +75,9 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
     ([exitCode, signal]): SuiteEnd => ({ exitCode, signal, stderrTail: stderrTail() }),
     (error: Error): SuiteEnd => ({ exitCode: null, signal: null, stderrTail: [error.message] }),
   );
+  let over = false;
   void ended.finally(() => {
+    over = true;
     log.end();
     guard?.stdin?.end('done\n');
   });
@@ -83,7 +85,7 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
   const group = child.pid === undefined ? undefined : -child.pid;
   const kill = (): void => void (group !== undefined && signalProcess(group, 'SIGKILL'));
   const stop = async (): Promise<SuiteEnd> => {
-    if (child.pid === undefined || group === undefined) return ended;
+    if (over || child.pid === undefined || group === undefined) return ended;
     const runner = child.pid;
     const gone = async (pids: readonly number[], timeoutMs = STOP_GRACE_MS): Promise<void> => {
       const probe = (): true | undefined => (pids.every((pid) => findProcess(pid) === undefined) ? true : undefined);

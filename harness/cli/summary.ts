@@ -23,15 +23,14 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
 
 /** What a person needs first when something is wrong, so it stands last, with the command that repeats just that. */
 function notPassed({ requirements, run }: RunResult, paint: Paint): string[] {
-  const cases = requirements
-    .flatMap((requirement) => requirement.cases)
-    .filter(({ verdict }) => !GOOD.has(verdict) && verdict !== 'skip');
+  const all = requirements.flatMap((requirement) => requirement.cases);
+  const cases = all.filter(({ verdict }) => !GOOD.has(verdict) && verdict !== 'skip');
   if (cases.length === 0) return [];
   const lines = cases.map((one) => `  ${caseLine(one, paint)}`);
   const ids = cases.map(({ key }) => shellWord(key)).join(' ');
-  // A soak is repeated as a whole, as the last line says.
+  // Where everything failed, the last line says it already.
   const again =
-    run.command === null || / soak /.test(run.command)
+    run.command === null || cases.length === all.length
       ? []
       : [`  again: ${run.command.replace(/ --case .*$/, '')} --case ${ids}`];
   return ['Not passed:', ...lines, ...again, ''];

@@ -6,23 +6,35 @@ import { CONTRACT_CALLS } from '../contract/calls.ts';
 import { EVENT_METRICS, type EventMetric } from '../contract/metrics.ts';
 import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
+import { refuseUnset, substituted, type Unset } from './variables.ts';
 
 const httpUrl = z.url({ protocol: /^https?$/ });
 const positive = z.int().positive();
 /** A day: longer than anything is waited for, and what timers can count. */
 const seconds = positive.max(86_400);
 const millis = positive.max(86_400_000);
+function isDecodable(word: string): boolean {
+  try {
+    decodeURIComponent(word);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What stands after the address would otherwise be ignored, silently. */
+const withoutOptions = (url: string): boolean => (URL.parse(url)?.search ?? '') === '';
+
 /** User and password are percent-encoded in it (RFC 3986, section 3.2.1). */
 const serverUrl = (protocol: RegExp) =>
   z
     .url({ protocol })
     .refine((url) => {
       const { username = '', password = '' } = URL.parse(url) ?? {};
-      return [username, password].every((word) => !/%(?![\da-f]{2})/i.test(word));
+      return [username, password].every(isDecodable);
     }, 'must have a percent sign in user or password written as %25')
     .refine(withoutOptions, 'must have no options after a ?: they cannot be given here');
-/** What stands after the address would otherwise be ignored, silently. */
-const withoutOptions = (url: string): boolean => (URL.parse(url)?.search ?? '') === '';
+
 const metricName = z.string().regex(/^[A-Za-z_:][\w:]*$/, 'must be the name of a Prometheus metric');
 const command = z.string().min(1).describe('run by /bin/sh -c; SYNCPROOF_PART and SYNCPROOF_VERB tell what for');
 
@@ -233,51 +245,6 @@ function readText(path: string, file: string): string {
   } catch (cause) {
     throw new UsageError(`Expected --target to be a file that can be read, got ${path}`, { cause });
   }
-}
-
-/** What stands for an environment variable that is not set, at a place in the file. */
-type Unset = (name: string, keys: readonly (string | number)[], whole: boolean) => string;
-
-const refuseUnset: Unset = (name, keys) => {
-  throw new UsageError(
-    `Expected the environment variable ${name}, which ${keys.join('.')} of the target file names, to be set`,
-  );
-};
-
-/** For whoever reads a target file and calls nobody: any value of the right form, and the name into `names`. */
-export function noteUnset(names: Set<string>): Unset {
-  return (name, keys, whole) => {
-    names.add(name);
-    // A part of a value, a password in an address, say, has no form of its own.
-    if (!whole) return 'unset';
-    if (keys[0] === 'postgres') return 'postgres://unset.invalid/unset';
-    if (keys[0] === 'redis') return 'redis://unset.invalid';
-    return keys.at(-1) === 'url' ? 'http://unset.invalid' : 'unset';
-  };
-}
-
-interface Substitution {
-  unset: Unset;
-  /** Takes every value that came from the environment. */
-  given: Set<string>;
-}
-
-function substituted(value: unknown, keys: readonly (string | number)[], substitution: Substitution): unknown {
-  if (typeof value === 'string') {
-    const { unset, given } = substitution;
-    return value.replaceAll(/(\$?)\$\{(\w+)\}/g, (whole, escaped: string, name: string) => {
-      if (escaped !== '') return `\${${name}}`;
-      const known = process.env[name];
-      if (known === undefined) return unset(name, keys, whole === value);
-      given.add(known);
-      return known;
-    });
-  }
-  if (Array.isArray(value)) return value.map((item, index) => substituted(item, [...keys, index], substitution));
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [key, substituted(inner, [...keys, key], substitution)]),
-  );
 }
 
 /** What must not be told: what came from the environment, and secrets that stand in the file. */

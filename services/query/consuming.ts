@@ -61,6 +61,7 @@ export class Consuming implements AsyncDisposable {
   readonly #names: StreamNames;
   readonly #side: RedisClient;
   readonly #ping: () => Promise<boolean>;
+  /** What could not be applied. */
   readonly deadLetters: DeadLetterBox;
   #connection: ReaderConnection | undefined;
   #consumer: StreamConsumer | undefined;

@@ -3,6 +3,7 @@ import { queryReadinessSchema } from '../../harness/contract/http.ts';
 import type { ServiceName } from '../../harness/contract/names.ts';
 import { type Fault, monotonicMs, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
+import { SHARE_MS_MAX } from '../support/machine-share.ts';
 import { suite } from '../support/suite.ts';
 import { conforms, demand, demandEqual, promised, Violation } from '../support/violation.ts';
 
@@ -13,7 +14,6 @@ const verify = suite();
  * which needs no server; of a liveness answer the least that another service takes for its own.
  */
 const ANSWER_MS_MAX = 1000;
-const SHARE_MS_MAX = 1000;
 /** How long a change may take to show in readiness. */
 const DETECT_TIMEOUT_MS = 10_000;
 /** A state is watched for about 3 s: long enough for timeouts, caches and back-offs of it to come round. */

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,10 @@ import { followHistory } from '../../harness/cli/follow.ts';
 import { runProgram } from '../../harness/cli/program.ts';
 import { applyRecord, emptyState, liveLines } from '../../harness/cli/progress.ts';
 import { createRunFolder, pointLatestAt } from '../../harness/cli/run-folder.ts';
+import { startSuite } from '../../harness/cli/suite-process.ts';
 import { repeatCommand, summaryLines } from '../../harness/cli/summary.ts';
 import { milliseconds } from '../../harness/cli/text.ts';
+import { stopMark } from '../../harness/config/run-context.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
 import { findProcess } from '../../harness/environment/process/table.ts';
 import type { HistoryRecord } from '../../harness/record/history.ts';
@@ -278,6 +281,48 @@ test('a killed command line takes its suite with it', async () => {
   expect(findProcess(suite)).toBeDefined();
   parent.kill('SIGKILL');
   await pollUntil(() => findProcess(suite) === undefined || undefined, { what: 'its end', timeoutMs: 5000 });
+});
+
+/**
+ * What Vitest does: a runner that kills its workers when it is asked to end. Its worker has a guard beside it as long as
+ * something is broken, and takes a while to put that back.
+ */
+const RUNNER = `
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+const [script, role] = process.argv.slice(1);
+setInterval(() => {}, 1000);
+if (role === 'worker') {
+  const guard = spawn('sleep', ['600']);
+  process.once('SIGINT', () => setTimeout(() => {
+    writeFileSync(script + '.put-back', '');
+    guard.kill();
+    guard.once('exit', () => process.exit());
+  }, 1500));
+  guard.once('spawn', () => writeFileSync(script + '.ready', ''));
+} else {
+  const worker = spawn(process.execPath, [script, 'worker']);
+  process.once('SIGINT', () => {
+    worker.kill('SIGKILL');
+    process.exit(1);
+  });
+}
+`;
+
+test('a suite that is stopped may put back what it broke before its runner ends', async () => {
+  const folder = await temporaryFolder();
+  const script = join(folder, 'runner.mjs');
+  await writeFile(script, RUNNER);
+  await using suite = startSuite({
+    arguments: [script],
+    contextPath: join(folder, 'context.json'),
+    logPath: join(folder, 'log'),
+  });
+  const there = (name: string): true | undefined => existsSync(script + name) || undefined;
+  await pollUntil(() => there('.ready'), { what: 'the worker', timeoutMs: 10_000 });
+  const end = await suite.stop();
+  expect([there('.put-back'), end.cutOff]).toEqual([true, undefined]);
+  expect(existsSync(stopMark(join(folder, 'context.json')))).toBe(false);
 });
 
 test('what did not pass is found in the output of a check', () => {

@@ -89,7 +89,7 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   const address = { host: '127.0.0.1', port };
   const up = async (): Promise<boolean> => (await connectError(address)) === undefined;
   const part = new ExternalPart({
-    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, secrets: [] },
+    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, secrets: [SECRET] },
     probe: async () => {
       const error = await connectError(address);
       if (error !== undefined) throw new Error(error);
@@ -112,6 +112,8 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   });
   return { part, up, pidFile };
 }
+
+const SECRET = 'a-secret-that-nobody-may-see';
 
 const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? '';
 
@@ -138,10 +140,20 @@ describe('a part of somebody else’s pipeline', () => {
   });
 
   test('whose command fails says which, and what it printed', async () => {
-    const { part } = await daemonWith({ kill: 'echo no such thing >&2; exit 3' });
+    const { part, up, pidFile } = await daemonWith({ kill: 'echo no such thing >&2; exit 3' });
     const error = await part.kill().catch(describeError);
     expect(error).toMatch(/to kill query.*ended with 3.*no such thing/);
+    const before = readFileSync(pidFile, 'utf8');
     await part.restore();
+    // It was never down: a second one beside it would only take its place in the file.
+    expect([await up(), readFileSync(pidFile, 'utf8')]).toEqual([true, before]);
+  });
+
+  test('whose command holds or prints a secret is told of without it', async () => {
+    const { part } = await daemonWith({ kill: `echo got ${SECRET} >&2; exit 3` });
+    const error = await part.kill().catch(describeError);
+    expect(error).toMatch(/echo got \*\*\*.*got \*\*\*/);
+    expect(error).not.toContain(SECRET);
   });
 
   test('whose command does not end is not waited for for ever', async () => {

@@ -6,8 +6,9 @@ import { afterAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { filterCases, requireKnownFailures } from '../../harness/cli/cases.ts';
 import { makePlan } from '../../harness/cli/plan.ts';
-import { loadTarget, noteUnset } from '../../harness/config/target.ts';
+import { loadTarget } from '../../harness/config/target.ts';
 import { TARGET_SCHEMA_PATH, targetJsonSchema } from '../../harness/config/target-schema.ts';
+import { noteUnset } from '../../harness/config/variables.ts';
 import { describeError } from '../../harness/core/errors.ts';
 import { discover } from '../../harness/environment/external/discover.ts';
 import { offersOf } from '../../harness/environment/external/offers.ts';
@@ -68,12 +69,29 @@ describe('a target file', () => {
     ['a status', `${LEAST}mapping: { "GET /version": { status: { "2": 200 } } }\n`, [/status/]],
     ['a date', `${LEAST}xfail: [{ requirement: PUB-01, reason: r, expires: soon }]\n`, [/xfail\.0\.expires/]],
     ['a workload', `${LEAST}control: { admin: { kubectl: { workload: pod/a } } }\n`, [/deployment\/NAME/]],
+    ['a duration', `${LEAST}promises: { sync_ms: 3000000000 }\n`, [/promises\.sync_ms.*86400000/]],
+    ['a password', `${LEAST}redis: { url: "redis://:p%zz@127.0.0.1:3" }\n`, [/redis\.url.*%25/]],
+    ['a password that is no text', `${LEAST}redis: { url: "redis://:p%ff@127.0.0.1:3" }\n`, [/redis\.url.*%25/]],
+    ['a database', `${LEAST}redis: { url: "redis://127.0.0.1:3/5" }\n`, [/redis\.url.*database/]],
+    [
+      'an option',
+      `${LEAST}postgres: { query: "postgres://a@127.0.0.1/b?sslmode=require" }\n`,
+      [/postgres\.query.*no options/],
+    ],
+    ['an alias', `${LEAST}version: *nowhere\n`, [/aliases/]],
+    ['a circle', `${LEAST}lacks: &a [*a]\n`, [/aliases/]],
     ['YAML', `${LEAST}control: [\n`, [/YAML/]],
     ['nothing', '', [/the file: .*object/]],
   ])('that is wrong names line, key and what was expected: %s', (_what, text, says) => {
     const problem = problemOf(text);
     for (const part of says) expect(problem).toMatch(part);
     expect(problem).not.toContain('a-secret-that-nobody-may-see');
+  });
+
+  test('leaves a variable to the shell where that is asked for', () => {
+    const target = load(`${LEAST}control: { redis: { wipe: "rm $\${HOME}/x" } }\n`);
+    expect(target.control.redis?.wipe).toBe(`rm \${HOME}/x`);
+    expect(target.secrets).toEqual(['a-secret-that-nobody-may-see']);
   });
 
   test('names a variable that is not set, and where it is wanted', () => {

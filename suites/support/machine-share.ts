@@ -4,7 +4,7 @@ import type { CaseContext } from './case.ts';
 
 const ASK_EVERY_MS = 200;
 /** More than that is not excused: a service whose liveness takes longer is not well, whatever the machine does. */
-const SHARE_MS_MAX = 1000;
+export const SHARE_MS_MAX = 1000;
 
 export interface MachineShare extends AsyncDisposable {
   /** What the machine, not the pipeline, may have added to something that lasted from one moment to another, in ms. */

@@ -109,7 +109,7 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
   const possible = NAMES.filter((name) => of(name).needs.every((need) => offered.has(need)));
   let deck: DisruptionName[] = [];
   const draw = (fits: (name: DisruptionName) => boolean): DisruptionName | undefined => {
-    if (!deck.some(fits)) deck = [...deck, ...shuffled(random, possible)];
+    if (!deck.some(fits) && possible.some(fits)) deck = [...deck, ...shuffled(random, possible)];
     const at = deck.findIndex(fits);
     return at < 0 ? undefined : deck.splice(at, 1)[0];
   };

@@ -67,7 +67,7 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
   await demandSameProcesses(t, before);
 }
 
-/** Of uploads that were due between two moments and were answered. */
+/** Of uploads, or what stands for them on a target without an ingester, that were due between two moments. */
 function uploadsDueIn(
   records: readonly HistoryRecord[],
   fromMs: number,
@@ -75,7 +75,7 @@ function uploadsDueIn(
 ): { dueAt: number; answeredAt: number }[] {
   const due = new Map<string, number>();
   for (const record of records) {
-    if (record.type !== 'invoke' || record.kind !== 'upload') continue;
+    if (record.type !== 'invoke' || (record.kind !== 'upload' && record.kind !== 'register')) continue;
     if (record.intendedAt >= fromMs && record.intendedAt < untilMs) due.set(record.op, record.intendedAt);
   }
   return records.flatMap((record) => {

@@ -21,6 +21,38 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'live-is-late',
+    defect: 'liveness of one service is answered late',
+    services: ['query'],
+    caughtBy: ['HLTH-01/healthy'],
+    edits: [
+      {
+        file: 'services/common/http.ts',
+        find: `() => ({
+      status: 'alive',
+    }),`,
+        replace: `async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      return { status: 'alive' };
+    },`,
+      },
+    ],
+  },
+  {
+    id: 'ready-waits-for-redis',
+    defect: 'readiness waits for an answer of a Redis that gives none',
+    services: ['query'],
+    caughtBy: ['HLTH-01/redis-paused'],
+    edits: [
+      { file: 'services/query/consuming.ts', find: 'const ASK_MS = 500;', replace: 'const ASK_MS = 4000;' },
+      {
+        file: 'services/query/consuming.ts',
+        find: 'const SIDE_TIMEOUT_MS = 1000;',
+        replace: 'const SIDE_TIMEOUT_MS = 6000;',
+      },
+    ],
+  },
+  {
     id: 'ready-only-once',
     defect: 'the ingester says that it is ready once, and 503 from then on',
     services: ['ingester'],
