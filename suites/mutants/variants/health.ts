@@ -22,9 +22,9 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'live-is-late',
-    defect: 'liveness of one service is answered late',
+    defect: 'liveness is answered late while Redis is away',
     services: ['query'],
-    caughtBy: ['HLTH-01/healthy'],
+    caughtBy: ['HLTH-01/redis-paused'],
     edits: [
       {
         file: 'services/common/http.ts',
@@ -32,7 +32,8 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
       status: 'alive',
     }),`,
         replace: `async () => {
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      const { body } = await options.readiness();
+      if ((body as { cache?: string }).cache === 'degraded') await new Promise((late) => setTimeout(late, 1500));
       return { status: 'alive' };
     },`,
       },
