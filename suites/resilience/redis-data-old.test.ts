@@ -5,6 +5,7 @@ import type { CaseContext } from '../support/case.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
 import { births, demandSameProcesses } from '../support/processes.ts';
 import { copyDataset, type Dataset, loadDataset } from '../support/redis-dataset.ts';
+import { rereading } from '../support/rereading.ts';
 import { upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demand, promised } from '../support/violation.ts';
@@ -32,6 +33,7 @@ verify('REC-03/snapshot', async (t) => {
   await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
   const unseen = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 5 });
   evidence.lostEvents = await comesBackWith(t, snapshot);
+  await using _readers = rereading(t.pipeline, early.created, { signal: t.signal });
   await cut.heal();
   await demandInSync(t, merged(files, early, seen, unseen), {
     timeoutMs: REPAIRED_MS,

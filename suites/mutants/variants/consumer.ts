@@ -60,7 +60,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     id: 'no-version-guard',
     defect: 'whatever is delivered last is written',
     services: ['query'],
-    caughtBy: ['CON-03/published', 'CON-03/plain', 'REC-03/snapshot'],
+    caughtBy: ['CON-03/published', 'CON-03/plain'],
     edits: [{ file: 'services/query/apply.ts', find: '\nWHERE CASE\n', replace: '\nWHERE true OR CASE\n' }],
   },
   {

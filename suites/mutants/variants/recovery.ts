@@ -1,4 +1,11 @@
-import type { Mutant } from '../mutant.ts';
+import type { Edit, Mutant } from '../mutant.ts';
+
+/** What was spoiled meanwhile is to be seen for longer than one read takes. */
+const COMPARES_LATER: Edit = {
+  file: 'services/query/reconciler.ts',
+  find: 'const reasons = [...this.#due];',
+  replace: 'const reasons = [...this.#due];\n    await pause(1500, signal);',
+};
 
 /** What can be wrong with what Redis or the read model lost. */
 export const RECOVERY_MUTANTS: readonly Mutant[] = [
@@ -19,6 +26,30 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       'PUB-08',
     ],
     edits: [],
+  },
+  {
+    id: 'old-until-mended',
+    defect: 'whatever is delivered last is written, and stays until the next comparison with the registry',
+    services: ['query'],
+    caughtBy: ['REC-03/snapshot'],
+    edits: [
+      { file: 'services/query/apply.ts', find: '\nWHERE CASE\n', replace: '\nWHERE true OR CASE\n' },
+      COMPARES_LATER,
+    ],
+  },
+  {
+    id: 'risen-until-mended',
+    defect: 'a deletion leaves no tombstone: what is delivered once more is there until the next comparison',
+    services: ['query'],
+    caughtBy: ['REC-03/snapshot'],
+    edits: [
+      {
+        file: 'services/query/apply.ts',
+        find: 'SELECT id, version, deleted_at FROM event ORDER BY id',
+        replace: 'SELECT id, version, deleted_at FROM event WHERE false ORDER BY id',
+      },
+      COMPARES_LATER,
+    ],
   },
   {
     id: 'gaps-overlooked',
