@@ -2,7 +2,7 @@ import { CASE_KEYS, CASES, isSelected, type KeyedCase, requirementOf } from '../
 import type { Level, Tier } from '../../suites/spec/requirement.ts';
 import type { ExpectedFailure, Target } from '../config/target.ts';
 import { accessKindOf } from '../contract/capabilities.ts';
-import { describeError, UsageError } from '../core/errors.ts';
+import { UsageError } from '../core/errors.ts';
 
 const SUGGESTIONS_MAX = 5;
 /** Further apart than this, two ids are no misspelling of each other. */
@@ -68,7 +68,7 @@ export function requireKnownFailures({ xfail, file }: Target): void {
     try {
       requireKnown(requirement);
     } catch (cause) {
-      throw new UsageError(`xfail in ${file}: ${describeError(cause)}`, { cause });
+      throw new UsageError(`xfail in ${file}`, { cause });
     }
   }
 }

@@ -16,7 +16,7 @@ import type { RunResult } from '../report/result.ts';
 import { writeReports } from '../report/write.ts';
 import { annotations } from './annotations.ts';
 import { selectCases } from './cases.ts';
-import { EXIT, exitCodeForError } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
 import { followHistory } from './follow.ts';
 import { onInterrupt } from './interrupt.ts';
 import { writeJson } from './output.ts';
@@ -115,30 +115,35 @@ async function refuseBadTarget(
   target: Target,
   { plan, folder, history, screen }: { plan: RunPlan; folder: RunFolder; history: Recorder; screen: Screen },
 ): Promise<number | undefined> {
+  using interrupt = onInterrupt(() => process.exit(EXIT.inconclusive));
+  const { signal } = interrupt;
   try {
     await using _environment = await startExternal({
       kind: 'external',
       profile: plan.profile,
       recorder: history,
       target,
+      signal,
     });
     return undefined;
   } catch (error) {
-    if (!(error instanceof UnreachableError) && !(error instanceof UsageError)) throw error;
-    const reason = describeError(error);
-    history.record({ type: 'run-finished', interrupted: false, reason });
+    const isRefused = error instanceof UnreachableError || error instanceof UsageError;
+    if (!isRefused && !signal.aborted) throw error;
+    const reason = describeError(signal.aborted ? signal.reason : error);
+    history.record({ type: 'run-finished', interrupted: signal.aborted, reason });
+    const kind = error instanceof UnreachableError ? 'unreachable' : 'wrong-target';
     const result = await writeReports({
       historyPath: folder.historyPath,
       outputDirectory: folder.directory,
       complete: false,
-      failure: { kind: error instanceof UnreachableError ? 'unreachable' : 'wrong-target', reason },
+      ...(signal.aborted ? {} : { failure: { kind, reason } }),
       requirements: REQUIREMENTS,
     });
     const latest = await pointLatestAt(folder);
     screen.line(verdictLine(result, screen.paint));
     screen.line(`Report:  ${shownPath(join(latest, 'index.html'))}`);
     if (plan.json) writeJson(result);
-    return exitCodeForError(error);
+    return result.exitCode;
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
@@ -8,6 +8,11 @@ import { SERVER_NAMES, SERVICE_NAMES } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
 import { refuseUnset, substituted, type Unset } from './variables.ts';
 
+/** Goes to terminals as it is. */
+const label = z
+  .string()
+  .min(1)
+  .regex(/^\P{Cc}*$/u, 'must have no control characters');
 const httpUrl = z.url({ protocol: /^https?$/ });
 const positive = z.int().positive();
 /** A day: longer than anything is waited for, and what timers can count. */
@@ -117,8 +122,8 @@ export type ExpectedFailure = z.output<typeof xfailSchema>;
 /** A target file. Every key that is not here is an error: a misspelt one would do nothing, silently. */
 export const targetSchema = z.strictObject({
   $schema: z.string().optional(),
-  name: z.string().min(1).describe('for the report'),
-  version: z.string().min(1).optional().describe('of the target, for the report and the badge'),
+  name: label.describe('for the report'),
+  version: label.optional().describe('of the target, for the report and the badge'),
   services: z.strictObject({
     admin: z.strictObject({ url: httpUrl, more: z.array(furtherSchema).optional() }),
     query: z.strictObject({
@@ -208,6 +213,7 @@ export function loadTarget(path: string, { unset = refuseUnset }: { unset?: Unse
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter });
   const [broken] = document.errors;
+  if (broken?.code === 'MULTIPLE_DOCS') throw new UsageError(`Expected ${path} to be one YAML document, got several`);
   if (broken !== undefined) throw new UsageError(`Expected ${path} to be YAML: ${broken.message.split('\n')[0]}`);
   const given = new Set<string>();
   const parsed = targetSchema.safeParse(substituted(plainData(document, path), [], { unset, given }));
@@ -241,10 +247,12 @@ export function besideTarget({ file }: Target, path: string): string {
 
 function readText(path: string, file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    if (statSync(file).isFile()) return readFileSync(file, 'utf8');
   } catch (cause) {
     throw new UsageError(`Expected --target to be a file that can be read, got ${path}`, { cause });
   }
+  // Every test runner reads it again; a pipe would give it once, or never.
+  throw new UsageError(`Expected --target to be a regular file, got ${path}`);
 }
 
 /** What must not be told: what came from the environment, and secrets that stand in the file. */

@@ -1,14 +1,16 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { mappingDriver } from '../clients/mapping.ts';
+import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
 import type { Driver } from '../clients/transport.ts';
 import { besideTarget, type Target } from '../config/target.ts';
 import { ROLES, type Role } from '../contract/http.ts';
 import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
-import { describeError, InconclusiveError, SyncproofError, UsageError } from '../core/errors.ts';
+import { untilAborted } from '../core/abort.ts';
+import { describeError, InconclusiveError, SyncproofError, UnreachableError } from '../core/errors.ts';
 import type { PartName } from '../record/history.ts';
+import { memoryRecorder } from '../record/writer.ts';
 import type {
   DatabaseAccess,
   Environment,
@@ -19,12 +21,13 @@ import type {
   ServiceAccount,
 } from './environment.ts';
 import { checkTarget } from './external/check.ts';
+import { loadDriver } from './external/driver.ts';
 import { furtherInstances } from './external/further.ts';
 import { commandsOf } from './external/hooks.ts';
 import { offersOf } from './external/offers.ts';
 import { addressOf, ExternalPart, hostOf } from './external/part.ts';
 import { openJournal, stopwatch } from './journal.ts';
-import { expectStatus, pingPostgres } from './process/probes.ts';
+import { pingPostgres } from './process/probes.ts';
 import { pingRedis } from './process/redis-probes.ts';
 import { stoppable } from './stoppable.ts';
 
@@ -45,22 +48,23 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
   const journal = openJournal(recorder, id, 'external');
   journal.note('starting');
   try {
+    const claims = await claimsOf(target);
+    const checked = await (signal === undefined ? checkTarget(claims) : untilAborted(checkTarget(claims), signal));
+    const versions = { target: target.version ?? 'unknown', ...checked };
     const folder = resources.adopt(await mkdtemp(join(tmpdir(), 'syncproof-external-')), (path) =>
       rm(path, { recursive: true, force: true }),
     );
-    const claims = await claimsOf(target);
-    const versions = { target: target.version ?? 'unknown', ...(await checkTarget(claims)) };
-    const parts = partsOf(target, claims);
+    const { urls, accounts, drivers } = claims;
+    const pipeline = resources.use(createPipelineClient({ urls, accounts, drivers, recorder: memoryRecorder() }));
+    const parts = partsOf(target, claims, pipeline);
     resources.defer(() => restoreAll(Object.values(parts)));
     const further = resources.use(furtherInstances(target));
     const readyMs = elapsed();
     journal.ready(readyMs, {}, versions);
     const running = {
       ...{ id, kind: 'external' as const, readyMs, parts, versions, folder, links: [] },
-      urls: claims.urls,
-      services: SERVICE_NAMES.filter((name) => claims.urls[name] !== undefined),
-      accounts: claims.accounts,
-      drivers: claims.drivers,
+      ...{ urls, accounts, drivers },
+      services: SERVICE_NAMES.filter((name) => urls[name] !== undefined),
       capabilities: offersOf(target),
       promises: promisesOf(target),
       metricNames: target.metrics,
@@ -111,7 +115,8 @@ async function claimsOf(target: Target): Promise<Claims> {
         : [[role, { clientId: account.client_id, clientSecret: account.client_secret }]];
     }),
   );
-  const own = target.driver === undefined ? [] : [await loadDriver(besideTarget(target, target.driver))];
+  const own =
+    target.driver === undefined ? [] : [await loadDriver(besideTarget(target, target.driver), target.secrets)];
   return {
     urls: urls as Claims['urls'],
     accounts: accounts as Claims['accounts'],
@@ -126,18 +131,6 @@ async function claimsOf(target: Target): Promise<Claims> {
       nameColumn: postgres?.registry_name_column ?? 'original_filename',
     },
   };
-}
-
-/** @throws UsageError unless the module's default export is a driver */
-async function loadDriver(path: string): Promise<Driver> {
-  let module: { default?: Partial<Driver> };
-  try {
-    module = await import(pathToFileURL(path).href);
-  } catch (cause) {
-    throw new UsageError(`Expected driver to be a module that can be loaded, got ${path}`, { cause });
-  }
-  if (typeof module.default?.send === 'function') return module.default as Driver;
-  throw new UsageError(`Expected the default export of ${path} to have a function send(call, next)`);
 }
 
 function redisAddressOf(url: string): RedisAddress {
@@ -171,7 +164,11 @@ function promisesOf({ promises }: Target): Promises {
   };
 }
 
-function partsOf(target: Target, { urls, redis, databases }: Claims): Readonly<Record<PartName, ExternalPart>> {
+function partsOf(
+  target: Target,
+  { urls, redis, databases }: Claims,
+  pipeline: PipelineClient,
+): Readonly<Record<PartName, ExternalPart>> {
   const part = (name: PartName, address: ServerAddress | undefined, probe: () => Promise<void>): ExternalPart => {
     const hooks = target.control[name] ?? NO_HOOKS;
     return new ExternalPart({
@@ -186,7 +183,8 @@ function partsOf(target: Target, { urls, redis, databases }: Claims): Readonly<R
     const url = urls[name];
     if (url === undefined) return part(name, undefined, async () => {});
     return part(name, addressOf(url), async () => {
-      await expectStatus(`${url}/health/live`);
+      const { status, error } = await pipeline.live(name, { recorded: false });
+      if (status !== 200) throw new UnreachableError(`${url} answers whether it is live with ${status ?? error}`);
     });
   };
   const database = databases.query;

@@ -1,4 +1,4 @@
-import { finalReads, monotonicMs } from '../../harness/index.ts';
+import { finalReads, InconclusiveError, monotonicMs } from '../../harness/index.ts';
 import { awaitAllAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { clientOf } from '../support/client.ts';
@@ -12,6 +12,8 @@ import { demand } from '../support/violation.ts';
 const { seconds: lastsSeconds = 45, ratePerSecond = 15 } = currentRun().context.soak ?? {};
 const verify = suite();
 
+/** A load that is later than that is not the one that was asked for. */
+const LATE_MS_MAX = 3000;
 /** Everything accepted is as the registry has it, this long after the last fault was healed, take-overs not counted. */
 const CONVERGED_MS = 30_000;
 const FINAL_READS_MS = 120_000;
@@ -34,6 +36,7 @@ verify(
     } finally {
       await load.stop();
     }
+    evidence.generatorLateMs = Math.round(load.latestMs);
     const last = await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
     const startedAt = monotonicMs();
     const files = [...load.files, last.file_id];
@@ -43,6 +46,11 @@ verify(
     weigh(t, load.seen, disrupted.done);
     evidence.faultsLeftOut = disrupted.leftOut;
     evidence.files = files.length;
+    if (load.latestMs > LATE_MS_MAX) {
+      throw new InconclusiveError(
+        `An operation began ${Math.round(load.latestMs)} ms after it was due: ${ratePerSecond} operations a second are more than this machine gives; try a lower --rate`,
+      );
+    }
   },
   { lastsMs: lastsSeconds * 1000 },
 );

@@ -1,7 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +26,7 @@ import { CASE_KEYS } from '../spec/cases.ts';
 import { problemsIn } from './gate/problems.ts';
 
 const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
+const SOMEBODY = { client_id: 'me', client_secret: 'mine' };
 const plain = (_style: string, text: string): string => text;
 
 async function temporaryFolder(): Promise<string> {
@@ -281,6 +284,29 @@ test('a killed command line takes its suite with it', async () => {
   expect(findProcess(suite)).toBeDefined();
   parent.kill('SIGKILL');
   await pollUntil(() => findProcess(suite) === undefined || undefined, { what: 'its end', timeoutMs: 5000 });
+});
+
+test('a run that is interrupted while it first looks at its target writes its report, and leaves nothing', async () => {
+  const folder = await temporaryFolder();
+  const asked = Promise.withResolvers<void>();
+  const silent = createServer(() => asked.resolve()).listen(0, '127.0.0.1');
+  onTestFinished(() => void silent.close());
+  await once(silent, 'listening');
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const target = join(folder, 'target.yaml');
+  const services = { admin: { url }, query: { url } };
+  await writeFile(target, JSON.stringify({ name: 'silent', services, credentials: { ADMIN: SOMEBODY } }));
+  const run = spawn(process.execPath, [MAIN, 'run', '--target', target, '--report', join(folder, 'reports')], {
+    stdio: 'ignore',
+    env: { ...process.env, TMPDIR: folder },
+  });
+  await asked.promise;
+  run.kill('SIGINT');
+  expect(await once(run, 'exit')).toEqual([2, null]);
+  const report = join(folder, 'reports/latest');
+  expect(JSON.parse(await readFile(join(report, 'result.json'), 'utf8'))).toMatchObject({ verdict: 'inconclusive' });
+  expect(await readFile(join(report, 'index.html'), 'utf8')).toContain('interrupted by SIGINT');
+  expect((await readdir(folder)).toSorted()).toEqual(['reports', 'target.yaml']);
 });
 
 /**

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { createPipelineClient } from '../../harness/clients/pipeline.ts';
 import type { ControlHooks, Target } from '../../harness/config/target.ts';
 import { DeadlineError, describeError, InconclusiveError } from '../../harness/core/errors.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
+import { loadDriver } from '../../harness/environment/external/driver.ts';
 import { furtherInstances } from '../../harness/environment/external/further.ts';
 import { commandsOf } from '../../harness/environment/external/hooks.ts';
 import { ExternalPart } from '../../harness/environment/external/part.ts';
@@ -89,7 +90,7 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   const address = { host: '127.0.0.1', port };
   const up = async (): Promise<boolean> => (await connectError(address)) === undefined;
   const part = new ExternalPart({
-    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, secrets: [SECRET] },
+    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, commandEndsMs: 1000, secrets: [SECRET] },
     probe: async () => {
       const error = await connectError(address);
       if (error !== undefined) throw new Error(error);
@@ -221,6 +222,20 @@ describe('a part of somebody else’s pipeline', () => {
     await part.restore();
     expect(await killing).toMatch(/was ended, to put the part back/);
     await pollUntil(() => (existsSync(`/proc/${pid}`) ? undefined : true), { what: 'its end', timeoutMs: 5000 });
+    expect(await up()).toBe(true);
+  });
+
+  test('is put back once the command that is still at work has come to its end', async () => {
+    const at = join(folder, 'soon.pid');
+    const pidOf = join(folder, 'soon');
+    const { part, up, pidFile } = await daemonWith({
+      kill: `echo $$ > ${at}; sleep 0.3; kill -s KILL $(cat ${pidOf})`,
+    });
+    copyFileSync(pidFile, pidOf);
+    const killing = part.kill();
+    await pollUntil(() => existsSync(at) || undefined, { what: 'the command to be at work', timeoutMs: 5000 });
+    await part.restore();
+    await killing.catch(() => {});
     expect(await up()).toBe(true);
   });
 
@@ -369,5 +384,46 @@ describe('a mapping', () => {
     });
     expect((await pipeline.live('query')).status).toBe(200);
     expect((await pipeline.searchById('f1')).status).toBe(404);
+  });
+});
+
+describe('a driver of the target', () => {
+  const call = (signal: AbortSignal) => ({
+    ...{ service: 'query' as const, method: 'GET', path: '/health/live', body: null, signal },
+    headers: { authorization: `Bearer ${SECRET}-token` },
+  });
+  const nobody = () => Promise.reject(new Error('nobody is there'));
+  const driverWith = (body: string) => {
+    const path = join(folder, `${Math.random().toString(16).slice(2)}.ts`);
+    writeFileSync(path, `export default { ${body} };`);
+    return loadDriver(path, [SECRET]);
+  };
+
+  test('that never answers is given up at the deadline, also when nothing else keeps the process alive', async () => {
+    const driver = await driverWith('send: () => new Promise(() => {})');
+    await expect(driver.send(call(AbortSignal.timeout(50)), nobody)).rejects.toThrow(/timeout/);
+    const module = JSON.stringify(new URL('../../harness/environment/external/driver.ts', import.meta.url).href);
+    writeFileSync(join(folder, 'silent.ts'), 'export default { send: () => new Promise(() => {}) };');
+    const script = `const { loadDriver } = await import(${module});
+      const driver = await loadDriver(${JSON.stringify(join(folder, 'silent.ts'))}, []);
+      await driver.send({ headers: {}, signal: AbortSignal.timeout(50) }).catch(() => {});`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
+    expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+
+  test('that throws secrets is told of without them; other errors pass as they are', async () => {
+    const { signal } = new AbortController();
+    const telling = await driverWith(
+      'send: async ({ headers }) => { throw new Error("no: " + headers.authorization) }',
+    );
+    const error: unknown = await telling.send(call(signal), nobody).catch((thrown: unknown) => thrown);
+    expect(describeError(error)).toBe('no: Bearer ***-token');
+    const passing = await driverWith('send: (call, next) => next(call)');
+    await expect(passing.send(call(signal), nobody)).rejects.toThrow('nobody is there');
+  });
+
+  test('that is none is refused', async () => {
+    await expect(driverWith('answer: 1')).rejects.toThrow(/function send/);
+    await expect(loadDriver(join(folder, 'absent.ts'), [])).rejects.toThrow(/module that can be loaded/);
   });
 });

@@ -21,6 +21,8 @@ export interface MixedLoad {
   seen: readonly Seen[];
   /** Every file whose upload was accepted. */
   files: ReadonlySet<string>;
+  /** How long after its due time an operation began, at worst. */
+  readonly latestMs: number;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,7 @@ export function startMixedLoad(
   /** Alive, as far as is known, with no write under way. */
   const idle: string[] = [];
   const steps = new Map<string, number>();
+  let latestMs = 0;
 
   const anyIdle = (): string | undefined => idle[lots.integer(0, idle.length - 1)];
   const takeIdle = (): string | undefined => idle.splice(lots.integer(0, Math.max(0, idle.length - 1)), 1)[0];
@@ -89,12 +92,20 @@ export function startMixedLoad(
     ratePerSecond,
     signal,
     act: async (index, dueAt) => {
+      latestMs = Math.max(latestMs, recorder.now() - dueAt);
       const kind = kindFor(lots.integer(0, 99), idle.length);
       const outcome = await acts[kind](dueAt, index);
       if (outcome !== undefined) seen.push({ kind, dueAt, outcome });
     },
   });
-  return { seen, files, stop: () => loop.stop() };
+  return {
+    seen,
+    files,
+    get latestMs() {
+      return latestMs;
+    },
+    stop: () => loop.stop(),
+  };
 }
 
 function kindFor(lot: number, idle: number): MixedKind {

@@ -17,6 +17,8 @@ export interface ExternalPartOptions {
   /** Commands run there. */
   cwd: string;
   timeoutMs: number;
+  /** A command that is at work when the part is put back has this long to come to its end. */
+  commandEndsMs?: number;
   /** Texts that must not appear in what is told of them. */
   secrets: readonly string[];
   /** False: one that need not be there, so that nobody starts it again who did not end it. */
@@ -33,6 +35,10 @@ export function addressOf(url: string): ServerAddress {
   const { port, protocol } = new URL(url);
   return { host: hostOf(url), port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
+
+/** Docker gives a container 10 s to stop, whether or not anybody waits for it. */
+const COMMAND_ENDS_MS = 12_000;
+const DIES_MS = 1000;
 
 /**
  * A part of somebody else's pipeline, stopped and started by the target file's commands. It remembers what it did to it,
@@ -119,8 +125,8 @@ export class ExternalPart implements PartControl {
   }
 
   /**
-   * Undoes whatever is still done to it. A command that is still at work is ended first: a slow one would break the part
-   * again after it was put back.
+   * Undoes whatever is still done to it. A command that is still at work comes to its end first, or is ended: a slow one
+   * would break the part again after it was put back, and so would what it asked a daemon for.
    * @throws InconclusiveError saying that the part is left broken, and why
    */
   async restore(): Promise<void> {
@@ -130,10 +136,11 @@ export class ExternalPart implements PartControl {
       return;
     }
     if (this.#starting === undefined) {
-      this.#commands.abort();
-      this.#commands = new AbortController();
+      const tooSlow = setTimeout(() => this.#commands.abort(), this.#options.commandEndsMs ?? COMMAND_ENDS_MS);
       // Whoever ran it hears of its end.
       await this.#atWork?.catch(() => {});
+      clearTimeout(tooSlow);
+      this.#commands = new AbortController();
     }
     try {
       await this.#putBack();
@@ -149,11 +156,18 @@ export class ExternalPart implements PartControl {
     else if (this.#state === 'paused') await this.resume();
   }
 
+  /** Not only for the moment: what was killed just now can answer once more. */
   async #stillAnswers(): Promise<boolean> {
-    if (this.#options.address === undefined) return false;
-    return this.#options.probe().then(
-      () => true,
+    const { address, probe } = this.#options;
+    if (address === undefined) return false;
+    const silent = (): Promise<true | undefined> =>
+      probe().then(
+        () => undefined,
+        () => true,
+      );
+    return pollUntil(silent, { what: `${this.name} to be silent`, timeoutMs: DIES_MS }).then(
       () => false,
+      () => true,
     );
   }
 
