@@ -10,6 +10,7 @@ import { describeError, UnreachableError, UsageError } from '../core/errors.ts';
 import type { EnvironmentKind } from '../environment/environment.ts';
 import { startExternal } from '../environment/external.ts';
 import { prepareServers } from '../environment/servers/prepare.ts';
+import type { RunStarted } from '../record/history.ts';
 import { openHistory, type Recorder } from '../record/writer.ts';
 import { readKillMatrix } from '../report/kill-matrix.ts';
 import type { RunResult } from '../report/result.ts';
@@ -22,7 +23,7 @@ import { onInterrupt } from './interrupt.ts';
 import { writeJson } from './output.ts';
 import { applyRecord, emptyState, liveLines } from './progress.ts';
 import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts';
-import { openScreen, type Screen } from './screen.ts';
+import { openScreen, type Screen, silentScreen } from './screen.ts';
 import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
 import { repeatCommand, summaryLines, verdictLine } from './summary.ts';
 import { shownPath } from './text.ts';
@@ -38,19 +39,32 @@ export interface RunPlan {
   wanted: readonly string[];
   target?: Target;
   /** How long the soak lasts, when it is wanted. */
-  soak?: NonNullable<RunContext['soak']>;
+  soak?: NonNullable<RunContext['soak']> & NonNullable<RunStarted['soak']>;
   retries: number;
   allowPartial: boolean;
   reportDirectory: string;
   keep: boolean;
   json: boolean;
+  /** Nothing is printed: somebody else tells of it. */
+  quiet?: boolean;
+}
+
+/** What became of a run, and where its reports are. */
+export interface Conducted {
+  result: RunResult;
+  directory: string;
 }
 
 /** Runs the suite, writes all reports, and gives the exit code. */
 export async function conduct(plan: RunPlan): Promise<number> {
-  const { kind, target, seed, profile, wanted } = plan;
+  return (await conducted(plan)).result.exitCode;
+}
+
+/** The same, and gives the result. */
+export async function conducted(plan: RunPlan): Promise<Conducted> {
+  const { kind, target, seed, profile, wanted, json } = plan;
   const cases = selectCases(wanted);
-  using screen = openScreen(plan.json ? process.stderr : process.stdout);
+  using screen = plan.quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
   // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
   if (kind === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
   const folder = await createRunFolder(plan.reportDirectory);
@@ -73,12 +87,12 @@ export async function conduct(plan: RunPlan): Promise<number> {
     requirementsVersion: requirementsVersion(),
     retries: plan.retries,
     allowPartial: plan.allowPartial,
-    ...(plan.soak === undefined ? {} : { soak: plan.soak }),
+    ...(plan.soak === undefined ? {} : { soak: soakFacts(plan.soak) }),
     ...(target === undefined ? {} : { target: targetFacts(target) }),
   });
   if (target !== undefined) {
-    const code = await refuseBadTarget(target, { plan, folder, history, screen });
-    if (code !== undefined) return code;
+    const result = await refuseBadTarget(target, { plan, folder, history, screen });
+    if (result !== undefined) return { result, directory: folder.directory };
   }
   const context: RunContext = {
     runId: folder.runId,
@@ -103,7 +117,12 @@ export async function conduct(plan: RunPlan): Promise<number> {
     ...(interrupted === undefined ? {} : { reason: interrupted }),
   });
   await rm(folder.contextPath, { force: true });
-  return finishRun(folder, { history, end, interrupted: interrupted !== undefined, json: plan.json, screen });
+  const result = await finishRun(folder, { history, end, interrupted: interrupted !== undefined, json, screen });
+  return { result, directory: folder.directory };
+}
+
+function soakFacts({ seconds, ratePerSecond, planFile }: NonNullable<RunPlan['soak']>): RunStarted['soak'] {
+  return { seconds, ratePerSecond, ...(planFile === undefined ? {} : { planFile }) };
 }
 
 function targetFacts({ name, version, file }: Target): { name: string; version?: string; file: string } {
@@ -114,7 +133,7 @@ function targetFacts({ name, version, file }: Target): { name: string; version?:
 async function refuseBadTarget(
   target: Target,
   { plan, folder, history, screen }: { plan: RunPlan; folder: RunFolder; history: Recorder; screen: Screen },
-): Promise<number | undefined> {
+): Promise<RunResult | undefined> {
   using interrupt = onInterrupt(() => process.exit(EXIT.inconclusive));
   const { signal } = interrupt;
   try {
@@ -143,7 +162,7 @@ async function refuseBadTarget(
     screen.line(verdictLine(result, screen.paint));
     screen.line(`Report:  ${shownPath(join(latest, 'index.html'))}`);
     if (plan.json) writeJson(result);
-    return result.exitCode;
+    return result;
   }
 }
 
@@ -194,7 +213,7 @@ interface RunEnd {
   screen: Screen;
 }
 
-async function finishRun(folder: RunFolder, { history, end, interrupted, json, screen }: RunEnd): Promise<number> {
+async function finishRun(folder: RunFolder, { history, end, interrupted, json, screen }: RunEnd): Promise<RunResult> {
   const killMatrix = await readKillMatrix(dirname(folder.directory), requirementsVersion());
   const write = (): Promise<RunResult> =>
     writeReports({
@@ -220,7 +239,7 @@ async function finishRun(folder: RunFolder, { history, end, interrupted, json, s
   }
   if (isGithubActions()) for (const line of annotations(result)) screen.line(line);
   if (json) writeJson(result);
-  return result.exitCode;
+  return result;
 }
 
 /** The runner exits with a failure when a case failed; anything else it can say by its exit means that it broke. */

@@ -13,6 +13,7 @@ import { addReportCommand } from './report.ts';
 import { addRerunCommands } from './rerun.ts';
 import { addRunCommand } from './run.ts';
 import { refuseMisspeltSettings, SETTINGS_HELP } from './settings.ts';
+import { addShrinkCommand } from './shrink.ts';
 import { addSoakCommand } from './soak.ts';
 import { addStartCommand } from './start.ts';
 
@@ -44,6 +45,7 @@ ${EXIT_CODES_HELP}`,
   addStartCommand(program, finish);
   addBenchCommand(program, finish);
   addSoakCommand(program, finish);
+  addShrinkCommand(program, finish);
   addRerunCommands(program, finish);
   addReportCommand(program, finish);
   addRecheckCommand(program, finish);

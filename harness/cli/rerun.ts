@@ -6,19 +6,20 @@ import { loadTarget } from '../config/target.ts';
 import { PROFILE_NAMES } from '../contract/names.ts';
 import { UsageError } from '../core/errors.ts';
 import { ENVIRONMENT_KINDS, type EnvironmentKind } from '../environment/environment.ts';
-import type { CaseFinished, RunStarted, Verdict } from '../record/history.ts';
+import type { CaseFinished, RunStarted, SoakPlanned, Verdict } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
 import { conduct, type RunPlan } from './conduct.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
 import { reportOption } from './options.ts';
 
 interface RerunOptions {
+  /** Folder that the reports go to. */
   report: string;
   keep?: boolean;
   json?: boolean;
 }
 
-const LATEST = 'reports/output/latest';
+export const LATEST = 'reports/output/latest';
 const WELL: readonly Verdict[] = ['pass', 'xfail', 'skip'];
 
 export function addRerunCommands(program: Command, finish: (exitCode: number) => void): void {
@@ -49,26 +50,30 @@ export function addRerunCommands(program: Command, finish: (exitCode: number) =>
   );
 }
 
-interface RecordedRun {
+export interface RecordedRun {
   directory: string;
   started: RunStarted;
   finished: ReadonlyMap<string, CaseFinished>;
+  /** Of a soak: what it was going to break. */
+  rounds?: SoakPlanned['rounds'];
 }
 
 /** @throws UsageError when there is no run in the folder */
-async function readRun(directory: string): Promise<RecordedRun> {
+export async function readRun(directory: string): Promise<RecordedRun> {
   const path = join(directory, 'history.jsonl');
   await access(path).catch((cause: unknown) => {
     throw new UsageError(`Expected directory to hold a run's history.jsonl, got ${directory}`, { cause });
   });
   let started: RunStarted | undefined;
   const finished = new Map<string, CaseFinished>();
+  let rounds: SoakPlanned['rounds'] | undefined;
   for await (const record of readHistory(path)) {
     if (record.type === 'run-started') started = record;
     else if (record.type === 'case-finished') finished.set(record.case, record);
+    else if (record.type === 'soak-planned') rounds = record.rounds;
   }
   if (started === undefined) throw new UsageError(`${path} does not say what was run`);
-  return { directory, started, finished };
+  return { directory, started, finished, ...(rounds === undefined ? {} : { rounds }) };
 }
 
 function failedCases({ directory, started, finished }: RecordedRun): readonly string[] {
@@ -84,8 +89,9 @@ function failedCases({ directory, started, finished }: RecordedRun): readonly st
   return failed;
 }
 
-function planOf(
-  { started }: RecordedRun,
+/** The plan of a run that does what a recorded one did. @throws UsageError when this version cannot */
+export function planOf(
+  { started, rounds }: RecordedRun,
   wanted: readonly string[],
   { report: reportDirectory, keep = false, json = false }: RerunOptions,
 ): RunPlan {
@@ -106,7 +112,9 @@ function planOf(
     seed: started.seed,
     retries: started.retries ?? 0,
     allowPartial: started.allowPartial ?? false,
-    ...(started.soak === undefined ? {} : { soak: started.soak }),
+    ...(started.soak === undefined
+      ? {}
+      : { soak: { ...started.soak, ...(rounds === undefined ? {} : { rounds: [...rounds] }) } }),
     ...(started.target === undefined ? {} : { target: loadTarget(started.target.file) }),
   };
 }

@@ -15,6 +15,11 @@ export interface Screen extends Disposable {
   clear(): void;
 }
 
+/** For work that somebody else tells of. */
+export function silentScreen(): Screen {
+  return { paint: (_style, text) => text, line() {}, live() {}, clear() {}, [Symbol.dispose]() {} };
+}
+
 export function openScreen(stream: NodeJS.WriteStream): Screen {
   const interactive = stream.isTTY === true && !isContinuousIntegration();
   let lines: (() => readonly string[]) | undefined;

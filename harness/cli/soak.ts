@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
+import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
 import type { ProfileName } from '../contract/names.ts';
 import { conduct } from './conduct.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
@@ -17,7 +18,8 @@ import {
 
 interface SoakOptions {
   minutes: number;
-  rate: number;
+  rate?: number;
+  plan?: string;
   env: EnvironmentChoice;
   seed?: number;
   profile: ProfileName;
@@ -36,7 +38,8 @@ export function addSoakCommand(program: Command, finish: (exitCode: number) => v
     .command('soak')
     .description('Try to disprove it: mixed load while a seeded nemesis breaks servers, services and wires (SOAK-01).')
     .option('--minutes <n>', 'how long it breaks things', numberUpTo(MINUTES_MAX), MINUTES)
-    .option('--rate <n>', 'operations a second', numberUpTo(RATE_MAX), RATE)
+    .option('--rate <n>', `operations a second (default: ${RATE}, or the plan's)`, numberUpTo(RATE_MAX))
+    .option('--plan <file>', 'what to break, and the seed, from a file that `syncproof shrink` wrote')
     .addOption(targetOption())
     .addOption(environmentOption())
     .addOption(seedOption())
@@ -58,14 +61,20 @@ ${EXIT_CODES_HELP}`,
 }
 
 async function soak(options: SoakOptions, path: string | undefined): Promise<number> {
-  const { env, profile, minutes, rate, report: reportDirectory, keep = false, json = false } = options;
+  const { env, profile, report: reportDirectory, keep = false, json = false } = options;
+  const plan = options.plan === undefined ? undefined : { planFile: options.plan, ...loadSoakPlan(options.plan) };
   const judged = await whatToJudge(env, path);
   return conduct({
     ...judged,
     ...{ profile, reportDirectory, keep, json, retries: 0 },
-    seed: options.seed ?? randomInt(SEED_MAX),
+    seed: options.seed ?? plan?.seed ?? randomInt(SEED_MAX),
     wanted: ['SOAK-01'],
-    soak: { seconds: minutes * 60, ratePerSecond: rate },
+    soak: {
+      ...(plan === undefined
+        ? { seconds: options.minutes * 60 }
+        : { seconds: lengthOf(plan.rounds) / 1000, rounds: plan.rounds, planFile: plan.planFile }),
+      ratePerSecond: options.rate ?? plan?.ratePerSecond ?? RATE,
+    },
     allowPartial: judged.target?.allow_partial ?? false,
   });
 }

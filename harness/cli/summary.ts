@@ -1,6 +1,6 @@
 import { isInstalled } from '../config/settings.ts';
 import { table } from '../core/table.ts';
-import type { Verdict } from '../record/history.ts';
+import type { RunStarted, Verdict } from '../record/history.ts';
 import { tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
 import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
@@ -153,7 +153,7 @@ export function repeatCommand(options: {
   profile: string;
   cases: readonly string[];
   target?: string | undefined;
-  soak?: { seconds: number; ratePerSecond: number } | undefined;
+  soak?: RunStarted['soak'] | undefined;
 }): string {
   const { soak } = options;
   const program = isInstalled() ? ['npx', 'syncproof'] : ['npx', '-y', 'pnpm@12'];
@@ -162,7 +162,9 @@ export function repeatCommand(options: {
   const where = options.target === undefined ? ['--env', options.env] : ['--target', shownPath(options.target)];
   const words = [...program, ...where, '--seed', String(options.seed)];
   if (options.target === undefined && options.profile !== 'default') words.push('--profile', options.profile);
-  if (soak !== undefined) words.push('--minutes', String(soak.seconds / 60), '--rate', String(soak.ratePerSecond));
-  else if (options.cases.length > 0) words.push('--case', ...options.cases);
+  if (soak?.planFile !== undefined) words.push('--plan', shownPath(soak.planFile));
+  else if (soak !== undefined) words.push('--minutes', String(soak.seconds / 60));
+  if (soak !== undefined) words.push('--rate', String(soak.ratePerSecond));
+  if (soak === undefined && options.cases.length > 0) words.push('--case', ...options.cases);
   return words.map(shellWord).join(' ');
 }

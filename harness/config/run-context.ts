@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PROFILE_NAMES, SERVICE_NAMES } from '../contract/names.ts';
+import { roundSchema } from './soak-plan.ts';
 
 /** What the command line hands to the processes that run the cases, as a JSON file named by SYNCPROOF_RUN_CONTEXT. */
 export const runContextSchema = z.object({
@@ -20,8 +21,19 @@ export const runContextSchema = z.object({
   keep: z.boolean(),
   /** Requirement or case ids; empty means all. */
   cases: z.array(z.string()),
-  /** How long the soak lasts, in seconds of faults, and how many operations a second are due; without it a short one. */
-  soak: z.object({ seconds: z.number().positive(), ratePerSecond: z.number().positive() }).optional(),
+  /** How the soak goes; without it a short one. */
+  soak: z
+    .object({
+      /** Of faults. */
+      seconds: z.number().positive(),
+      /** Operations that are due. */
+      ratePerSecond: z.number().positive(),
+      /** Rounds of an earlier soak, in place of ones that are drawn. */
+      rounds: z.array(roundSchema).optional(),
+      /** Capabilities that its faults do without. */
+      without: z.array(z.string()).optional(),
+    })
+    .optional(),
   /** Arguments for `node` before a service's main file, or for the processes that run the cases: how a broken variant gets in. */
   nodeArguments: z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string())).optional(),
   /** Statements that are run in a service's database once it is up: how one gets in that no source holds. */

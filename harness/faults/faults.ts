@@ -18,7 +18,7 @@ import {
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
 import { type RedisError, redisErrorPlan } from './redis-errors.ts';
-import { type CommitChoice, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
+import { type CommitChoice, clockAheadPlan, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
 import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
 
 export interface PartFaults {
@@ -60,6 +60,8 @@ export interface RegistryFaults {
   holdCommits(choice: CommitChoice): Promise<Fault>;
   /** Transactions that change some files are rolled back at their COMMIT. */
   failCommits(choice: CommitChoice): Promise<Fault>;
+  /** The times of some files' changes are an hour ahead. */
+  clockAhead(choice: CommitChoice): Promise<Fault>;
 }
 
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
@@ -107,6 +109,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
     registry: {
       holdCommits: (choice) => start(holdCommitsPlan(environment, choice)),
       failCommits: (choice) => start(failCommitsPlan(environment, choice)),
+      clockAhead: (choice) => start(clockAheadPlan(environment, choice)),
     },
     network: {
       refuse: (choice) => start(refusePlan(environment, choice)),

@@ -68,8 +68,8 @@ export interface RunStarted extends Base {
   target?: { name: string; version?: string; file: string };
   retries?: number;
   allowPartial?: boolean;
-  /** How long the soak was to last, and its load. */
-  soak?: { seconds: number; ratePerSecond: number };
+  /** How long the soak was to last, its load, and the file that its rounds were read from. */
+  soak?: { seconds: number; ratePerSecond: number; planFile?: string };
 }
 
 export interface RunFinished extends Base {
@@ -210,6 +210,15 @@ export interface Measured extends Base {
   detail?: string;
 }
 
+/** What a soak is going to break: rounds that another run can be given. */
+export interface SoakPlanned extends Base {
+  type: 'soak-planned';
+  rounds: readonly {
+    pauseMs: number;
+    disruptions: readonly { name: string; startMs: number; holdMs: number }[];
+  }[];
+}
+
 export type HistoryRecord =
   | RunStarted
   | RunFinished
@@ -223,7 +232,8 @@ export type HistoryRecord =
   | Marked
   | PhaseChanged
   | Found
-  | Measured;
+  | Measured
+  | SoakPlanned;
 
 type WithoutTime<R> = R extends HistoryRecord ? Omit<R, 'at' | 'case'> & { at?: number } : never;
 /** A record as its author writes it: the writer adds the time (unless given) and the case. */

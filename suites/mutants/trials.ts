@@ -8,6 +8,9 @@ import type { Mutant } from './mutant.ts';
 
 const LOADER = new URL('loader.ts', import.meta.url);
 
+/** Long enough for each aim of the nemesis to come once. */
+const SOAK = { seconds: 120, ratePerSecond: 15 };
+
 export interface TrialOptions {
   /** Where each mutant gets a folder with its history and logs. */
   folder: string;
@@ -59,6 +62,8 @@ async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortS
     keep: false,
     retries: 0,
     cases: [...mutant.caughtBy],
+    // Whoever repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
+    soak: { ...SOAK, ...(mutant.unrepaired ? { without: ['wipe redis'] } : {}) },
     nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
     ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
   };

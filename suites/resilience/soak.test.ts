@@ -1,15 +1,18 @@
-import { finalReads, InconclusiveError, monotonicMs } from '../../harness/index.ts';
+import { finalReads, InconclusiveError, monotonicMs, type PipelineClient } from '../../harness/index.ts';
 import { awaitAllAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { clientOf } from '../support/client.ts';
+import { createdIn } from '../support/created.ts';
 import { type MixedKind, type Seen, startMixedLoad } from '../support/mixed-load.ts';
-import { type Done, disrupt, drawRounds } from '../support/nemesis.ts';
+import { type Done, disrupt, drawRounds, lengthOf, readRounds } from '../support/nemesis.ts';
 import { currentRun } from '../support/run.ts';
 import { upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demand } from '../support/violation.ts';
 
-const { seconds: lastsSeconds = 45, ratePerSecond = 15 } = currentRun().context.soak ?? {};
+const { seconds = 45, ratePerSecond = 15, rounds: given, without = [] } = currentRun().context.soak ?? {};
+const planned = given === undefined ? undefined : readRounds(given);
+const lastsMs = planned === undefined ? seconds * 1000 : lengthOf(planned);
 const verify = suite();
 
 /** A load that is later than that is not the one that was asked for. */
@@ -26,20 +29,31 @@ verify(
   'SOAK-01',
   async (t) => {
     const { env, pipeline, recorder, random, evidence, signal } = t;
-    await using second = env.capabilities.has('several query') ? await env.startInstance('query') : undefined;
-    await using other = clientOf(env, second === undefined ? { recorder } : { recorder, urls: { query: second.url } });
-    const rounds = drawRounds(random.fork('nemesis'), env.capabilities, lastsSeconds * 1000);
-    const load = startMixedLoad(t, { ratePerSecond, readers: [pipeline, other] });
+    await using resources = new AsyncDisposableStack();
+    const another = async (service: 'admin' | 'query'): Promise<PipelineClient | undefined> => {
+      if (!env.capabilities.has(`several ${service}`)) return undefined;
+      const { url } = resources.use(await env.startInstance(service));
+      return resources.use(clientOf(env, { recorder, urls: { [service]: url } }));
+    };
+    const [otherQuery, otherAdmin] = await Promise.all([another('query'), another('admin')]);
+    const offered = new Set([...env.capabilities].filter((each) => !without.includes(each)));
+    const rounds = planned ?? drawRounds(random.fork('nemesis'), offered, lastsMs);
+    recorder.record({ type: 'soak-planned', rounds });
+    const load = startMixedLoad(t, {
+      ratePerSecond,
+      readers: [pipeline, otherQuery ?? pipeline],
+      writers: [pipeline, otherAdmin ?? pipeline],
+    });
     let disrupted: Awaited<ReturnType<typeof disrupt>>;
     try {
-      disrupted = await disrupt(t, rounds);
+      disrupted = await disrupt({ ...t, otherAdmin, otherQuery }, rounds);
     } finally {
       await load.stop();
     }
     evidence.generatorLateMs = Math.round(load.latestMs);
-    const last = await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
+    await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
     const startedAt = monotonicMs();
-    const files = [...load.files, last.file_id];
+    const files = createdIn(t.records);
     await awaitAllAlike(t, files, CONVERGED_MS + env.promises.pendingRetryMs);
     evidence.convergedMs = Math.round(monotonicMs() - startedAt);
     await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS, signal });
@@ -52,7 +66,7 @@ verify(
       );
     }
   },
-  { lastsMs: lastsSeconds * 1000 },
+  { lastsMs },
 );
 
 /** Counts what happened, and how available the pipeline was while Redis alone was away. */

@@ -97,6 +97,10 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
     says: [/SYNCPROOF_TARGET or SYNCPROOF_ENV/],
   },
   { words: ['recheck', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['shrink', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['shrink', '--repeats', '2', '--failures', '3'], says: [/--failures/, /--repeats/, /3 of 2/] },
+  { words: ['soak', '--plan', '/nowhere'], says: [/--plan/, /\/nowhere/] },
+  { words: ['soak', '--minutes', '0'], says: [/--minutes/, /above 0/] },
   { words: ['rerun-failed', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['replay', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['init', '--admin', 'ftp://a'], says: [/--admin/, /http/, /"ftp:\/\/a"/] },
@@ -112,7 +116,7 @@ test.for(MISTAKES)('names the mistake and exits with 4: $words $settings', async
 });
 
 const COMMANDS = [
-  ...['run', 'soak', 'rerun-failed', 'replay', 'start', 'bench', 'report', 'recheck'],
+  ...['run', 'soak', 'shrink', 'rerun-failed', 'replay', 'start', 'bench', 'report', 'recheck'],
   ...['list', 'explain', 'plan', 'init', 'mutants'],
 ];
 

@@ -130,7 +130,7 @@ export const LAW: ImportLaw = {
     'oxc-parser': ['suites/self'],
     yaml: ['harness/config', 'suites/self'],
   },
-  computed: ['harness/environment/external.ts', 'suites/mutants/from.ts'],
+  computed: ['harness/environment/external/driver.ts', 'suites/mutants/from.ts'],
 };
 
 /** The room a file lives in: the first two folders of its path, or the file itself where it lives in none. */

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
 import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
 import { seededRandom } from '../../harness/core/random.ts';
+import { AIMS } from '../support/aimed.ts';
 import { drawRounds } from '../support/nemesis.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
+const AIMS_COUNT = Object.keys(AIMS).length;
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
 test('the same seed draws the same rounds, another one others', () => {
@@ -26,13 +28,24 @@ test.each(SEEDS)('seed %d: Redis alone comes first and lasts, the whole is as lo
   expect(total - (lengths.at(-1) ?? 0)).toBeLessThan(120_000);
 });
 
+test('every second round aims at a step of the write path, alone, and all aims come before one comes twice', () => {
+  const rounds = drawRounds(seededRandom(4), ALL, 600_000);
+  const aims = rounds
+    .filter((_, i) => i % 2 === 1)
+    .map(({ disruptions }) => disruptions.map(({ name }) => name).join());
+  expect(new Set(aims.slice(0, AIMS_COUNT))).toEqual(new Set(Object.keys(AIMS)));
+  const others = rounds.filter((_, i) => i % 2 === 0).flatMap(({ disruptions }) => disruptions.map(({ name }) => name));
+  expect(others.filter((name) => name in AIMS)).toEqual([]);
+});
+
 test('all that is offered comes before anything comes twice, and nothing that is not offered', () => {
   const offered = new Set<Capability>(['http', 'redis', 'stop redis', 'pause redis', 'stop query']);
   const names = drawRounds(seededRandom(3), offered, 3_600_000).flatMap(({ disruptions }) =>
     disruptions.map(({ name }) => name),
   );
   const kinds = ['query-killed', 'query-stopped', 'redis-killed', 'redis-paused', 'redis-restarted'];
-  expect([...new Set(names)].sort()).toEqual(kinds);
-  expect([...new Set(names.slice(0, kinds.length))].sort()).toEqual(kinds);
+  expect([...new Set(names)].sort()).toEqual(['delivered-again', ...kinds]);
+  const disruptions = names.filter((name) => !(name in AIMS));
+  expect([...new Set(disruptions.slice(0, kinds.length))].sort()).toEqual(kinds);
   expect(drawRounds(seededRandom(3), new Set<Capability>(['http']), 60_000)).toEqual([]);
 });

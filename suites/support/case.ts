@@ -20,6 +20,7 @@ import {
 import type { KeyedCase } from '../spec/cases.ts';
 import { attachFailure, describeCase } from './allure.ts';
 import { clientOf } from './client.ts';
+import { createdIn } from './created.ts';
 import { withExpectation } from './expected.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge } from './verdict.ts';
@@ -109,10 +110,7 @@ function flaky({ verdict, reason }: Judgement): Judgement {
 async function removeFiles(env: Environment, records: readonly HistoryRecord[]): Promise<void> {
   const silent: Recorder = { now: () => 0, record: () => {}, forCase: () => silent };
   await using pipeline = clientOf(env, { recorder: silent });
-  const created = records.flatMap((record) =>
-    record.type === 'ok' && (record.kind === 'upload' || record.kind === 'register') ? (record.fileId ?? []) : [],
-  );
-  const remaining = [...new Set(created)];
+  const remaining = createdIn(records);
   const worker = async (): Promise<void> => {
     for (let id = remaining.pop(); id !== undefined; id = remaining.pop())
       await pipeline.remove(id, { recorded: false });

@@ -19,25 +19,25 @@ export interface Seen {
 export interface MixedLoad {
   /** Every operation, in the order of their ends. */
   seen: readonly Seen[];
-  /** Every file whose upload was accepted. */
-  files: ReadonlySet<string>;
   /** How long after its due time an operation began, at worst. */
   readonly latestMs: number;
   stop(): Promise<void>;
 }
 
+/** Of several instances of one service. */
+type Clients = readonly [PipelineClient, ...PipelineClient[]];
+
 /**
  * Uploads, updates, deletions, reads by id and searches at a steady rate, drawn by lot, whatever becomes of them. Of one
  * file there is never more than one write under way, and none after one without a clear answer: so what it must be in the
- * end is known, or known not to be. Reads go to any of the `readers`.
+ * end is known, or known not to be. Reads go to any of the `readers`, changes to any of the `writers`.
  */
 export function startMixedLoad(
   { pipeline, recorder, random, unique, signal }: CaseContext,
-  { ratePerSecond, readers }: { ratePerSecond: number; readers: readonly [PipelineClient, ...PipelineClient[]] },
+  { ratePerSecond, readers, writers }: { ratePerSecond: number; readers: Clients; writers: Clients },
 ): MixedLoad {
   const lots = random.fork('load');
   const seen: Seen[] = [];
-  const files = new Set<string>();
   const names = new Map<string, string>();
   /** Alive, as far as is known, with no write under way. */
   const idle: string[] = [];
@@ -54,7 +54,6 @@ export function startMixedLoad(
       const { outcome, body } = await pipeline.upload({ filename, content: Buffer.from(filename) }, options(dueAt));
       const id = outcome === 'ok' ? (body as { file_id?: unknown }).file_id : undefined;
       if (typeof id === 'string') {
-        files.add(id);
         names.set(id, filename);
         idle.push(id);
       }
@@ -65,14 +64,14 @@ export function startMixedLoad(
       if (id === undefined) return undefined;
       const step = (steps.get(id) ?? 0) + 1;
       steps.set(id, step);
-      const { outcome } = await pipeline.update(id, { description: `step ${step}` }, options(dueAt));
+      const { outcome } = await lots.pick(writers).update(id, { description: `step ${step}` }, options(dueAt));
       if (outcome !== 'unknown') idle.push(id);
       return outcome;
     },
     async delete(dueAt) {
       const id = takeIdle();
       if (id === undefined) return undefined;
-      const { outcome } = await pipeline.remove(id, options(dueAt));
+      const { outcome } = await lots.pick(writers).remove(id, options(dueAt));
       if (outcome === 'fail') idle.push(id);
       else names.delete(id);
       return outcome;
@@ -100,7 +99,6 @@ export function startMixedLoad(
   });
   return {
     seen,
-    files,
     get latestMs() {
       return latestMs;
     },

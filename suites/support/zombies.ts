@@ -1,6 +1,7 @@
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { consumerStates, pendingEntries, pollUntil } from '../../harness/index.ts';
+import { consumerStates, groupState, pendingEntries, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
+import { entriesAfter, isAfter } from './events.ts';
 import { promised } from './violation.ts';
 
 /** A consumer of the harness: it holds entries, and never comes back to them. */
@@ -9,6 +10,9 @@ const ZOMBIE = 'syncproof-zombie';
 /** How much longer than the retry time abandoned entries have been held: enough for any clock that counts in seconds. */
 const BEYOND_MS = 1500;
 const CLAIMED_AT_ONCE_MAX = 1000;
+/** A consumer that was given nothing for so long under load is not there any more. */
+const HOLDING_MS = 10_000;
+const DELIVERED_MIN = 30;
 
 export interface Abandonment {
   /** Who holds them. */
@@ -100,4 +104,17 @@ export async function realConsumers({ redis }: CaseContext, withinMs = Number.PO
   return (await consumerStates(redis))
     .filter(({ name, quietMs }) => !name.startsWith('syncproof-') && quietMs <= withinMs)
     .map(({ name }) => name);
+}
+
+/**
+ * True once every consumer of the pipeline holds an entry after `afterId`. Of one that acknowledges what it has not
+ * committed nothing is to be seen, so it is also true once as many were delivered as two consumers take one by one.
+ */
+export async function consumersHolding(t: CaseContext, afterId: string): Promise<true | undefined> {
+  const [names, pending] = await Promise.all([realConsumers(t, HOLDING_MS), pendingEntries(t.redis)]);
+  const holding = new Set(pending.filter(({ id }) => isAfter(id, afterId)).map(({ consumer }) => consumer));
+  if (names.length > 1 && names.every((name) => holding.has(name))) return true;
+  const delivered = (await groupState(t.redis))?.lastDeliveredId ?? '0';
+  const count = (await entriesAfter(t.redis, afterId)).filter(({ id }) => !isAfter(id, delivered)).length;
+  return count >= DELIVERED_MIN || undefined;
 }

@@ -93,7 +93,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     id: 'no-tombstone',
     defect: 'a deletion removes the row and leaves no tombstone',
     services: ['query'],
-    caughtBy: ['CON-04/published', 'CON-04/plain', 'CON-05/versions', 'CON-05/plain'],
+    caughtBy: ['CON-04/published', 'CON-04/plain', 'CON-05/versions', 'CON-05/plain', 'SOAK-01'],
     edits: [
       {
         file: 'services/query/apply.ts',

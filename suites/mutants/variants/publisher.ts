@@ -117,7 +117,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     id: 'outbox-cursor',
     defect: 'the relay reads the rows behind the last number that it has published',
     services: ['admin'],
-    caughtBy: ['PUB-04'],
+    caughtBy: ['PUB-04', 'SOAK-01'],
     edits: [
       {
         file: OUTBOX,
@@ -190,7 +190,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     id: 'everybody-publishes',
     defect: 'two publishers both send what waits',
     services: ['admin'],
-    caughtBy: ['PUB-06/killed'],
+    caughtBy: ['PUB-06/killed', 'SOAK-01'],
     edits: [
       {
         file: OUTBOX,

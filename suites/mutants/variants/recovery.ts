@@ -123,7 +123,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     id: 'reconcile-without-deletions',
     defect: 'a comparison takes over creations and updates, never deletions',
     services: ['query'],
-    caughtBy: ['REC-02/consumer-down', 'REC-06', 'REC-07/restored'],
+    caughtBy: ['REC-02/consumer-down', 'REC-06', 'REC-07/restored', 'SOAK-01'],
     edits: [
       {
         file: 'services/query/reconcile.ts',
@@ -179,7 +179,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     id: 'watermark-by-stream-id',
     defect: 'the consumer remembers the highest stream id and skips what is lower',
     services: ['query'],
-    caughtBy: ['REC-04'],
+    caughtBy: ['REC-04', 'SOAK-01'],
     unrepaired: true,
     edits: [
       {
@@ -210,6 +210,24 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'clock-as-version',
+    defect: 'the registry takes its clock as it is, and the guard of the upsert goes by it',
+    services: ['admin', 'query'],
+    caughtBy: ['SOAK-01'],
+    edits: [
+      {
+        file: 'services/admin/file-store.ts',
+        find: "updated_at + interval '1 microsecond'",
+        replace: "'-infinity'",
+      },
+      {
+        file: 'services/query/apply.ts',
+        find: 'ELSE cached.version IS NULL OR excluded.version > cached.version',
+        replace: 'ELSE excluded.updated_at >= cached.updated_at',
+      },
+    ],
+  },
+  {
     id: 'update-time-of-transaction-start',
     defect:
       'versions are read before the row is locked: of two updates at once the last commit may carry the lower one',
@@ -228,7 +246,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     id: 'reaper-discards',
     defect: 'consumers that look dead are removed with all that they hold',
     services: ['query'],
-    caughtBy: ['REC-09'],
+    caughtBy: ['REC-09', 'SOAK-01'],
     unrepaired: true,
     edits: [
       {

@@ -81,7 +81,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     defect: 'entries are acknowledged before their effect is committed',
     unrepaired: true,
     services: ['query'],
-    caughtBy: ['RES-03', 'CON-01'],
+    caughtBy: ['RES-03', 'CON-01', 'SOAK-01'],
     edits: [
       {
         file: 'services/query/consumer.ts',
