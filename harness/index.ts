@@ -1,5 +1,5 @@
 /** The public door for suites: what a case needs to start a pipeline, use it, break it and judge it. */
-export { requireFinalReads, runCheckers, unmetFloor } from './check/index.ts';
+export { missingFinalReads, requireFinalReads, runCheckers, unmetFloor } from './check/index.ts';
 export { microsecondsOf } from './check/instant.ts';
 export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
 export { evaluateThreshold, parseThreshold } from './check/threshold.ts';
@@ -42,6 +42,7 @@ export {
 export { VisibilityTracker } from './probes/visibility.ts';
 export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
+export { checkFile } from './report/check-file.ts';
 export { finalReads } from './scenario/final-reads.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';

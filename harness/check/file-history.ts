@@ -1,4 +1,5 @@
-import type { FileState, HistoryRecord } from '../record/history.ts';
+import type { FileState } from '../record/history.ts';
+import { oncePerHistory } from './once.ts';
 import { completeOperations, isWrite, type Operation } from './operations.ts';
 
 /** What a by-id read of one file that was answered (found, or certainly not found) showed, and when. */
@@ -32,7 +33,7 @@ interface Collected {
 }
 
 /** Sorts a history by file. An upload without an acknowledgement belongs to none: nobody was told its id. */
-export function fileHistories(records: readonly HistoryRecord[]): FileHistory[] {
+export const fileHistories = oncePerHistory((records): readonly FileHistory[] => {
   const files = new Map<string, Collected>();
   const of = (fileId: string): Collected => {
     const key = fileId.toLowerCase();
@@ -61,7 +62,7 @@ export function fileHistories(records: readonly HistoryRecord[]): FileHistory[] 
     ...file,
     reads: file.reads.toSorted((a, b) => a.startedAt - b.startedAt),
   }));
-}
+});
 
 function collect(file: Collected, operation: Operation): void {
   const { kind } = operation.invoked;

@@ -1,4 +1,5 @@
-import type { Completed, HistoryRecord, Invoked } from '../record/history.ts';
+import type { Completed, Invoked } from '../record/history.ts';
+import { oncePerHistory } from './once.ts';
 
 /** An operation from its due time to its end. `end` is absent when the harness died before it. */
 export interface Operation {
@@ -18,7 +19,7 @@ export function mayHaveHappened({ end }: Operation): boolean {
 }
 
 /** Invocations joined with their completions, in the order of invocation, however the records were written. */
-export function completeOperations(records: readonly HistoryRecord[]): Operation[] {
+export const completeOperations = oncePerHistory((records): readonly Operation[] => {
   const operations = new Map<string, Operation>();
   const completed = new Map<string, Completed>();
   for (const record of records) {
@@ -32,4 +33,4 @@ export function completeOperations(records: readonly HistoryRecord[]): Operation
     if (end !== undefined) operation.end = end;
   }
   return [...operations.values()].sort((a, b) => a.invoked.at - b.invoked.at);
-}
+});

@@ -3,7 +3,7 @@ import { fileHistories } from './file-history.ts';
 import type { Finding } from './finding.ts';
 import { mayHaveHappened } from './operations.ts';
 import { isRefusedAsExisting } from './refusal.ts';
-import { type SearchAnswered, searchesOf } from './searches.ts';
+import { searchesOf } from './searches.ts';
 
 /**
  * Guarantee: what was refused does not exist. Finds ids whose every registration in this history was certainly refused,
@@ -13,14 +13,7 @@ import { type SearchAnswered, searchesOf } from './searches.ts';
  * them. Neither are ids that were refused because they exist, or that were seen before they were registered here.
  */
 export function findPhantoms(records: readonly HistoryRecord[]): Finding[] {
-  const searchedBy = new Map<string, SearchAnswered[]>();
-  for (const search of searchesOf(records)) {
-    for (const id of search.ids) {
-      const listing = searchedBy.get(id);
-      if (listing === undefined) searchedBy.set(id, [search]);
-      else listing.push(search);
-    }
-  }
+  const { listing } = searchesOf(records);
   return fileHistories(records).flatMap(({ fileId, creates, reads, registryReads }) => {
     const refusedAt = creates[0]?.invoked.at;
     if (refusedAt === undefined || creates.some((create) => mayHaveHappened(create) || isRefusedAsExisting(create)))
@@ -28,7 +21,7 @@ export function findPhantoms(records: readonly HistoryRecord[]): Finding[] {
     const seen = [
       ...reads.filter(({ found }) => found).map(({ endedAt }) => ({ how: 'a read by id', at: endedAt })),
       ...registryReads.filter(({ found }) => found).map(({ endedAt }) => ({ how: 'the registry', at: endedAt })),
-      ...(searchedBy.get(fileId) ?? []).map(({ endedAt }) => ({ how: 'a search', at: endedAt })),
+      ...(listing.get(fileId) ?? []).map(({ endedAt }) => ({ how: 'a search', at: endedAt })),
     ];
     const [first] = seen.toSorted((a, b) => a.at - b.at);
     if (first === undefined || first.at < refusedAt) return [];

@@ -2,7 +2,7 @@ import type { HistoryRecord } from '../record/history.ts';
 import { acknowledgedBefore, type FileHistory, fileHistories, finalOf, type Sighting } from './file-history.ts';
 import type { Finding } from './finding.ts';
 import { mayHaveHappened, type Operation } from './operations.ts';
-import { type SearchAnswered, searchesOf } from './searches.ts';
+import { type Searches, searchesOf } from './searches.ts';
 
 /**
  * Guarantee: a deleted file never comes back. After an acknowledged deletion, finds files that the final by-id read or a
@@ -22,7 +22,7 @@ export function findResurrected(records: readonly HistoryRecord[]): Finding[] {
   });
 }
 
-function resurrection(file: FileHistory, searches: readonly SearchAnswered[]): string | undefined {
+function resurrection(file: FileHistory, searches: Searches): string | undefined {
   const { creates, deletes, reads } = file;
   const [deletion] = acknowledgedBefore(deletes, Number.POSITIVE_INFINITY);
   const deletedAt = deletion?.end?.at;
@@ -71,18 +71,17 @@ function inRegistryAgain({ creates, registryReads }: FileHistory, deletion: Oper
 
 function inSearchAgain(
   { fileId, updates }: FileHistory,
-  searches: readonly SearchAnswered[],
+  { listing, byRequest }: Searches,
   deletedAt: number,
 ): string | undefined {
   // An update that is applied late can make a file match again, or no longer.
   if (updates.some(mayHaveHappened)) return undefined;
-  for (const same of Map.groupBy(searches, ({ request }) => request).values()) {
-    const listing = same.filter(({ ids }) => ids.has(fileId));
-    if (listing.length < 2) continue;
-    const looks = same
+  for (const [request, own] of Map.groupBy(listing.get(fileId) ?? [], (search) => search.request)) {
+    if (own.length < 2) continue;
+    const looks = (byRequest.get(request) ?? [])
       .filter(({ ids, isComplete }) => isComplete || ids.has(fileId))
       .map(({ ids, startedAt, endedAt }) => ({ found: ids.has(fileId), startedAt, endedAt }));
-    const again = foundAgain('in a search', looks, Math.min(...listing.map(({ endedAt }) => endedAt)), deletedAt);
+    const again = foundAgain('in a search', looks, Math.min(...own.map(({ endedAt }) => endedAt)), deletedAt);
     if (again !== undefined) return again;
   }
   return undefined;
@@ -91,14 +90,13 @@ function inSearchAgain(
 /** The time of a search that lists the file although it is final, or came after the final read that found nothing. */
 function inSearchAfterConvergence(
   { fileId, reads }: FileHistory,
-  searches: readonly SearchAnswered[],
+  { listing }: Searches,
   deletedAt: number,
 ): number | undefined {
   const final = finalOf(reads);
   const convergedAt = final?.found === false && final.startedAt >= deletedAt ? final.endedAt : Infinity;
-  const late = searches.find(
-    ({ ids, final: isFinal, startedAt }) =>
-      ids.has(fileId) && startedAt >= deletedAt && (isFinal || startedAt >= convergedAt),
-  );
+  const late = listing
+    .get(fileId)
+    ?.find(({ final: isFinal, startedAt }) => startedAt >= deletedAt && (isFinal || startedAt >= convergedAt));
   return late?.endedAt;
 }

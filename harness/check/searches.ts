@@ -1,5 +1,5 @@
-import type { HistoryRecord } from '../record/history.ts';
-import { completeOperations } from './operations.ts';
+import { oncePerHistory } from './once.ts';
+import { completeOperations, type Operation } from './operations.ts';
 
 /** A search that was answered. */
 export interface SearchAnswered {
@@ -14,9 +14,25 @@ export interface SearchAnswered {
   endedAt: number;
 }
 
-/** In the order of invocation. */
-export function searchesOf(records: readonly HistoryRecord[]): SearchAnswered[] {
-  return completeOperations(records).flatMap(({ invoked, end }) => {
+/** The answered searches of a history, each list in the order of invocation. */
+export interface Searches {
+  /** By the id of a file, lower case: the answers that list it. */
+  listing: ReadonlyMap<string, readonly SearchAnswered[]>;
+  byRequest: ReadonlyMap<string, readonly SearchAnswered[]>;
+}
+
+export const searchesOf = oncePerHistory((records): Searches => {
+  const listing = new Map<string, SearchAnswered[]>();
+  const byRequest = new Map<string, SearchAnswered[]>();
+  for (const search of answered(completeOperations(records))) {
+    append(byRequest, search.request, search);
+    for (const id of search.ids) append(listing, id, search);
+  }
+  return { listing, byRequest };
+});
+
+function answered(operations: readonly Operation[]): SearchAnswered[] {
+  return operations.flatMap(({ invoked, end }) => {
     if (invoked.kind !== 'search' || end?.type !== 'ok' || end.ids === undefined) return [];
     return [
       {
@@ -29,4 +45,10 @@ export function searchesOf(records: readonly HistoryRecord[]): SearchAnswered[] 
       },
     ];
   });
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
 }

@@ -25,10 +25,13 @@ export function unreadFiles(records: readonly HistoryRecord[]): string[] {
 export function requireFinalReads(records: readonly HistoryRecord[]): void {
   if (!records.some((record) => record.type === 'invoke' && record.final === true)) return;
   const missing = unreadFiles(records);
-  if (missing.length === 0) return;
-  throw new InconclusiveError(
-    `${missing.length} acknowledged files have no answered final read of registry and read model, e.g. ${missing[0]}`,
-    { facts: { missing: missing.slice(0, 10) } },
+  if (missing.length > 0) throw missingFinalReads(missing);
+}
+
+export function missingFinalReads(files: readonly string[]): InconclusiveError {
+  return new InconclusiveError(
+    `${files.length} acknowledged files have no answered final read of registry and read model, e.g. ${files[0]}`,
+    { facts: { missing: files.slice(0, 10) } },
   );
 }
 

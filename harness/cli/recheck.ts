@@ -6,6 +6,7 @@ import { describeError, UsageError } from '../core/errors.ts';
 import { table } from '../core/table.ts';
 import type { HistoryRecord, Verdict } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
+import { checkFile } from '../report/check-file.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
@@ -41,7 +42,7 @@ interface CheckedCase {
 async function recheck(given: string, json: boolean): Promise<number> {
   const path = (await isFolder(given)) ? join(given, 'history.jsonl') : given;
   const { records, problem } = await readAll(path);
-  const cases = checkedCases(records);
+  const cases = await checkedCases(path, records);
   if (cases.length === 0) throw new UsageError(`Expected ${path} to hold the records of at least one case`);
   if (json) writeJson({ history: path, torn: problem ?? null, cases });
   else show(cases, problem);
@@ -49,23 +50,21 @@ async function recheck(given: string, json: boolean): Promise<number> {
   return problem === undefined ? EXIT.conformant : EXIT.inconclusive;
 }
 
-function checkedCases(records: readonly HistoryRecord[]): CheckedCase[] {
+async function checkedCases(path: string, records: readonly HistoryRecord[]): Promise<CheckedCase[]> {
   const byCase = Map.groupBy(records, (record) => record.case);
-  return [...byCase].flatMap(([key, own]) => {
-    if (key === undefined) return [];
+  const checked: CheckedCase[] = [];
+  for (const [key, own] of byCase) {
+    if (key === undefined) continue;
     const finished = own.findLast((record) => record.type === 'case-finished');
     const verdict = finished?.verdict ?? null;
     // What did not run has nothing to check.
-    if (verdict === 'skip') return [];
-    return [
-      {
-        case: key,
-        verdict,
-        operations: own.filter(({ type }) => type === 'invoke').length,
-        findings: runCheckers(own),
-      },
-    ];
-  });
+    if (verdict === 'skip') continue;
+    const operations = own.filter(({ type }) => type === 'invoke').length;
+    const large = own.some((record) => record.type === 'case-started' && record.checkedFromFile);
+    const findings = large ? (await checkFile(path, key)).findings : runCheckers(own);
+    checked.push({ case: key, verdict, operations, findings });
+  }
+  return checked;
 }
 
 function show(cases: readonly CheckedCase[], problem: string | undefined): void {

@@ -97,6 +97,8 @@ export interface CaseStarted extends Base {
   case: string;
   requirement: string;
   title: string;
+  /** There may be more of it than fits in memory: it is checked file by file. */
+  checkedFromFile?: boolean;
 }
 
 export interface CaseFinished extends Base {

@@ -70,15 +70,32 @@ export async function writeReports(options: ReportOptions): Promise<RunResult> {
   return result;
 }
 
-/** Every record up to the first line that is none, and what is wrong with the rest. */
+/**
+ * Every record up to the first line that is none, and what is wrong with the rest. Of a case that may have very many, only
+ * what figures are made of: its findings were made of the whole, and stand beside.
+ */
 async function salvageHistory(path: string): Promise<{ records: HistoryRecord[]; problem?: string }> {
   const records: HistoryRecord[] = [];
+  const large = new Set<string>();
   try {
-    for await (const record of readHistory(path)) records.push(record);
+    for await (const record of readHistory(path)) {
+      if (record.type === 'case-started' && record.checkedFromFile) large.add(record.case);
+      records.push(record.case !== undefined && large.has(record.case) ? withoutStates(record) : record);
+    }
   } catch (error) {
     return { records, problem: `the history could not be read to its end: ${describeError(error)}` };
   }
   return { records };
+}
+
+function withoutStates(record: HistoryRecord): HistoryRecord {
+  if (record.type === 'invoke') {
+    const { input: _, ...rest } = record;
+    return rest;
+  }
+  if (record.type !== 'ok' && record.type !== 'fail' && record.type !== 'unknown') return record;
+  const { state: _state, ids: _ids, ...rest } = record;
+  return rest;
 }
 
 async function writeWhole(path: string, content: string): Promise<void> {

@@ -38,7 +38,7 @@ verify('SYNC-06', async (t) => {
     for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once and a later change`);
     evidence.bursts++;
   }
-  await finalReads(pipeline, allCreated(t), { signal });
+  await finalReads(pipeline, [...t.created], { signal });
 });
 
 /**
@@ -62,10 +62,6 @@ async function updateAtOnce({ pipeline, unique }: CaseContext, id: string, burst
   const what = 'Different versions that the registry gave as many updates of one file';
   demandEqual(new Set(versions).size, versions.length, what);
   return accepted.length;
-}
-
-function allCreated({ records }: CaseContext): string[] {
-  return records.flatMap((record) => (record.type === 'ok' && record.kind === 'register' ? (record.fileId ?? []) : []));
 }
 
 const STEPS = 90;
@@ -106,7 +102,7 @@ verify('SYNC-07', async (t) => {
     evidence.states = Number(evidence.states) + new Set(looks.map(({ step }) => step)).size;
   }
   await awaitAlike(t, kept, 'the last step');
-  await finalReads(pipeline, allCreated(t), { signal });
+  await finalReads(pipeline, [...t.created], { signal });
 });
 
 /** Updates a file step by step. An update without a clear answer is the last one: it may still come. */

@@ -1,7 +1,11 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { runCheckers } from '../../harness/check/index.ts';
-import type { FileState } from '../../harness/record/history.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { HistoryPartition, PARTS_MAX, runCheckers, unreadFiles } from '../../harness/check/index.ts';
+import type { FileState, HistoryRecord } from '../../harness/record/history.ts';
+import { checkFile } from '../../harness/report/check-file.ts';
 import { fileState, WrittenHistory } from './written-history.ts';
 
 /** What happens to one file, by somebody who does one thing at a time, and a read model that lags behind. */
@@ -165,4 +169,60 @@ test('findings do not depend on the order in which records were written', () => 
       },
     ),
   );
+});
+
+test('findings are the same when a history is checked in parts', () => {
+  fc.assert(
+    fc.property(
+      lives,
+      fc.constantFrom(...Object.keys(DEFECTS)),
+      fc.nat(100),
+      fc.integer({ min: 1, max: PARTS_MAX }),
+      (all, name, nth, count) => {
+        const [{ records }] = DEFECTS[name]?.(all, nth) ?? [new WrittenHistory()];
+        const findings = inParts(records, count).flatMap((part) => runCheckers(part));
+        expect(asSet(findings)).toEqual(asSet(runCheckers(records)));
+      },
+    ),
+  );
+});
+
+/** What checkers say of it does not depend on the part that it is found in, nor on how many times. */
+const asSet = (findings: readonly unknown[]): Set<string> => new Set(findings.map((each) => JSON.stringify(each)));
+
+function inParts(records: readonly HistoryRecord[], count: number): HistoryRecord[][] {
+  const partition = new HistoryPartition(count);
+  for (const record of records) partition.learn(record);
+  partition.forgetUnfinished();
+  const parts: HistoryRecord[][] = Array.from({ length: count }, () => []);
+  const placed = records.flatMap((record) => partition.place(record) ?? []);
+  for (const each of [...placed, ...partition.unfinished()]) {
+    for (const index of each.parts) parts[index]?.push(...each.records);
+  }
+  return parts;
+}
+
+test('a history file is checked case by case, in parts that are gone afterwards', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'syncproof-parts-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const history = new WrittenHistory();
+  for (let i = 0; i < 50; i++) history.upload(`file-${i}`).finals(`file-${i}`, fileState(`file-${i}`, 1));
+  history.upload('unread').act('upload').search(['file-1', 'file-1']).register('begun');
+  history.read('file-7', null);
+  // Another case's defect is not this one's.
+  const other = new WrittenHistory().upload('file-1').finals('file-1', null).records;
+  const all = [...history.records, ...other.map((record) => ({ ...record, case: 'CASE-02' }))];
+  const path = join(folder, 'history.jsonl');
+  writeFileSync(path, all.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const whole = { findings: asSet(runCheckers(history.records)), unread: unreadFiles(history.records) };
+  for (const partBytes of [1, 4000, 1e9]) {
+    const { findings, unread } = await checkFile(path, 'CASE-01', partBytes);
+    expect({ findings: asSet(findings), unread: unread.toSorted() }).toEqual({
+      ...whole,
+      unread: whole.unread.toSorted(),
+    });
+  }
+  expect(whole.findings.size).toBe(2);
+  expect(whole.unread).toHaveLength(3);
+  expect(readdirSync(folder)).toEqual(['history.jsonl']);
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  checkFile,
   connectRedis,
   createFaults,
   DeadlineError,
@@ -8,6 +9,7 @@ import {
   type Faults,
   type HistoryRecord,
   isOwn,
+  missingFinalReads,
   monotonicMs,
   type PipelineClient,
   type Random,
@@ -20,7 +22,6 @@ import {
 import type { KeyedCase } from '../spec/cases.ts';
 import { attachFailure, describeCase } from './allure.ts';
 import { clientOf } from './client.ts';
-import { createdIn } from './created.ts';
 import { withExpectation } from './expected.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge } from './verdict.ts';
@@ -34,8 +35,10 @@ export interface CaseContext {
   redis: ReturnType<typeof connectRedis>;
   faults: Faults;
   recorder: Recorder;
-  /** Everything the case has recorded so far. */
+  /** Everything the case has recorded so far; no operations in a case that is checked from the history's file. */
   records: readonly HistoryRecord[];
+  /** Ids of the files whose upload or registration was accepted so far. */
+  created: ReadonlySet<string>;
   /** Counts and figures that the verdict rests on; the floor is held against them. */
   evidence: Record<string, number | string>;
   /** The choices of this case, from the run's seed and the case's key. */
@@ -48,6 +51,7 @@ export interface CaseContext {
 
 export interface CasePlan extends KeyedCase {
   timeoutMs: number;
+  checkedFromFile: boolean;
   body: (context: CaseContext) => Promise<void>;
 }
 
@@ -66,7 +70,7 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
   const { context, capabilities, target, history, signal } = currentRun();
   const { key, title, requirement, floor } = plan;
   await describeCase(plan);
-  const { recorder, records } = tee(history.forCase(key));
+  const { recorder, records, created } = tee(history.forCase(key), { operations: !plan.checkedFromFile });
   const evidence: Record<string, number | string> = {};
   const base = { case: key, requirement: requirement.id, title } as const;
   let startedAt = monotonicMs();
@@ -91,14 +95,20 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
   }
 
   startedAt = monotonicMs();
-  history.write({ type: 'case-started', at: history.now(), ...base });
-  const error = await runBody(plan, { env, recorder, records, evidence, random: seededRandom(context.seed).fork(key) });
-  const findings = await findViolations(records, recorder);
+  const { checkedFromFile: fromFile } = plan;
+  history.write({ type: 'case-started', at: history.now(), ...base, ...(fromFile ? { checkedFromFile: true } : {}) });
+  const random = seededRandom(context.seed).fork(key);
+  const thrown = await runBody(plan, { env, recorder, records, created, evidence, random });
+  const { found, error: untold } = plan.checkedFromFile
+    ? await checkedFromFile(context.historyPath, key)
+    : { found: runCheckers(records), error: undefined };
+  const error = thrown ?? untold;
+  const findings = tellOnce(found, records, recorder);
   const judgement: Judgement = signal.aborted
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
     : judge({ error, findings, evidence, floor });
   if (judgement.verdict !== 'pass' && !signal.aborted) await attachFailure(env, records);
-  if (!isOwn(env)) await removeFiles(env, records);
+  if (!isOwn(env)) await removeFiles(env, created);
   return finish(judgement);
 }
 
@@ -107,10 +117,10 @@ function flaky({ verdict, reason }: Judgement): Judgement {
 }
 
 /** What a case leaves behind in somebody else's pipeline is removed; what cannot be is not the case's verdict. */
-async function removeFiles(env: Environment, records: readonly HistoryRecord[]): Promise<void> {
+async function removeFiles(env: Environment, created: ReadonlySet<string>): Promise<void> {
   const silent: Recorder = { now: () => 0, record: () => {}, forCase: () => silent };
   await using pipeline = clientOf(env, { recorder: silent });
-  const remaining = createdIn(records);
+  const remaining = [...created];
   const worker = async (): Promise<void> => {
     for (let id = remaining.pop(); id !== undefined; id = remaining.pop())
       await pipeline.remove(id, { recorded: false });
@@ -121,7 +131,7 @@ async function removeFiles(env: Environment, records: readonly HistoryRecord[]):
 /** Gives what the case threw, undefined when it came to its end. */
 async function runBody(
   plan: CasePlan,
-  given: Pick<CaseContext, 'env' | 'recorder' | 'records' | 'evidence' | 'random'>,
+  given: Pick<CaseContext, 'env' | 'recorder' | 'records' | 'created' | 'evidence' | 'random'>,
 ): Promise<unknown> {
   const { signal: interrupted, context } = currentRun();
   const { env, recorder } = given;
@@ -176,29 +186,55 @@ function rejectAfterAbort(signal: AbortSignal, body: Promise<void>): Promise<nev
   });
 }
 
-/** Runs the checkers on what the case recorded; what it reported itself is not reported twice. */
-async function findViolations(
+/** @returns an error when the history does not tell enough */
+async function checkedFromFile(
+  historyPath: string,
+  key: string,
+): Promise<{ found: ReturnType<typeof runCheckers>; error?: unknown }> {
+  try {
+    const { findings, unread } = await checkFile(historyPath, key);
+    return { found: findings, ...(unread.length > 0 ? { error: missingFinalReads(unread) } : {}) };
+  } catch (error) {
+    return { found: [], error };
+  }
+}
+
+/** What the case reported itself is not reported twice. */
+function tellOnce(
+  found: ReturnType<typeof runCheckers>,
   records: readonly HistoryRecord[],
   recorder: Recorder,
-): Promise<{ checker: string; message: string }[]> {
+): { checker: string; message: string }[] {
   const reported = records.filter((record) => record.type === 'finding');
   const known = new Set(reported.map(({ checker, message }) => `${checker} ${message}`));
-  const fresh = runCheckers(records).filter(({ checker, message }) => !known.has(`${checker} ${message}`));
+  const fresh = found.filter(({ checker, message }) => !known.has(`${checker} ${message}`));
   for (const finding of fresh) recorder.record({ type: 'finding', ...finding });
   return [...reported, ...fresh];
 }
 
-/** A recorder that also keeps what it writes: for the checkers, and as evidence of a failure. */
-function tee(target: Recorder): { recorder: Recorder; records: HistoryRecord[] } {
+const OPERATIONS: ReadonlySet<string> = new Set(['invoke', 'ok', 'fail', 'unknown']);
+
+/**
+ * A recorder that also keeps what it writes: for the checkers, and as evidence of a failure.
+ * @param kept whether operations are kept, too
+ */
+function tee(
+  target: Recorder,
+  kept: { operations: boolean },
+): { recorder: Recorder; records: HistoryRecord[]; created: ReadonlySet<string> } {
   const records: HistoryRecord[] = [];
+  const created = new Set<string>();
   const recorder: Recorder = {
     now: () => target.now(),
     forCase: (key) => target.forCase(key),
     record(entry) {
       const timed = { ...entry, at: entry.at ?? target.now() };
       target.record(timed);
-      records.push(timed as HistoryRecord);
+      if (timed.type === 'ok' && (timed.kind === 'upload' || timed.kind === 'register') && timed.fileId !== undefined) {
+        created.add(timed.fileId);
+      }
+      if (kept.operations || !OPERATIONS.has(timed.type)) records.push(timed as HistoryRecord);
     },
   };
-  return { recorder, records };
+  return { recorder, records, created };
 }

@@ -12,6 +12,8 @@ export interface CaseOptions {
   environment?: EnvironmentChoices;
   /** It lasts as long as the run was told, in ms: its deadline is that much later. */
   lastsMs?: number;
+  /** What it does is checked from the history's file, since it may be more than fits in memory. */
+  checkedFromFile?: boolean;
 }
 
 type Verify = (key: CaseKey, body: (context: CaseContext) => Promise<void>, options?: CaseOptions) => void;
@@ -42,7 +44,7 @@ export function suite(choices: EnvironmentChoices = {}): Verify {
     if (!isSelected(key, context.cases)) return;
     const entry = caseByKey(key);
     const timeoutMs = (entry.timeoutMs ?? CASE_TIMEOUT_MS) + patienceMs + (options.lastsMs ?? 0);
-    const plan: CasePlan = { ...entry, timeoutMs, body };
+    const plan: CasePlan = { ...entry, timeoutMs, body, checkedFromFile: options.checkedFromFile ?? false };
 
     const tryMs = timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS;
     test(key, { timeout: tryMs * (1 + context.retries) }, async ({ task, skip }) => {
