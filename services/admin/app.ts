@@ -5,6 +5,7 @@ import type { ServiceMetrics } from '../common/metrics.ts';
 import type { Pool } from '../common/postgres.ts';
 import { addAuthRoutes } from './auth-routes.ts';
 import { addFileRoutes } from './file-routes.ts';
+import { GuessLimit } from './guesses.ts';
 import type { TokenIssuer } from './keys.ts';
 import { type AdminSettings, adminSettings } from './settings.ts';
 import { addSyncRoutes } from './sync-routes.ts';
@@ -40,7 +41,8 @@ export async function buildAdmin(parts: AdminParts): Promise<HttpService> {
     readiness: () => readiness(parts),
   });
   const auth = createAuthenticator({ issuer: config.AUTH_ISSUER, keys: issuer.keys });
-  addAuthRoutes(app, pool, issuer);
+  const guesses = new GuessLimit({ max: config.AUTH_FAILURES_MAX, windowS: config.AUTH_FAILURES_WINDOW_S });
+  addAuthRoutes(app, { pool, issuer, guesses });
   addFileRoutes({ app, pool, auth, committed: parts.committed });
   addSyncRoutes(app, pool, auth);
   return app;

@@ -113,6 +113,7 @@ export const LAW: ImportLaw = {
     '@fastify/swagger': ['services/common'],
     'fastify-type-provider-zod': ['services/common'],
     jose: ['services/common', 'services/admin', 'suites/self'],
+    'rate-limiter-flexible': ['services/admin'],
     pino: ['services/common'],
     'prom-client': ['services/common', 'services/admin', 'services/query'],
     // The command line and the reports.
