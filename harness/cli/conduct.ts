@@ -134,7 +134,8 @@ async function refuseBadTarget(
   target: Target,
   { plan, folder, history, screen }: { plan: RunPlan; folder: RunFolder; history: Recorder; screen: Screen },
 ): Promise<RunResult | undefined> {
-  using interrupt = onInterrupt(() => process.exit(EXIT.inconclusive));
+  // What follows the first Ctrl-C takes no time that a second one could cut short.
+  using interrupt = onInterrupt(() => {});
   const { signal } = interrupt;
   try {
     await using _environment = await startExternal({

@@ -92,7 +92,7 @@ export const LAW: ImportLaw = {
       'suites/self/naive',
     ],
     pg: ['harness/clients', 'harness/faults', 'harness/scenario', 'services/common', 'services/admin', 'suites/self'],
-    undici: ['harness/clients', 'services/common', 'services/ingester', 'services/query'],
+    undici: ['harness/clients', 'services/common', 'services/ingester', 'services/query', 'suites/self'],
     testcontainers: ['harness/environment/containers'],
     // Schemas.
     zod: [
