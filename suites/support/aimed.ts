@@ -34,6 +34,7 @@ const REPAIRED_MS = 30_000;
  * outside, not by a timer.
  */
 export const AIMS = {
+  'killed-before-published': { needs: ['stop redis', 'stop admin'], act: killedBeforePublished },
   'delivered-again': { needs: ['redis'], act: deliveredAgain },
   'killed-while-holding': { needs: ['redis', 'postgres', 'several query', 'stop query'], act: killedWhileHolding },
   'emptied-unread': { needs: ['stop redis', 'wipe redis', 'network redis', 'redis'], act: emptiedUnread },
@@ -41,6 +42,22 @@ export const AIMS = {
   'clock-stepped-back': { needs: ['registry'], act: clockSteppedBack },
   'two-publishers': { needs: ['redis', 'several admin'], act: twoPublishers },
 } as const satisfies Record<string, Aim>;
+
+/** Changes are accepted while Redis is away, and whoever accepted them dies before it is back. */
+async function killedBeforePublished(t: Aiming): Promise<void> {
+  const { pipeline, faults, unique } = t;
+  await using away = await faults.redis.kill();
+  const names = Array.from({ length: 3 }, (_, i) => `${unique}-${i}.txt`);
+  const files = await Promise.all(names.map((name) => registerPlain(pipeline, name)));
+  await using killed = await faults.admin.kill();
+  await away.heal();
+  await killed.heal();
+  await awaitAllAlike(
+    t,
+    files.map(({ file_id }) => file_id),
+    SOON_MS,
+  );
+}
 
 /** Creations are delivered once more, long after what followed them: an update of one file, the deletion of another. */
 async function deliveredAgain(t: Aiming): Promise<void> {

@@ -44,6 +44,11 @@ const DISRUPTIONS = {
     touches: ['redis'],
     begin: (f) => f.network.blackhole({ server: 'redis', only: 'replies' }),
   },
+  'redis-requests-blackholed': {
+    needs: ['network redis'],
+    touches: ['redis'],
+    begin: (f) => f.network.blackhole({ server: 'redis', only: 'requests' }),
+  },
   'redis-forgotten': {
     needs: ['network redis'],
     touches: ['redis', 'admin', 'query'],
@@ -56,6 +61,8 @@ const DISRUPTIONS = {
   },
   'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
   'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
+  'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
+  'redis-noperm': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('NOPERM') },
   'query-cut': {
     needs: ['network redis'],
     touches: ['redis', 'query'],
@@ -76,6 +83,36 @@ const DISRUPTIONS = {
   'storage-killed': { needs: ['stop storage'], touches: ['storage'], begin: (f) => f.storage.kill() },
   'postgres-killed': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.kill() },
   'postgres-paused': { needs: ['pause postgres'], touches: ['postgres'], begin: (f) => f.postgres.pause() },
+  'postgres-refused': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.refuse({ server: 'postgres' }),
+  },
+  'postgres-blackholed': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.blackhole({ server: 'postgres' }),
+  },
+  'postgres-forgotten': {
+    needs: ['network postgres'],
+    touches: ['postgres', 'admin', 'query'],
+    begin: (f) => f.network.forget({ server: 'postgres' }),
+  },
+  'postgres-delayed': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
+  },
+  'admin-backends-stopped': {
+    needs: ['backends'],
+    touches: ['postgres', 'admin'],
+    begin: (f) => f.backends.stop('admin'),
+  },
+  'query-backends-stopped': {
+    needs: ['backends'],
+    touches: ['postgres', 'query'],
+    begin: (f) => f.backends.stop('query'),
+  },
   'admin-backends-terminated': {
     needs: ['backends'],
     touches: ['postgres', 'admin'],
