@@ -19,7 +19,7 @@ export function connectPostgres({ applicationName = OBSERVER, ...access }: Datab
     ...access,
     max: 2,
     application_name: applicationName,
-    connectionTimeoutMillis: 2000,
+    connectionTimeoutMillis: 5000,
     query_timeout: 5000,
   });
   // Without a listener the error of an idle connection (PostgreSQL was killed on purpose) would end the process.

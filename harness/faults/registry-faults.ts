@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { connectPostgres } from '../clients/postgres.ts';
 import { SyncproofError } from '../core/errors.ts';
+import { pollUntil } from '../core/poll.ts';
 import type { Environment } from '../environment/environment.ts';
 import type { FaultPlan } from './lifecycle.ts';
 
@@ -43,9 +44,9 @@ export function holdCommitsPlan(environment: Environment, choice: CommitChoice):
       if (waiting === 0) throw new SyncproofError('no transaction waits at its COMMIT yet');
       return `${waiting} transaction waits at its COMMIT`;
     },
+    // With its session the lock is gone, too.
     async close() {
-      await holder?.query('SELECT pg_advisory_unlock($1)', [key]);
-      holder?.release();
+      holder?.release(true);
       holder = undefined;
     },
   });
@@ -72,6 +73,9 @@ export function failCommitsPlan(environment: Environment, choice: CommitChoice):
     },
   });
 }
+
+/** A busy database may refuse a connection or two. */
+const UNDONE_MS = 15_000;
 
 /** How far ahead the registry's clock is. */
 const AHEAD_S = 3600;
@@ -132,8 +136,14 @@ function triggerPlan(environment: Environment, { filenamePrefix, cause }: Commit
     },
     witness: () => trigger.witness(database),
     async undo() {
-      await trigger.close(database);
-      await database.query(`DROP FUNCTION IF EXISTS ${name}() CASCADE`);
+      await pollUntil(
+        async () => {
+          await trigger.close(database);
+          await database.query(`DROP FUNCTION IF EXISTS ${name}() CASCADE`);
+          return true;
+        },
+        { what: `trigger ${name} to be dropped`, timeoutMs: UNDONE_MS },
+      );
     },
     async witnessHealed() {
       const { rows } = await database.query<{ gone: boolean }>(

@@ -9,7 +9,7 @@ import type { Mutant } from './mutant.ts';
 const LOADER = new URL('loader.ts', import.meta.url);
 
 /** Long enough for each aim of the nemesis to come once. */
-const SOAK = { seconds: 120, ratePerSecond: 15 };
+const SOAK = { seconds: 150, ratePerSecond: 10 };
 
 export interface TrialOptions {
   /** Where each mutant gets a folder with its history and logs. */

@@ -1,5 +1,5 @@
 import type { Capability } from '../../harness/contract/capabilities.ts';
-import { type Fault, groupState, type PipelineClient, pollUntil } from '../../harness/index.ts';
+import { type Fault, groupState, InconclusiveError, type PipelineClient, pollUntil } from '../../harness/index.ts';
 import { awaitAllAlike, demandAlike } from './alike.ts';
 import type { CaseContext } from './case.ts';
 import { ChangingFile } from './changing-file.ts';
@@ -86,10 +86,10 @@ async function killedWhileHolding(t: Aiming): Promise<void> {
     await using _locked = await lockReadModel(env);
     before = (await groupState(redis))?.lastDeliveredId ?? '0';
     await publishSome(t, 'held', 3);
-    await pollUntil(() => consumersHolding(t, before ?? '0'), {
-      what: 'both consumers to hold entries that they cannot commit',
-      timeoutMs: SOON_MS,
-      signal,
+    const what = 'both consumers to hold entries that they cannot commit';
+    const atLock = before;
+    await pollUntil(() => consumersHolding(t, atLock), { what, timeoutMs: SOON_MS, signal }).catch((cause: unknown) => {
+      throw new InconclusiveError('There was nothing to kill a consumer with', { cause });
     });
     killed = await faults.query.kill();
   }
