@@ -44,7 +44,30 @@ export function createPool(options: PoolOptions): Pool {
   const trouble = troubleLog(options.log, 'postgres pool');
   pool.on('error', (error) => trouble.begin(error));
   pool.on('connect', () => trouble.end());
+  discardWithTheFirst(pool);
   return pool;
+}
+
+/**
+ * Where one connection was lost (silent, reset, ended by the server), so are most likely all others that it shared a way
+ * with: those that are idle now are closed, too. Else each would cost somebody the wait for an answer that never comes.
+ */
+function discardWithTheFirst(pool: Pool): void {
+  let discarding = false;
+  pool.on('release', (error) => {
+    if (discarding || !isLoss(error)) return;
+    discarding = true;
+    const idle = Array.from({ length: pool.idleCount }, () => pool.connect());
+    void Promise.allSettled(idle).then((lent) => {
+      for (const each of lent) if (each.status === 'fulfilled') each.value.release(true);
+      discarding = false;
+    });
+  });
+}
+
+/** What the server answers to a statement says that it is there. `true`: whoever released it could not use it any more. */
+function isLoss(error: unknown): boolean {
+  return Boolean(error) && !(error instanceof pg.DatabaseError && error.severity === 'ERROR');
 }
 
 /**
@@ -72,7 +95,7 @@ export async function withClient<T>(pool: Pool, work: (client: pg.PoolClient) =>
 
 /** A new connection costs ten times what a ROLLBACK does. @returns whether the connection can be used again */
 async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean> {
-  if (!(error instanceof pg.DatabaseError) || error.severity !== 'ERROR') return false;
+  if (isLoss(error)) return false;
   try {
     await client.query('ROLLBACK');
     return true;

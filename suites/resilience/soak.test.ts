@@ -1,8 +1,14 @@
-import { finalReads, InconclusiveError, monotonicMs, type PipelineClient } from '../../harness/index.ts';
+import {
+  finalReads,
+  InconclusiveError,
+  monotonicMs,
+  type PipelineClient,
+  VisibilityTracker,
+} from '../../harness/index.ts';
 import { awaitAllAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { clientOf } from '../support/client.ts';
-import { type MixedKind, type Seen, startMixedLoad } from '../support/mixed-load.ts';
+import { MIX, type MixedKind, type Seen, startMixedLoad } from '../support/mixed-load.ts';
 import { type Done, disrupt, drawRounds, lengthOf, readRounds } from '../support/nemesis.ts';
 import { currentRun } from '../support/run.ts';
 import { upload } from '../support/steps.ts';
@@ -14,6 +20,11 @@ const planned = given === undefined ? undefined : readRounds(given);
 const lastsMs = planned === undefined ? seconds * 1000 : lengthOf(planned);
 const verify = suite();
 
+/** So many uploads are followed until they are seen, evenly over the whole: a report shows each of them. */
+const FOLLOWED = 4000;
+const followedEvery = Math.max(3, Math.ceil(((lastsMs / 1000) * ratePerSecond * MIX.upload) / 100 / FOLLOWED));
+/** Longer than faults last, and than what they leave behind takes. */
+const SEEN_MS = 60_000;
 /** A load that is later than that is not the one that was asked for. */
 const LATE_MS_MAX = 3000;
 /** Everything accepted is as the registry has it, this long after the last fault was healed, take-overs not counted. */
@@ -40,14 +51,31 @@ verify(
     const offered = new Set([...env.capabilities].filter((each) => !without.includes(each)));
     const rounds = planned ?? drawRounds(random.fork('nemesis'), offered, lastsMs);
     recorder.record({ type: 'soak-planned', rounds });
+    const over = new AbortController();
+    const followed = AbortSignal.any([signal, over.signal]);
+    const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs: SEEN_MS, signal: followed });
+    resources.defer(async () => {
+      over.abort();
+      // Of a soak that came to its end all was seen; of one that did not there is something better to tell.
+      await tracker.finish().catch(() => {});
+    });
+    let phase = 'baseline';
+    let uploads = 0;
     const load = startMixedLoad(t, {
       ratePerSecond,
       readers: [pipeline, otherQuery ?? pipeline],
       writers: [pipeline, otherAdmin ?? pipeline],
+      take(uploaded) {
+        const taken = uploads++ % followedEvery === 0;
+        if (taken) tracker.watch({ ...uploaded, kind: 'created', phase });
+        return taken;
+      },
     });
     let disrupted: Awaited<ReturnType<typeof disrupt>>;
     try {
-      disrupted = await disrupt({ ...t, otherAdmin, otherQuery }, rounds);
+      disrupted = await disrupt({ ...t, otherAdmin, otherQuery }, rounds, (isOn) => {
+        phase = isOn ? 'outage' : 'baseline';
+      });
     } finally {
       await load.stop();
     }
@@ -57,6 +85,7 @@ verify(
     const files = [...t.created];
     await awaitAllAlike(t, files, CONVERGED_MS + env.promises.pendingRetryMs + files.length * FINAL_READ_MS);
     evidence.convergedMs = Math.round(monotonicMs() - startedAt);
+    evidence.followed = (await tracker.finish()).length;
     await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS + files.length * FINAL_READ_MS, signal });
     weigh(t, load.seen, disrupted.done);
     evidence.faultsLeftOut = disrupted.leftOut;

@@ -307,8 +307,8 @@ export const RESILIENCE = [
     ],
     why: 'Databases restart, fail over and drop connections every week: that must cost some requests, and neither processes nor events.',
     provoked:
-      'PostgreSQL killed and stopped (SIGSTOP); the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write.',
-    look: 'Listeners for errors of idle and of lent connections, limits of statements and of waiting for a connection, and what counts as poison.',
+      'PostgreSQL killed and stopped (SIGSTOP); the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write; connections that fall silent for good, as behind a firewall that lost its table.',
+    look: 'Listeners for errors of idle and of lent connections, what becomes of the idle ones when one is lost, limits of statements and of waiting for a connection, and what counts as poison.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, Error Codes (class 57), and Shutting Down the Server',
     cases: [
@@ -355,6 +355,24 @@ export const RESILIENCE = [
         needs: ['redis', 'postgres', 'network postgres', 'metrics'],
         floor: { ...backends.floor, backlog: 1, refused: 3 },
         seconds: 10,
+      },
+      {
+        file: 'resilience/connections-lost.test.ts',
+        variant: 'admin-forgotten',
+        title:
+          'Every connection of admin to PostgreSQL falls silent, and new ones come about: one request pays for it, not each.',
+        needs: ['network postgres'],
+        floor: { failed: 1 },
+        seconds: 7,
+      },
+      {
+        file: 'resilience/connections-lost.test.ts',
+        variant: 'query-forgotten',
+        title:
+          'Every connection of query to PostgreSQL falls silent, and new ones come about: one request pays for it, not each.',
+        needs: ['network postgres'],
+        floor: { failed: 1 },
+        seconds: 7,
       },
       {
         ...backends,

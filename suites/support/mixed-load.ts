@@ -2,7 +2,7 @@ import { type PipelineClient, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from './case.ts';
 
 /** Operations that are due, in a hundred. */
-const MIX = { upload: 30, update: 30, delete: 6, read: 20, search: 14 } as const;
+export const MIX = { upload: 30, update: 30, delete: 6, read: 20, search: 14 } as const;
 export type MixedKind = keyof typeof MIX;
 /** Files that take part at a time; further uploads take the place of deletions. */
 const FILES_MAX = 400;
@@ -27,6 +27,14 @@ export interface MixedLoad {
 /** Of several instances of one service. */
 type Clients = readonly [PipelineClient, ...PipelineClient[]];
 
+export interface MixedLoadOptions {
+  ratePerSecond: number;
+  readers: Clients;
+  writers: Clients;
+  /** Told of every accepted upload; a file that it takes is left alone from then on. */
+  take: (uploaded: { op: string; fileId: string; intendedAt: number; acceptedAt: number }) => boolean;
+}
+
 /**
  * Uploads, updates, deletions, reads by id and searches at a steady rate, drawn by lot, whatever becomes of them. Of one
  * file there is never more than one write under way, and none after one without a clear answer: so what it must be in the
@@ -34,7 +42,7 @@ type Clients = readonly [PipelineClient, ...PipelineClient[]];
  */
 export function startMixedLoad(
   { pipeline, recorder, random, unique, signal }: CaseContext,
-  { ratePerSecond, readers, writers }: { ratePerSecond: number; readers: Clients; writers: Clients },
+  { ratePerSecond, readers, writers, take }: MixedLoadOptions,
 ): MixedLoad {
   const lots = random.fork('load');
   const seen: Seen[] = [];
@@ -51,11 +59,12 @@ export function startMixedLoad(
   const acts: Record<MixedKind, (dueAt: number, index: number) => Promise<Seen['outcome'] | undefined>> = {
     async upload(dueAt, index) {
       const filename = `${unique}-${index}.txt`;
-      const { outcome, body } = await pipeline.upload({ filename, content: Buffer.from(filename) }, options(dueAt));
-      const id = outcome === 'ok' ? (body as { file_id?: unknown }).file_id : undefined;
-      if (typeof id === 'string') {
-        names.set(id, filename);
-        idle.push(id);
+      const content = Buffer.from(filename);
+      const { outcome, body, op, endedAt: acceptedAt } = await pipeline.upload({ filename, content }, options(dueAt));
+      const fileId = outcome === 'ok' ? (body as { file_id?: unknown }).file_id : undefined;
+      if (typeof fileId === 'string' && !take({ op, fileId, intendedAt: dueAt, acceptedAt })) {
+        names.set(fileId, filename);
+        idle.push(fileId);
       }
       return outcome;
     },

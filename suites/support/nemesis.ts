@@ -234,9 +234,14 @@ export interface Done {
 /**
  * Carries rounds out, one after the other, each healed before the next begins. A fault that makes no sense at its moment,
  * or that nobody saw, is undone and left out.
+ * @param broken told when a round begins and when all of it is healed
  * @throws Violation of an aim, and what a fault throws that cannot be healed; all others of its round are healed then, too
  */
-export async function disrupt(t: Aiming, rounds: readonly Round[]): Promise<{ done: Done[]; leftOut: number }> {
+export async function disrupt(
+  t: Aiming,
+  rounds: readonly Round[],
+  broken: (isOn: boolean) => void,
+): Promise<{ done: Done[]; leftOut: number }> {
   const { signal } = t;
   const done: Done[] = [];
   let leftOut = 0;
@@ -248,7 +253,9 @@ export async function disrupt(t: Aiming, rounds: readonly Round[]): Promise<{ do
       if (times === undefined) leftOut++;
       else done.push({ name, ...times, ofRedis: !isAim(name) && isOfRedis(name) });
     });
+    broken(true);
     const failed = (await Promise.allSettled(round)).find((end) => end.status === 'rejected');
+    broken(false);
     if (failed !== undefined) throw failed.reason;
   }
   return { done, leftOut };

@@ -9,12 +9,12 @@ import { demandAllFound, demandAllVisible, outage } from './redis-outage.ts';
 import { demand } from './violation.ts';
 
 /** Every request is answered in this time, if only to say that it cannot be done. */
-const ANSWERED_MS = 12_000;
+export const ANSWERED_MS = 12_000;
 /** Longer than that: what waits for the end of the fault is found out. */
 export const HANGS_FOR_MS = 14_000;
 const CONVERGE_MS = 10_000;
 /** More than a pool holds. */
-const AT_ONCE = 30;
+export const AT_ONCE = 30;
 
 /** Requests by what they need: writes the registry's database, searches the read model's. */
 const KINDS = { writes: ['uploads', 'updates', 'deletions'], searches: ['searches'] } as const;

@@ -63,6 +63,19 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'lost-connections-kept',
+    defect: 'when a connection to PostgreSQL is lost, the idle ones beside it stay in the pool',
+    services: ['admin', 'query'],
+    caughtBy: ['RES-08/admin-forgotten', 'RES-08/query-forgotten'],
+    edits: [
+      {
+        file: 'services/common/postgres.ts',
+        find: '  discardWithTheFirst(pool);\n',
+        replace: '  if (pool.idleCount < 0) discardWithTheFirst(pool);\n',
+      },
+    ],
+  },
+  {
     id: 'relay-ends-with-its-session',
     defect: 'the relay ends for good when its database session is lost',
     services: ['admin'],
