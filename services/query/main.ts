@@ -14,6 +14,8 @@ import { querySettings } from './settings.ts';
 
 /** A digest of a million rows takes a second or two. */
 const RECONCILE_QUERY_TIMEOUT_MS = 30_000;
+/** Comparisons are rare, and to wait that long for a connection that has fallen silent is worse than to open one. */
+const RECONCILE_IDLE_MS = 1000;
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 
 await runService('query', querySettings, async ({ config, log, resources, signal }) => {
@@ -38,6 +40,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
     applicationName: 'syncproof-query-reconcile',
     connectionsMax: 3,
     queryTimeoutMs: RECONCILE_QUERY_TIMEOUT_MS,
+    idleTimeoutMs: RECONCILE_IDLE_MS,
     pipeline: true,
   });
   resources.defer(() => closePool(reconcilePool, 300));

@@ -22,6 +22,8 @@ export interface ReconcilerOptions {
 const LOOK_EVERY_MS = 500;
 /** Numbers that are missing for longer are taken for lost: until then they may be on their way, or with another instance. */
 const GAP_PATIENCE_MS = 2000;
+/** Whether the database is there is known long before the comparison itself could be given up. */
+const LOCK_ANSWER_MS = 3000;
 const RETRY = { ms: 500, msMax: 10_000 };
 /** Any number, as long as all instances use the same. */
 const RECONCILE_LOCK = 7_240_313;
@@ -97,9 +99,13 @@ export class Reconciler {
     const { pool, sequences, metrics, log, intervalMs, signal } = this.#options;
     const reasons = [...this.#due];
     await withClient(pool, async (session) => {
-      const { rows } = await session.query<{ mine: boolean }>('SELECT pg_try_advisory_lock($1) AS mine', [
-        RECONCILE_LOCK,
-      ]);
+      // Its types do not know of the limit.
+      const statement = {
+        text: 'SELECT pg_try_advisory_lock($1) AS mine',
+        values: [RECONCILE_LOCK],
+        query_timeout: LOCK_ANSWER_MS,
+      };
+      const { rows } = await session.query<{ mine: boolean }>(statement);
       // Another instance compares; this one looks again in a moment.
       if (rows[0]?.mine !== true) return;
       try {

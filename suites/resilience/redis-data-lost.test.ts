@@ -44,6 +44,14 @@ verify('REC-02/consumer-cut', (t) =>
   losesWhatNobodySaw(t, ({ faults }) => faults.network.refuse({ client: 'query', server: 'redis' })),
 );
 
+verify('REC-02/database-silent', (t) =>
+  losesWhatNobodySaw(t, async ({ faults }) => {
+    const away = await faults.network.refuse({ client: 'query', server: 'redis' });
+    await faults.network.forget({ client: 'query', server: 'postgres' });
+    return away;
+  }),
+);
+
 async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => Promise<Fault>): Promise<void> {
   const { redis, faults, evidence, signal } = t;
   const files = await uploadSynced(t, 12, 'before');

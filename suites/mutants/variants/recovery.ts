@@ -52,6 +52,17 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'compares-on-a-silent-connection',
+    defect:
+      'the comparison takes a connection that lies idle, and waits for its answer as long as for the comparison itself',
+    services: ['query'],
+    caughtBy: ['REC-02/database-silent'],
+    edits: [
+      { file: 'services/query/main.ts', find: '    idleTimeoutMs: RECONCILE_IDLE_MS,\n', replace: '' },
+      { file: 'services/query/reconciler.ts', find: '        query_timeout: LOCK_ANSWER_MS,\n', replace: '' },
+    ],
+  },
+  {
     id: 'gaps-overlooked',
     defect: 'neither a gap in the sequence of events nor a boot or a new group makes a comparison due',
     services: ['query'],
