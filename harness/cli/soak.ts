@@ -54,6 +54,7 @@ Examples:
   $ syncproof soak                            ten minutes, on the reference pipeline
   $ syncproof soak --minutes 60 --rate 50
   $ syncproof soak --seed 42                  the same faults in the same order, and the same kinds of operations
+  $ syncproof soak --plan smallest.json       what \`syncproof shrink\` found
   $ syncproof soak --target target.yaml       your pipeline; its control hooks say what can be broken
 ${EXIT_CODES_HELP}`,
     )

@@ -9,7 +9,7 @@ import { awaitAllAlike } from '../support/alike.ts';
 import type { CaseContext } from '../support/case.ts';
 import { clientOf } from '../support/client.ts';
 import { MIX, type MixedKind, type Seen, startMixedLoad } from '../support/mixed-load.ts';
-import { type Done, disrupt, drawRounds, lengthOf, readRounds } from '../support/nemesis.ts';
+import { type Done, disrupt, drawRounds, lackedBy, lengthOf, readRounds } from '../support/nemesis.ts';
 import { currentRun } from '../support/run.ts';
 import { upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
@@ -50,6 +50,9 @@ verify(
     const [otherQuery, otherAdmin] = await Promise.all([another('query'), another('admin')]);
     const offered = new Set([...env.capabilities].filter((each) => !without.includes(each)));
     const rounds = planned ?? drawRounds(random.fork('nemesis'), offered, lastsMs);
+    const lacked = lackedBy(rounds, offered);
+    if (lacked.length > 0)
+      throw new InconclusiveError(`The plan breaks what cannot be broken here: ${lacked.join(', ')}`);
     recorder.record({ type: 'soak-planned', rounds });
     const over = new AbortController();
     const followed = AbortSignal.any([signal, over.signal]);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
 import { seededRandom } from '../../harness/core/random.ts';
 import { AIMS } from '../support/aimed.ts';
-import { drawRounds } from '../support/nemesis.ts';
+import { drawRounds, lackedBy } from '../support/nemesis.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
 const AIMS_COUNT = Object.keys(AIMS).length;
@@ -48,4 +48,10 @@ test('all that is offered comes before anything comes twice, and nothing that is
   const disruptions = names.filter((name) => !(name in AIMS));
   expect([...new Set(disruptions.slice(0, kinds.length))].sort()).toEqual(kinds);
   expect(drawRounds(seededRandom(3), new Set<Capability>(['http']), 60_000)).toEqual([]);
+});
+
+test('rounds that were drawn where more could be broken say what is lacking', () => {
+  const rounds = drawRounds(seededRandom(5), ALL, 60_000);
+  expect(lackedBy(rounds, ALL)).toEqual([]);
+  expect(lackedBy(rounds, new Set<Capability>(['http', 'redis']))).toContain('stop redis');
 });

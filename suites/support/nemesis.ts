@@ -151,6 +151,14 @@ export function readRounds(planned: readonly PlannedRound[]): Round[] {
   }));
 }
 
+/** What rounds need and is not offered. */
+export function lackedBy(rounds: readonly Round[], offered: ReadonlySet<Capability>): Capability[] {
+  const needed = rounds.flatMap(({ disruptions }) =>
+    disruptions.flatMap(({ name }): readonly Capability[] => (isAim(name) ? AIMS[name].needs : of(name).needs)),
+  );
+  return [...new Set(needed)].filter((need) => !offered.has(need));
+}
+
 function known(name: string): DisruptionName | AimName {
   const all = [...NAMES, ...AIM_NAMES];
   const found = all.find((each) => each === name);
@@ -180,11 +188,16 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
     AIM_NAMES.filter((name) => isOffered(AIMS[name])),
   );
   const rounds: Round[] = [];
-  while (lengthOf(rounds) < forMs) {
+  let lengthMs = 0;
+  const add = (round: Round): void => {
+    rounds.push(round);
+    lengthMs += lengthOf([round]);
+  };
+  while (lengthMs < forMs) {
     const pauseMs = random.integer(...PAUSE_MS);
     const aim = rounds.length % 2 === 1 ? drawAim(() => true) : undefined;
     if (aim !== undefined) {
-      rounds.push({ pauseMs, disruptions: [{ name: aim, startMs: 0, holdMs: AIM_MS }] });
+      add({ pauseMs, disruptions: [{ name: aim, startMs: 0, holdMs: AIM_MS }] });
       continue;
     }
     const first = draw((name) => rounds.length > 0 || isOfRedis(name));
@@ -197,7 +210,7 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
     if (second !== undefined) {
       disruptions.push({ name: second, startMs: random.integer(0, holdMs), holdMs: random.integer(...HOLD_MS) });
     }
-    rounds.push({ pauseMs, disruptions });
+    add({ pauseMs, disruptions });
   }
   return rounds;
 }
