@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { pendingCount, pollUntil } from '../../harness/index.ts';
+import { awaitDrained, pendingCount, pollUntil } from '../../harness/index.ts';
 import { awaitBothRead } from '../support/both-read.ts';
 import { eventsOf, lastEventId } from '../support/events.ts';
 import { holds } from '../support/hold.ts';
@@ -28,6 +28,8 @@ verify('REC-09', async (t) => {
   const [fileId = ''] = await uploadSynced(t, 1, 'held');
   const [entry] = await eventsOf(redis, fileId, before);
   demand(entry !== undefined, `The event of ${fileId} is not on the stream`);
+  // A comparison with the registry may have shown the file first; an acknowledgement to come would undo what follows.
+  await promised('Nothing pending', awaitDrained(redis, { timeoutMs: env.promises.syncMs, signal }));
   const dead = [`query-module-${randomUUID()}`, `query-module-${randomUUID()}`] as const;
   for (const name of dead) await redis.xgroup('CREATECONSUMER', EVENT_STREAM_NAME, CONSUMER_GROUP, name);
   evidence.dead = dead.length;

@@ -13,6 +13,10 @@ const verify = suite();
 const RECOVERS_MS = 10_000;
 const REPAIRED_MS = 30_000;
 const UPLOADS = 10;
+/** A statement on a connection that nobody answers on is given up first. */
+const GOES_ON_MS = 12_000;
+
+const isThere = (hit: unknown): boolean => hit !== undefined;
 
 type Transaction = ReturnType<CaseContext['redis']['multi']>;
 
@@ -71,6 +75,10 @@ async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => 
   await away.heal();
   const rest = { ...changed, updated: [...changed.updated, ...files.slice(6)] };
   await demandInSync(t, rest, { timeoutMs: REPAIRED_MS, what: 'The read model equal to the registry after the loss' });
+  // The comparison needs no consumer; whatever comes next does.
+  const created = await uploadSome(t, 'after', 1);
+  const what = 'A file that was uploaded afterwards in the read model';
+  await demandInSync(t, { created, updated: [], deleted: [] }, { timeoutMs: GOES_ON_MS, what });
 }
 
 verify('REC-04', async (t) => {
@@ -89,17 +97,16 @@ verify('REC-04', async (t) => {
 
 const milliseconds = (id: string): number => Number(id.split('-', 1)[0]);
 
-async function uploadSome({ pipeline, unique }: CaseContext, kind: string): Promise<string[]> {
-  const names = Array.from({ length: UPLOADS }, (_, i) => `${unique}-${kind}-${i}.txt`);
+async function uploadSome({ pipeline, unique }: CaseContext, kind: string, count = UPLOADS): Promise<string[]> {
+  const names = Array.from({ length: count }, (_, i) => `${unique}-${kind}-${i}.txt`);
   const uploads = await Promise.all(
     names.map((filename) => upload(pipeline, { filename, content: Buffer.from(filename) })),
   );
-  demandEqual(new Set(uploads.map(({ file_id }) => file_id)).size, UPLOADS, 'Files that were uploaded');
+  demandEqual(new Set(uploads.map(({ file_id }) => file_id)).size, count, 'Files that were uploaded');
   return uploads.map(({ file_id }) => file_id);
 }
 
 async function demandAllSearchable({ pipeline, signal }: CaseContext, ids: readonly string[]): Promise<void> {
-  const isThere = (hit: unknown): boolean => hit !== undefined;
   await Promise.all(
     ids.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs: RECOVERS_MS, signal })),
   );

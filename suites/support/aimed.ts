@@ -68,6 +68,8 @@ async function deliveredAgain(t: Aiming): Promise<void> {
   await updateDescription(pipeline, changed, 'changed');
   await remove(pipeline, removed);
   await awaitAllAlike(t, fileIds, SOON_MS);
+  // An acknowledgement that is on its way would undo what follows.
+  await awaitSettled(t, entryIds, { timeoutMs: SOON_MS });
   await abandon(t, entryIds);
   await awaitSettled(t, entryIds, { timeoutMs: takeOverMs(t) + SOON_MS });
   for (const id of [kept, changed]) await demandAlike(t, id, 'its creation came once more');
