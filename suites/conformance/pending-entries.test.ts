@@ -123,6 +123,7 @@ verify('CON-11/abandoned', async (t) => {
   const { fileIds, entryIds } = await publishSome(t, 'trimmed', FILES);
   const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };
   await Promise.all(fileIds.map((id) => awaitSearchable(t.pipeline, id, waiting)));
+  await awaitSettled(t, entryIds);
   await abandonTrimmed(t, entryIds);
   await goesOn(t, entryIds);
 });

@@ -83,6 +83,8 @@ async function redeliver(t: CaseContext, rounds: readonly (readonly string[])[],
     evidence.looks = Number(evidence.looks) + 1;
   };
   for (const ids of rounds) {
+    // An acknowledgement that is on its way would undo what follows.
+    await awaitSettled(t, ids);
     await abandon(t, ids);
     await awaitSettled(t, ids, { meanwhile: countedLook });
     await countedLook();
