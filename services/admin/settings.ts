@@ -16,7 +16,7 @@ export const adminSettings = {
   AUTH_PRIVATE_KEY_FILE: optionalSecretFile(),
   AUTH_CLIENTS_FILE: optionalSecretFile(),
   /** Wrong secrets for one client id from one address within the window; further ones are not listened to. */
-  AUTH_FAILURES_MAX: integer({ min: 1, max: 1_000_000, fallback: 20 }),
+  AUTH_FAILURES_MAX: integer({ min: 1, max: 1_000_000, fallback: 100 }),
   AUTH_FAILURES_WINDOW_S: integer({ min: 1, max: 86_400, fallback: 60 }),
   AUTH_TOKEN_TTL_S: integer({ min: 1, max: 86_400, fallback: 3600 }),
 };
