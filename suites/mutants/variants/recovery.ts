@@ -83,7 +83,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'restart-overlooked',
-    defect: 'neither a new group nor another run of Redis makes a comparison due',
+    defect: 'neither a boot nor a new group nor another run of Redis makes a comparison due',
     services: ['query'],
     caughtBy: ['REC-02/consumer-cut', 'REC-03/tail-cut'],
     edits: [
@@ -96,6 +96,12 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
         file: 'services/query/consumer.ts',
         find: "if (this.#identity !== undefined && identity !== this.#identity) onLoss('redis-changed');",
         replace: '',
+      },
+      // On a busy machine that of the boot may come after the loss.
+      {
+        file: 'services/query/reconciler.ts',
+        find: 'this.#due.add(reason);\n    this.#wake.abort();',
+        replace: "if (reason !== 'boot') this.#due.add(reason);\n    this.#wake.abort();",
       },
     ],
   },
