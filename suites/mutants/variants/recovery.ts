@@ -7,6 +7,13 @@ const COMPARES_LATER: Edit = {
   replace: 'const reasons = [...this.#due];\n    await pause(1500, signal);',
 };
 
+/** On a busy machine that of the boot may come after a loss, and would then mend what the variant overlooks. */
+const COMPARES_NOTHING_AT_BOOT: Edit = {
+  file: 'services/query/reconciler.ts',
+  find: 'this.#due.add(reason);\n    this.#wake.abort();',
+  replace: "if (reason !== 'boot') this.#due.add(reason);\n    this.#wake.abort();",
+};
+
 /** What can be wrong with what Redis or the read model lost. */
 export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
@@ -97,12 +104,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
         find: "if (this.#identity !== undefined && identity !== this.#identity) onLoss('redis-changed');",
         replace: '',
       },
-      // On a busy machine that of the boot may come after the loss.
-      {
-        file: 'services/query/reconciler.ts',
-        find: 'this.#due.add(reason);\n    this.#wake.abort();',
-        replace: "if (reason !== 'boot') this.#due.add(reason);\n    this.#wake.abort();",
-      },
+      COMPARES_NOTHING_AT_BOOT,
     ],
   },
   {
@@ -121,6 +123,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
         find: "if (this.#areLost(gaps)) this.#due.add('gap');",
         replace: 'this.#areLost(gaps);',
       },
+      COMPARES_NOTHING_AT_BOOT,
     ],
   },
   {
