@@ -49,19 +49,13 @@ export interface RunPlan {
   quiet?: boolean;
 }
 
-/** What became of a run, and where its reports are. */
-export interface Conducted {
-  result: RunResult;
-  directory: string;
-}
-
 /** Runs the suite, writes all reports, and gives the exit code. */
 export async function conduct(plan: RunPlan): Promise<number> {
-  return (await conducted(plan)).result.exitCode;
+  return (await conducted(plan)).exitCode;
 }
 
 /** The same, and gives the result. */
-export async function conducted(plan: RunPlan): Promise<Conducted> {
+export async function conducted(plan: RunPlan): Promise<RunResult> {
   const { kind, target, seed, profile, wanted, json } = plan;
   const cases = selectCases(wanted);
   using screen = plan.quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
@@ -92,7 +86,7 @@ export async function conducted(plan: RunPlan): Promise<Conducted> {
   });
   if (target !== undefined) {
     const result = await refuseBadTarget(target, { plan, folder, history, screen });
-    if (result !== undefined) return { result, directory: folder.directory };
+    if (result !== undefined) return result;
   }
   const context: RunContext = {
     runId: folder.runId,
@@ -117,8 +111,7 @@ export async function conducted(plan: RunPlan): Promise<Conducted> {
     ...(interrupted === undefined ? {} : { reason: interrupted }),
   });
   await rm(folder.contextPath, { force: true });
-  const result = await finishRun(folder, { history, end, interrupted: interrupted !== undefined, json, screen });
-  return { result, directory: folder.directory };
+  return finishRun(folder, { history, end, interrupted: interrupted !== undefined, json, screen });
 }
 
 function soakFacts({ seconds, ratePerSecond, planFile }: NonNullable<RunPlan['soak']>): RunStarted['soak'] {

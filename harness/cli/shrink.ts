@@ -126,7 +126,7 @@ function failedPlan({ directory, started, finished, rounds }: RecordedRun): Soak
 async function tryPlan(recorded: RecordedRun, plan: SoakPlan, report: string): Promise<RunResult> {
   const run = planOf(recorded, recorded.started.selected, { report: join(report, 'shrink') });
   const soak = { ...plan, seconds: Math.ceil(lengthOf(plan.rounds) / 1000) };
-  return (await conducted({ ...run, soak, quiet: true })).result;
+  return conducted({ ...run, soak, quiet: true });
 }
 
 function say({ line, paint }: Screen, plan: SoakPlan, { verdict, run }: RunResult): void {

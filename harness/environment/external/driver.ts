@@ -21,7 +21,13 @@ export async function loadDriver(path: string, secrets: readonly string[]): Prom
   }
   const driver = module.default as Driver;
   return {
-    send: (call, next) => answered(call, driver.send(call, next)).catch((error) => tell(error, call, secrets)),
+    async send(call, next) {
+      try {
+        return await answered(call, driver.send(call, next));
+      } catch (error) {
+        return tell(error, call, secrets);
+      }
+    },
   };
 }
 
