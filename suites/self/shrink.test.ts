@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadSoakPlan } from '../../harness/config/soak-plan.ts';
 import { CAPABILITIES } from '../../harness/contract/capabilities.ts';
 import { minimized } from '../../harness/core/ddmin.ts';
-import { describeError } from '../../harness/core/errors.ts';
 import { seededRandom } from '../../harness/core/random.ts';
 import { drawRounds, readRounds } from '../support/nemesis.ts';
+import { refusalOf } from './refusal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncproof-shrink-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -63,21 +63,12 @@ describe('the plan of a soak', () => {
     ['a time before the start', '{"seed":1,"ratePerSecond":5,"rounds":[{"pauseMs":-1,"disruptions":[]}]}', [/pauseMs/]],
   ])('that is none says what is wrong: %s', (_what, text, says) => {
     const path = written(text);
-    const problem = attempt(() => loadSoakPlan(path));
+    const problem = refusalOf(() => loadSoakPlan(path));
     for (const part of [...says, path]) expect(problem).toMatch(part);
   });
 
   test('cannot ask for what nobody knows how to break', () => {
     const rounds = [{ pauseMs: 0, disruptions: [{ name: 'redis-kiled', startMs: 0, holdMs: 1 }] }];
-    expect(attempt(() => readRounds(rounds))).toMatch(/redis-killed,.* got redis-kiled/);
+    expect(refusalOf(() => readRounds(rounds))).toMatch(/redis-killed,.* got redis-kiled/);
   });
 });
-
-function attempt(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    return describeError(error);
-  }
-  throw new Error('It was accepted');
-}

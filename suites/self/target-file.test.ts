@@ -10,12 +10,12 @@ import { makePlan } from '../../harness/cli/plan.ts';
 import { loadTarget } from '../../harness/config/target.ts';
 import { TARGET_SCHEMA_PATH, targetJsonSchema } from '../../harness/config/target-schema.ts';
 import { noteUnset } from '../../harness/config/variables.ts';
-import { describeError } from '../../harness/core/errors.ts';
 import { discover } from '../../harness/environment/external/discover.ts';
 import { offersOf } from '../../harness/environment/external/offers.ts';
 import { targetTemplate } from '../../harness/environment/external/template.ts';
 import { withExpectation } from '../support/expected.ts';
 import { startLocalTarget } from '../support/local-target.ts';
+import { refusalOf } from './refusal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncproof-target-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -39,16 +39,7 @@ function load(text: string) {
   return loadTarget(written(text));
 }
 
-const problemOf = (text: string): string => attempt(() => load(text));
-
-function attempt(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    return describeError(error);
-  }
-  throw new Error('It was accepted');
-}
+const problemOf = (text: string): string => refusalOf(() => load(text));
 
 describe('a target file', () => {
   test('has its defaults, and its secrets from the environment', () => {
@@ -212,7 +203,7 @@ describe('an expected failure', () => {
 
   test('of what does not exist is a mistake', () => {
     const text = `${LEAST}xfail: [{ requirement: PUB-99, reason: r, expires: 2030-01-31 }]\n`;
-    const problem = attempt(() => requireKnownFailures(load(text)));
+    const problem = refusalOf(() => requireKnownFailures(load(text)));
     expect(problem).toMatch(/xfail in .*PUB-99/);
     expect(problem.match(/PUB-99/g)).toHaveLength(1);
     expect(() => requireKnownFailures(load(text.replace('PUB-99', 'PUB-08')))).not.toThrow();
