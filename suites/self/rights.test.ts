@@ -158,7 +158,9 @@ test('scripts of query may do no more than query itself', async () => {
   const script = (body: string) => ['EVAL', `return redis.call(${body})`, '2', STREAM, LETTERS];
   await withRedis('query', async (redis) => {
     for (const body of [`'DEL', KEYS[1]`, `'XTRIM', KEYS[1], 'MAXLEN', 0`, `'XDEL', KEYS[1], '1-1'`, `'KEYS', '*'`]) {
-      expect(await answerOf(redis, script(body)), body).toMatch(/executing the script can't (run|access)|ACL failure in script/);
+      expect(await answerOf(redis, script(body)), body).toMatch(
+        /executing the script can't (run|access)|ACL failure in script/,
+      );
     }
     expect(await answerOf(redis, script(`'XLEN', KEYS[2]`))).toBe('0');
   });
