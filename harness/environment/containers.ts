@@ -12,14 +12,14 @@ import { chooseImages, type Images } from './containers/images.ts';
 import { removeContainers } from './containers/leftovers.ts';
 import type { ContainerPart } from './containers/part.ts';
 import { planContainers } from './containers/plan.ts';
-import type { EnvironmentOptions, OwnEnvironment, ServerAddress } from './environment.ts';
+import type { EnvironmentOptions, OwnEnvironment, RedisAddress, ServerAddress } from './environment.ts';
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
-import { createAccounts, signingKeyFile } from './servers/credentials.ts';
+import { createAccounts, serverAccess, signingKeyFile } from './servers/credentials.ts';
 import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
@@ -99,6 +99,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
   const { parts, passwords, instance } = await planContainers({
     ...{ options, engine, images, access, home, journal, ports, links, accounts, logDirectory },
   });
+  const logins = serverAccess(address, passwords);
   resources.defer(() => discardParts(parts, home));
   const url = (name: ServiceName): string => `http://${LOOPBACK}:${ports[name]}`;
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
@@ -107,7 +108,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
     ...{ parts, urls, accounts: accounts.roles, journal, elapsed, deferred: options.deferred ?? [] },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const versions = await findVersions(engine, parts, address('redis'));
+  const versions = await findVersions(engine, parts, logins.redisAddress());
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
   return {
@@ -135,13 +136,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
       host: LOOPBACK,
       signal: options.signal,
     }),
-    redisAddress: () => address('redis'),
-    databaseAccess: (service) => ({
-      ...address('postgres'),
-      database: service,
-      user: service,
-      password: passwords[service],
-    }),
+    ...logins,
   };
 }
 
@@ -149,7 +144,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
 async function findVersions(
   engine: Engine,
   parts: Readonly<Record<PartName, ContainerPart>>,
-  redis: ServerAddress,
+  redis: RedisAddress,
 ): Promise<Record<string, string>> {
   const told = async (part: ContainerPart, command: string[]): Promise<string | undefined> => {
     if (part.containerId === undefined) return undefined;

@@ -118,6 +118,7 @@ export interface Environment extends AsyncDisposable {
   readonly parts: Readonly<Record<PartName, PartControl>>;
   /** admin→redis, query→redis, admin→postgres, query→postgres. */
   readonly links: readonly Link[];
+  /** As somebody who may do everything there, which services may not. */
   redisAddress(): RedisAddress;
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
   /** What it offers to cases. */
@@ -148,6 +149,8 @@ export interface OwnEnvironment extends Environment {
   readonly kind: OwnKind;
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly accounts: Readonly<Record<Role, ServiceAccount>>;
+  /** As a service itself logs in, with its rights; past the fault proxy all the same. */
+  accessOf(service: 'admin' | 'query'): { redis: RedisAddress; database: DatabaseAccess };
 }
 
 export function isOwn(environment: Environment): environment is OwnEnvironment {
@@ -168,6 +171,8 @@ export interface EnvironmentOptions {
   storage?: 'memory' | 'disk';
   /** Parts that are not started with the rest (SYNC-09): start them with `parts.x.start()`. */
   deferred?: readonly PartName[];
+  /** What a service's user at Redis may do besides what the reference needs, as ACL selectors: for broken variants. */
+  redisGrants?: Partial<Record<'admin' | 'query', readonly string[]>>;
   /** Ports of the services and servers; absent means free ones. */
   ports?: Partial<Record<PartName, number>>;
   /** Logs go to a folder of this one, named by the environment's id, and stay. Absent: a temporary one, removed at stop. */

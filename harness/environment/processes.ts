@@ -14,7 +14,8 @@ import { startLinks } from './links.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
 import { discardParts, planParts } from './process-parts.ts';
-import { createAccounts } from './servers/credentials.ts';
+import { createAccounts, serverAccess } from './servers/credentials.ts';
+import { createPasswords } from './servers/rights.ts';
 import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
@@ -65,6 +66,7 @@ async function startAll({
   const logDirectory =
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
+  const redisPasswords = createPasswords();
   const { parts, template, instance, signingKeyFile } = await planParts({
     options,
     home,
@@ -72,8 +74,10 @@ async function startAll({
     address,
     links,
     accounts,
+    redisPasswords,
     logDirectory,
   });
+  const access = serverAccess(address, { redis: redisPasswords, postgres: template.passwords });
   resources.defer(() => discardParts(parts, home));
   const url = (name: ServiceName): string => `http://${HOST}:${ports[name]}`;
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
@@ -83,7 +87,8 @@ async function startAll({
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const versions: Record<string, string> = { postgres: template.version, node: process.versions.node };
-  if (steps.redis !== undefined) versions.redis = (await redisServerInfo(address('redis'))).redis_version ?? 'unknown';
+  if (steps.redis !== undefined)
+    versions.redis = (await redisServerInfo(access.redisAddress())).redis_version ?? 'unknown';
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, versions);
   return {
@@ -111,12 +116,6 @@ async function startAll({
       host: HOST,
       signal: options.signal,
     }),
-    redisAddress: () => address('redis'),
-    databaseAccess: (service) => ({
-      ...address('postgres'),
-      database: service,
-      user: service,
-      password: template.passwords[service],
-    }),
+    ...access,
   };
 }

@@ -31,7 +31,7 @@ export function blackholePlan(environment: Environment, choice: BlackholeChoice)
   return modePlan(environment, choice, change, async (link) => {
     const { proxy } = link;
     const before = proxy.counters().bytesSwallowed;
-    const silence = await witnessSilent(listenerOf(link));
+    const silence = await witnessSilent(listenerOf(environment, link));
     const swallowed = proxy.counters().bytesSwallowed - before;
     if (swallowed === 0) throw new SyncproofError(`the proxy on ${proxy.host}:${proxy.port} swallowed nothing`);
     return `${silence}, ${swallowed} bytes swallowed`;
@@ -75,7 +75,7 @@ export function delayPlan(environment: Environment, choice: DelayChoice): FaultP
     witness: () =>
       forEach(links, async (link) => {
         const startedAt = performance.now();
-        await witnessPasses(targetOf(environment, link.server), listenerOf(link));
+        await witnessPasses(targetOf(environment, link.server), listenerOf(environment, link));
         const tookMs = performance.now() - startedAt;
         if (tookMs < 2 * choice.ms) throw new SyncproofError(`an answer took only ${tookMs.toFixed(1)} ms`);
         return `answers after ${tookMs.toFixed(1)} ms`;
@@ -167,11 +167,15 @@ function common(
       const taken = links.find(({ proxy }) => proxy.mode !== 'pass');
       if (taken) throw new SyncproofError(`${taken.client}→${taken.server} is already in mode ${taken.proxy.mode}`);
     },
-    witnessHealed: () => forEach(links, (link) => witnessPasses(targetOf(environment, link.server), listenerOf(link))),
+    witnessHealed: () =>
+      forEach(links, (link) => witnessPasses(targetOf(environment, link.server), listenerOf(environment, link))),
   };
 }
 
-const listenerOf = ({ server, proxy }: Link): Listener => ({ protocol: server, host: proxy.host, port: proxy.port });
+/** The proxy in front of a server, which is spoken to as the server is. */
+function listenerOf(environment: Environment, { server, proxy: { host, port } }: Link): Listener {
+  return { ...(server === 'redis' ? environment.redisAddress() : {}), protocol: server, host, port };
+}
 
 async function forEach(links: readonly Link[], probe: (link: Link) => Promise<string>): Promise<string> {
   return (await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`))).join(

@@ -56,6 +56,7 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     signal,
     ...(target === undefined ? {} : { target }),
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
+    ...(context.redisGrants === undefined ? {} : { redisGrants: context.redisGrants }),
     ...choices,
   };
   return inTurn(async () => {
