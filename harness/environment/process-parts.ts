@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
+import { type Disk, SMALL_DISK_SETTINGS } from './disk.ts';
 import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
@@ -26,6 +27,7 @@ export interface ProcessPartsOptions {
   links: readonly Link[];
   accounts: Accounts;
   logDirectory: string;
+  postgresDisk: Disk | undefined;
 }
 
 export interface ProcessParts {
@@ -44,9 +46,10 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const storage = options.storage ?? 'memory';
+  const settings = context.postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS;
   const [redis, postgres, keyFile, clientsFile] = await allOrFirstError([
     setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis') }, prepare('redis')),
-    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage }, prepare('postgres')),
+    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage, settings }, prepare('postgres')),
     signingKeyFile(options.signal),
     writeClientsFile(home.home, context.accounts),
     mkdir(context.logDirectory, { recursive: true }),

@@ -103,6 +103,11 @@ const DISRUPTIONS = {
     touches: ['postgres'],
     begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
   },
+  'postgres-disk-full': {
+    needs: ['fill postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.postgres.fillDisk(),
+  },
   'admin-backends-stopped': {
     needs: ['backends'],
     touches: ['postgres', 'admin'],
