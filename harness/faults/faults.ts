@@ -15,6 +15,8 @@ import {
   type ReplyLossChoice,
   refusePlan,
   replyLossPlan,
+  type ThrottleChoice,
+  throttlePlan,
   type WireChoice,
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
@@ -50,6 +52,7 @@ export interface NetworkFaults {
   /** The connections that are open are silent for good, new ones come about; healed when it resolves. */
   forget(choice: WireChoice): Promise<Fault>;
   delay(choice: DelayChoice): Promise<Fault>;
+  throttle(choice: ThrottleChoice): Promise<Fault>;
   /** Resolves when the first answer was lost: something must cause requests meanwhile. */
   loseReplies(choice: ReplyLossChoice): Promise<Fault>;
 }
@@ -124,6 +127,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
       blackhole: (choice) => start(blackholePlan(environment, choice)),
       forget: (choice) => start(forgetPlan(environment, choice)),
       delay: (choice) => start(delayPlan(environment, choice)),
+      throttle: (choice) => start(throttlePlan(environment, choice)),
       loseReplies: (choice) => start(replyLossPlan(environment, choice)),
     },
   };
