@@ -25,6 +25,7 @@ export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
 export { type Environment, type EnvironmentOptions, isOwn, type OwnEnvironment } from './environment/environment.ts';
 export { offersOf } from './environment/external/offers.ts';
+export { ownOffers } from './environment/own-offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';

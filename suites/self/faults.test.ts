@@ -55,6 +55,16 @@ const CASES: { kind: string; start: () => Promise<Fault>; witness: RegExp }[] = 
     start: () => faults.network.delay({ client: 'admin', server: 'redis', ms: 40 }),
     witness: /answers after (8|9|1\d\d)/,
   },
+  {
+    kind: 'redis-jittery',
+    start: () => faults.network.delay({ client: 'admin', server: 'redis', ms: 20, jitterMs: 15 }),
+    witness: /answers after .* chunks take \d+\.\d to \d+\.\d ms/,
+  },
+  {
+    kind: 'redis-throttled',
+    start: () => faults.network.throttle({ client: 'query', server: 'redis', bytesPerSecond: 1000 }),
+    witness: /^query→redis .*PONG, 13 bytes at 1000 bytes\/s$/,
+  },
   ...REDIS_ERRORS.map((error) => ({
     kind: `redis-${error.toLowerCase()}`,
     start: () => faults.redisAnswers(error),

@@ -59,6 +59,16 @@ const DISRUPTIONS = {
     touches: ['redis'],
     begin: (f) => f.network.delay({ server: 'redis', ms: 50 }),
   },
+  'redis-jittery': {
+    needs: ['network redis'],
+    touches: ['redis'],
+    begin: (f) => f.network.delay({ server: 'redis', ms: 60, jitterMs: 50 }),
+  },
+  'redis-throttled': {
+    needs: ['network redis'],
+    touches: ['redis'],
+    begin: (f) => f.network.throttle({ server: 'redis', bytesPerSecond: 4_000 }),
+  },
   'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
   'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
   'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
@@ -102,6 +112,21 @@ const DISRUPTIONS = {
     needs: ['network postgres'],
     touches: ['postgres'],
     begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
+  },
+  'postgres-jittery': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.delay({ server: 'postgres', ms: 20, jitterMs: 18 }),
+  },
+  'postgres-throttled': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.throttle({ server: 'postgres', bytesPerSecond: 8_000 }),
+  },
+  'postgres-disk-full': {
+    needs: ['fill postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.postgres.fillDisk(),
   },
   'admin-backends-stopped': {
     needs: ['backends'],
