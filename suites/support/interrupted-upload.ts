@@ -44,6 +44,35 @@ export async function sendHalf(t: CaseContext, kind: string): Promise<HalfSent> 
   };
 }
 
+/** What was sent of an upload that was interrupted. */
+export type Interrupted = Pick<HalfSent, 'filename' | 'content'>;
+
+/** Kills the ingester while it is being sent a body, and starts it again. */
+export async function killIngesterUploading(t: CaseContext): Promise<Interrupted> {
+  using half = await sendHalf(t, 'half');
+  await using _killed = await t.faults.ingester.kill();
+  await half.answer(ANSWER_MS_MAX);
+  return half;
+}
+
+/**
+ * Kills the ingester with the bytes stored and the registration under way: it hangs at its COMMIT, which goes on after the
+ * ingester is gone, and before it is back.
+ */
+export async function killIngesterRegistering(t: CaseContext): Promise<Interrupted> {
+  const { pipeline, faults, unique } = t;
+  const input = { filename: `${unique}-registering.txt`, content: Buffer.from(unique) };
+  let uploading: Promise<unknown> | undefined;
+  const cause = () => (uploading = pipeline.upload(input, { timeoutMs: ANSWER_MS_MAX }));
+  {
+    await using gate = await faults.registry.holdCommits({ filenamePrefix: input.filename, cause });
+    await using _killed = await faults.ingester.kill();
+    await gate.heal();
+  }
+  await uploading;
+  return input;
+}
+
 /**
  * Uploads a file, as often as it takes, and waits until it is found: what was accepted before it would be, too.
  * @throws Violation when no upload is accepted, or the accepted one not found, within `timeoutMs` each
@@ -67,7 +96,7 @@ async function uploadOnceMore(t: CaseContext, timeoutMs: number): Promise<void> 
  */
 export async function demandWholeOrNothing(
   t: CaseContext,
-  { filename, content }: { filename: string; content: Buffer },
+  { filename, content }: Interrupted,
   timeoutMs: number,
 ): Promise<boolean> {
   await uploadOnceMore(t, timeoutMs);

@@ -1,7 +1,13 @@
 import type { PipelineClient } from '../../../harness/index.ts';
-import { ANSWER_MS_MAX, demandWholeOrNothing, sendHalf } from '../interrupted-upload.ts';
+import {
+  ANSWER_MS_MAX,
+  demandWholeOrNothing,
+  killIngesterRegistering,
+  killIngesterUploading,
+  sendHalf,
+} from '../interrupted-upload.ts';
 import { demand } from '../violation.ts';
-import { type Aim, type Aiming, type End, SOON_MS, stopDuring } from './aim.ts';
+import { type Aim, type Aiming, SOON_MS, stopDuring } from './aim.ts';
 
 /** Steps 1 and 2: bytes flow through the ingester to storage, then the ingester registers the file. */
 export const UPLOADING_AIMS = {
@@ -10,21 +16,17 @@ export const UPLOADING_AIMS = {
   'storage-killed-storing': { needs: ['upload', 'download', 'stop storage'], act: storageKilledStoring },
   'ingester-killed-registering': {
     needs: ['upload', 'download', 'stop ingester', 'registry'],
-    act: (t) => ingesterEndsRegistering(t, 'kill'),
+    act: ingesterKilledRegistering,
   },
   'ingester-stopped-registering': {
     needs: ['upload', 'download', 'stop ingester', 'registry'],
-    act: (t) => ingesterEndsRegistering(t, 'stop'),
+    act: ingesterStoppedRegistering,
   },
 } as const satisfies Record<string, Aim>;
 
 /** The ingester dies while it is being sent a body. */
 async function ingesterKilledUploading(t: Aiming): Promise<void> {
-  using half = await sendHalf(t, 'half');
-  {
-    await using _killed = await t.faults.ingester.kill();
-    await half.answer(ANSWER_MS_MAX);
-  }
+  const half = await killIngesterUploading(t);
   const happened = await demandWholeOrNothing(t, half, SOON_MS);
   demand(!happened, `${half.filename} is found, of which only one half was sent`);
 }
@@ -52,28 +54,27 @@ async function storageKilledStoring(t: Aiming): Promise<void> {
   demand(!happened, `${half.filename} is found although storage died while it was being sent the bytes`);
 }
 
-/** The bytes are stored, the registration hangs at its COMMIT, and the ingester ends. */
-async function ingesterEndsRegistering(t: Aiming, end: End): Promise<void> {
+/** The bytes are stored, the registration hangs at its COMMIT, and the ingester dies. */
+async function ingesterKilledRegistering(t: Aiming): Promise<void> {
+  await demandWholeOrNothing(t, await killIngesterRegistering(t), SOON_MS);
+}
+
+/** The same, and the ingester is asked to end: it waits for the registration, and answers. */
+async function ingesterStoppedRegistering(t: Aiming): Promise<void> {
   const { pipeline, faults, unique } = t;
   const input = { filename: `${unique}-registering.txt`, content: Buffer.from(unique) };
   let uploading: ReturnType<PipelineClient['upload']> | undefined;
   const cause = () => (uploading = pipeline.upload(input, { timeoutMs: ANSWER_MS_MAX }));
   {
     await using gate = await faults.registry.holdCommits({ filenamePrefix: input.filename, cause });
-    if (end === 'stop') {
-      await stopDuring(t, 'ingester', async () => {
-        await gate.heal();
-        await uploading;
-      });
-    } else {
-      // The COMMIT goes on after the ingester is gone, and before it is back.
-      await using _killed = await faults.ingester.kill();
+    await stopDuring(t, 'ingester', async () => {
       await gate.heal();
-    }
+      await uploading;
+    });
   }
   const { status, outcome = 'never sent', error } = (await uploading) ?? {};
   const happened = await demandWholeOrNothing(t, input, SOON_MS);
-  if (end === 'stop') demandAnswer(happened, status ?? `${outcome} ${error}`, input.filename);
+  demandAnswer(happened, status ?? `${outcome} ${error}`, input.filename);
 }
 
 /** @throws Violation unless an upload that was under way was answered, and what was accepted is there */
