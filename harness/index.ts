@@ -23,7 +23,13 @@ export {
 } from './core/errors.ts';
 export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
-export { type Environment, type EnvironmentOptions, isOwn, type OwnEnvironment } from './environment/environment.ts';
+export {
+  type Environment,
+  type EnvironmentOptions,
+  type Instance,
+  isOwn,
+  type OwnEnvironment,
+} from './environment/environment.ts';
 export { offersOf } from './environment/external/offers.ts';
 export { ownOffers } from './environment/own-offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';

@@ -1,6 +1,7 @@
 import {
   finalReads,
   InconclusiveError,
+  type Instance,
   monotonicMs,
   type PipelineClient,
   VisibilityTracker,
@@ -44,10 +45,12 @@ verify(
   async (t) => {
     const { env, pipeline, recorder, random, evidence, signal } = t;
     await using resources = new AsyncDisposableStack();
+    const instances: Instance[] = [];
     const another = async (service: 'admin' | 'query'): Promise<PipelineClient | undefined> => {
       if (!env.capabilities.has(`several ${service}`)) return undefined;
-      const { url } = resources.use(await env.startInstance(service));
-      return resources.use(clientOf(env, { recorder, urls: { [service]: url } }));
+      const instance = resources.use(await env.startInstance(service));
+      instances.push(instance);
+      return resources.use(clientOf(env, { recorder, urls: { [service]: instance.url } }));
     };
     const [otherQuery, otherAdmin] = await Promise.all([another('query'), another('admin')]);
     const offered = new Set([...env.capabilities].filter((each) => !without.includes(each)));
@@ -78,7 +81,7 @@ verify(
     });
     let disrupted: Awaited<ReturnType<typeof disrupt>>;
     try {
-      disrupted = await disrupt({ ...t, otherAdmin, otherQuery }, rounds, (isOn) => {
+      disrupted = await disrupt({ ...t, otherAdmin, otherQuery, instances }, rounds, (isOn) => {
         phase = isOn ? 'outage' : 'baseline';
       });
     } finally {

@@ -24,7 +24,11 @@ export async function demandWhole(t: CaseContext, sent: ReadonlyMap<string, Buff
 }
 
 /** How many files search finds under this name. @throws Violation unless registry and storage have each of them whole */
-async function wholeFiles({ pipeline, signal }: CaseContext, filename: string, content: Buffer): Promise<number> {
+export async function wholeFiles(
+  { pipeline, signal }: CaseContext,
+  filename: string,
+  content: Buffer,
+): Promise<number> {
   const hits = await findByName(pipeline, filename);
   for (const { id } of hits) {
     const entry = await pipeline.registryFile(id);

@@ -194,6 +194,36 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'registered-before-stored',
+    defect: 'an upload is registered first, and its bytes are given to storage afterwards',
+    services: ['ingester'],
+    caughtBy: ['UP-06'],
+    edits: [
+      {
+        file: upload,
+        find: 'const DAY_MS = 86_400_000;',
+        replace: `const DAY_MS = 86_400_000;
+const later = new Map<string, () => Promise<StoredObject>>();`,
+      },
+      {
+        file: upload,
+        find: 'stored = await storage.put(objectName, counted(), account);',
+        replace: `const chunks: Buffer[] = [];
+    for await (const chunk of counted()) chunks.push(chunk);
+    later.set(objectName, () => storage.put(objectName, (async function* () { yield* chunks; })(), account));
+    stored = { storage_path: objectName, storage_element_id: 'storage-1', size, checksum_sha256: hash.copy().digest('hex') };`,
+      },
+      {
+        file: upload,
+        find: 'return await register(parts, registration, leftover, request);',
+        replace: `const file = await register(parts, registration, leftover, request);
+    await later.get(leftover.objectName)?.();
+    later.delete(leftover.objectName);
+    return file;`,
+      },
+    ],
+  },
+  {
     id: 'bytes-removed-when-unsure',
     defect: 'the bytes of an upload are removed when its registration has no answer, though it may still happen',
     services: ['ingester'],
