@@ -221,6 +221,16 @@ export interface SoakPlanned extends Base {
   }[];
 }
 
+/** A round of a soak begins to break things, or all of it was healed. */
+export interface RoundChanged extends Base {
+  type: 'round';
+  /** From 1. */
+  round: number;
+  /** How many there are. */
+  of: number;
+  event: 'began' | 'ended';
+}
+
 export type HistoryRecord =
   | RunStarted
   | RunFinished
@@ -235,7 +245,8 @@ export type HistoryRecord =
   | PhaseChanged
   | Found
   | Measured
-  | SoakPlanned;
+  | SoakPlanned
+  | RoundChanged;
 
 type WithoutTime<R> = R extends HistoryRecord ? Omit<R, 'at' | 'case'> & { at?: number } : never;
 /** A record as its author writes it: the writer adds the time (unless given) and the case. */
