@@ -23,7 +23,13 @@ export {
 } from './core/errors.ts';
 export { pollUntil } from './core/poll.ts';
 export { type Random, seededRandom } from './core/random.ts';
-export { type Environment, type EnvironmentOptions, isOwn, type OwnEnvironment } from './environment/environment.ts';
+export {
+  type Environment,
+  type EnvironmentOptions,
+  type Instance,
+  isOwn,
+  type OwnEnvironment,
+} from './environment/environment.ts';
 export { offersOf } from './environment/external/offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
@@ -46,6 +52,7 @@ export { checkFile } from './report/check-file.ts';
 export { finalReads } from './scenario/final-reads.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';
+export { watchMemory } from './scenario/memory.ts';
 export { type OutageResult, runOutage } from './scenario/outage.ts';
 export type { OutagePhase } from './scenario/outage-changes.ts';
 export { runSyncLoad, type SyncLoad } from './scenario/sync-load.ts';

@@ -1,9 +1,11 @@
 import {
   finalReads,
   InconclusiveError,
+  type Instance,
   monotonicMs,
   type PipelineClient,
   VisibilityTracker,
+  watchMemory,
 } from '../../harness/index.ts';
 import { awaitAllAlike } from '../support/alike.ts';
 import { clientOf } from '../support/client.ts';
@@ -25,6 +27,8 @@ const FOLLOWED = 4000;
 const followedEvery = Math.max(3, Math.ceil(((lastsMs / 1000) * ratePerSecond * MIX.upload) / 100 / FOLLOWED));
 /** Longer than faults last, and than what they leave behind takes. */
 const SEEN_MS = 60_000;
+/** The memory of every process is looked at some 200 times, but not all the time. */
+const MEMORY_EVERY_MS = Math.min(15_000, Math.max(2000, lastsMs / 200));
 /** Everything accepted is as the registry has it, this long after the last fault was healed, take-overs not counted. */
 const CONVERGED_MS = 30_000;
 const FINAL_READS_MS = 120_000;
@@ -36,12 +40,16 @@ verify(
   async (t) => {
     const { env, pipeline, recorder, random, evidence, signal } = t;
     await using resources = new AsyncDisposableStack();
+    const further: Instance['part'][] = [];
     const another = async (service: 'admin' | 'query'): Promise<PipelineClient | undefined> => {
       if (!env.capabilities.has(`several ${service}`)) return undefined;
-      const { url } = resources.use(await env.startInstance(service));
+      const { url, part } = resources.use(await env.startInstance(service));
+      further.push(part);
       return resources.use(clientOf(env, { recorder, urls: { [service]: url } }));
     };
     const [otherQuery, otherAdmin] = await Promise.all([another('query'), another('admin')]);
+    const parts = [...Object.values(env.parts), ...further];
+    resources.use(watchMemory({ parts, recorder, everyMs: MEMORY_EVERY_MS }));
     const offered = new Set([...env.capabilities].filter((each) => !without.includes(each)));
     const rounds = planned ?? drawRounds(random.fork('nemesis'), offered, lastsMs);
     const lacked = lackedBy(rounds, offered);
