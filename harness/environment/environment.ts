@@ -59,6 +59,11 @@ export interface PartControl {
   wipe(): Promise<void>;
   /** What it printed so far, secrets never among it. */
   logs(): Promise<string>;
+  /**
+   * Resident memory of all its processes, in bytes; of a container, the anonymous memory of its control group. Undefined
+   * while it does not run and where nobody tells; absent where nobody ever does.
+   */
+  memoryBytes?(): Promise<number | undefined>;
 }
 
 /** The build that is meant to run. */
