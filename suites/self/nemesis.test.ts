@@ -43,7 +43,10 @@ test('all that is offered comes before anything comes twice, and nothing that is
   const names = drawRounds(seededRandom(3), offered, 3_600_000).flatMap(({ disruptions }) =>
     disruptions.map(({ name }) => name),
   );
-  const kinds = ['query-killed', 'query-stopped', 'redis-killed', 'redis-paused', 'redis-restarted'];
+  const kinds = [
+    ...['query-killed', 'query-restarted', 'query-stopped'],
+    ...['redis-killed', 'redis-paused', 'redis-restarted', 'redis-stopped'],
+  ];
   expect([...new Set(names)].sort()).toEqual(['delivered-again', ...kinds]);
   const disruptions = names.filter((name) => !(name in AIMS));
   expect([...new Set(disruptions.slice(0, kinds.length))].sort()).toEqual(kinds);

@@ -19,6 +19,9 @@ interface Disruption {
   begin: (faults: Faults) => Promise<Fault>;
 }
 
+/** Changes of any file: the load causes some. */
+const OF_THE_LOAD = { filenamePrefix: '', cause: async () => {} };
+
 /** Everything the nemesis can do, by name. */
 const DISRUPTIONS = {
   'redis-killed': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.kill() },
@@ -27,6 +30,7 @@ const DISRUPTIONS = {
     touches: ['redis'],
     begin: (f) => f.redis.kill({ data: 'lose' }),
   },
+  'redis-stopped': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.stop() },
   'redis-restarted': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.restart() },
   'redis-paused': { needs: ['pause redis'], touches: ['redis'], begin: (f) => f.redis.pause() },
   'redis-refused': {
@@ -69,6 +73,13 @@ const DISRUPTIONS = {
     touches: ['redis'],
     begin: (f) => f.network.throttle({ server: 'redis', bytesPerSecond: 4_000 }),
   },
+  'redis-loses-replies': {
+    needs: ['network redis'],
+    touches: ['redis', 'admin'],
+    begin: (f) => f.network.loseReplies({ client: 'admin', server: 'redis', count: 3, command: 'XADD' }),
+  },
+  'redis-busy': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('BUSY') },
+  'redis-loading': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('LOADING') },
   'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
   'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
   'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
@@ -85,13 +96,21 @@ const DISRUPTIONS = {
   },
   'query-killed': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.kill() },
   'query-stopped': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.stop() },
+  'query-restarted': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.restart() },
   'query-paused': { needs: ['pause query'], touches: ['query'], begin: (f) => f.query.pause() },
   'admin-killed': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.kill() },
   'admin-stopped': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.stop() },
+  'admin-restarted': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.restart() },
   'admin-paused': { needs: ['pause admin'], touches: ['admin'], begin: (f) => f.admin.pause() },
   'ingester-killed': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.kill() },
+  'ingester-stopped': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.stop() },
+  'ingester-paused': { needs: ['pause ingester'], touches: ['ingester'], begin: (f) => f.ingester.pause() },
   'storage-killed': { needs: ['stop storage'], touches: ['storage'], begin: (f) => f.storage.kill() },
+  'storage-stopped': { needs: ['stop storage'], touches: ['storage'], begin: (f) => f.storage.stop() },
+  'storage-paused': { needs: ['pause storage'], touches: ['storage'], begin: (f) => f.storage.pause() },
   'postgres-killed': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.kill() },
+  'postgres-stopped': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.stop() },
+  'postgres-restarted': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.restart() },
   'postgres-paused': { needs: ['pause postgres'], touches: ['postgres'], begin: (f) => f.postgres.pause() },
   'postgres-refused': {
     needs: ['network postgres'],
@@ -127,6 +146,26 @@ const DISRUPTIONS = {
     needs: ['fill postgres'],
     touches: ['postgres'],
     begin: (f) => f.postgres.fillDisk(),
+  },
+  'admin-cut-from-postgres': {
+    needs: ['network postgres'],
+    touches: ['postgres', 'admin'],
+    begin: (f) => f.network.blackhole({ client: 'admin', server: 'postgres' }),
+  },
+  'query-cut-from-postgres': {
+    needs: ['network postgres'],
+    touches: ['postgres', 'query'],
+    begin: (f) => f.network.refuse({ client: 'query', server: 'postgres' }),
+  },
+  'commits-held': {
+    needs: ['registry'],
+    touches: ['postgres', 'admin'],
+    begin: (f) => f.registry.holdCommits(OF_THE_LOAD),
+  },
+  'commits-refused': {
+    needs: ['registry'],
+    touches: ['postgres', 'admin'],
+    begin: (f) => f.registry.failCommits(OF_THE_LOAD),
   },
   'admin-backends-stopped': {
     needs: ['backends'],
