@@ -31,6 +31,22 @@ const DISRUPTIONS = {
     begin: (f) => f.redis.kill({ data: 'lose' }),
   },
   'redis-stopped': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.stop() },
+  'redis-tail-lost': {
+    needs: ['stop redis', 'wipe redis', 'network redis', 'redis'],
+    touches: ['redis', 'admin', 'query'],
+    begin: (f) => f.redis.loseTail({ unread: false }),
+  },
+  'redis-unread-tail-lost': {
+    needs: ['stop redis', 'wipe redis', 'network redis', 'redis'],
+    touches: ['redis', 'admin', 'query'],
+    begin: (f) => f.redis.loseTail({ unread: true }),
+  },
+  'redis-failed-over': {
+    // It loses data, too.
+    needs: ['redis', 'redis admin', 'wipe redis'],
+    touches: ['redis', 'admin', 'query'],
+    begin: (f) => f.redis.failOver(),
+  },
   'redis-restarted': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.restart() },
   'redis-paused': { needs: ['pause redis'], touches: ['redis'], begin: (f) => f.redis.pause() },
   'redis-refused': {
