@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
 import { seededRandom } from '../../harness/core/random.ts';
+import { AIM_TEXTS, DISRUPTION_TEXTS, type DisruptionName, soakFaults } from '../spec/disruptions.ts';
 import { AIMS } from '../support/aimed.ts';
+import { DISRUPTIONS } from '../support/disruptions.ts';
 import { drawRounds, lackedBy } from '../support/nemesis.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
@@ -51,6 +53,13 @@ test('all that is offered comes before anything comes twice, and nothing that is
   const disruptions = names.filter((name) => !(name in AIMS));
   expect([...new Set(disruptions.slice(0, kinds.length))].sort()).toEqual(kinds);
   expect(drawRounds(seededRandom(3), new Set<Capability>(['http']), 60_000)).toEqual([]);
+});
+
+test('every fault and every aim has its sentence in the ledger, and none is left over', () => {
+  const texts: Record<DisruptionName | keyof typeof AIMS, string> = { ...DISRUPTION_TEXTS, ...AIM_TEXTS };
+  expect(Object.keys(texts).sort()).toEqual([...Object.keys(DISRUPTIONS), ...Object.keys(AIMS)].sort());
+  expect(soakFaults(['postgres-disk-*']).map(({ name }) => name)).toEqual(['postgres-disk-full']);
+  for (const { name, text } of soakFaults()) expect(text, name).toMatch(/^[A-Za-z].*\.$/);
 });
 
 test('rounds that were drawn where more could be broken say what is lacking', () => {
