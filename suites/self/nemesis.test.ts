@@ -21,6 +21,7 @@ test.each(SEEDS)('seed %d: Redis alone comes first and lasts, the whole is as lo
   expect(first?.disruptions).toHaveLength(1);
   expect(first?.disruptions[0]?.name).toMatch(/^redis-/);
   expect(first?.disruptions[0]?.holdMs).toBeGreaterThanOrEqual(5000);
+  expect(first?.disruptions[0]?.name).not.toBe('redis-restarted');
   for (const { disruptions } of others) expect([1, 2]).toContain(disruptions.length);
   const lengths = rounds.map(
     ({ pauseMs, disruptions }) => pauseMs + Math.max(...disruptions.map(({ startMs, holdMs }) => startMs + holdMs)),

@@ -6,6 +6,8 @@ export interface Disruption {
   needs: readonly Capability[];
   /** What it breaks, and what has to stand while it is begun and healed: two at once share none of these. */
   touches: readonly PartName[];
+  /** It is over at once, whatever time it is given. */
+  momentary?: true;
   begin: (faults: Faults) => Promise<Fault>;
 }
 
@@ -37,7 +39,7 @@ export const DISRUPTIONS = {
     touches: ['redis', 'admin', 'query'],
     begin: (f) => f.redis.failOver(),
   },
-  'redis-restarted': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.restart() },
+  'redis-restarted': { needs: ['stop redis'], touches: ['redis'], momentary: true, begin: (f) => f.redis.restart() },
   'redis-paused': { needs: ['pause redis'], touches: ['redis'], begin: (f) => f.redis.pause() },
   'redis-refused': {
     needs: ['network redis'],
@@ -62,6 +64,7 @@ export const DISRUPTIONS = {
   'redis-forgotten': {
     needs: ['network redis'],
     touches: ['redis', 'admin', 'query'],
+    momentary: true,
     begin: (f) => f.network.forget({ server: 'redis' }),
   },
   'redis-delayed': {
@@ -102,11 +105,11 @@ export const DISRUPTIONS = {
   },
   'query-killed': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.kill() },
   'query-stopped': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.stop() },
-  'query-restarted': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.restart() },
+  'query-restarted': { needs: ['stop query'], touches: ['query'], momentary: true, begin: (f) => f.query.restart() },
   'query-paused': { needs: ['pause query'], touches: ['query'], begin: (f) => f.query.pause() },
   'admin-killed': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.kill() },
   'admin-stopped': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.stop() },
-  'admin-restarted': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.restart() },
+  'admin-restarted': { needs: ['stop admin'], touches: ['admin'], momentary: true, begin: (f) => f.admin.restart() },
   'admin-paused': { needs: ['pause admin'], touches: ['admin'], begin: (f) => f.admin.pause() },
   'ingester-killed': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.kill() },
   'ingester-stopped': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.stop() },
@@ -116,7 +119,12 @@ export const DISRUPTIONS = {
   'storage-paused': { needs: ['pause storage'], touches: ['storage'], begin: (f) => f.storage.pause() },
   'postgres-killed': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.kill() },
   'postgres-stopped': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.stop() },
-  'postgres-restarted': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.restart() },
+  'postgres-restarted': {
+    needs: ['stop postgres'],
+    touches: ['postgres'],
+    momentary: true,
+    begin: (f) => f.postgres.restart(),
+  },
   'postgres-paused': { needs: ['pause postgres'], touches: ['postgres'], begin: (f) => f.postgres.pause() },
   'postgres-refused': {
     needs: ['network postgres'],
@@ -131,6 +139,7 @@ export const DISRUPTIONS = {
   'postgres-forgotten': {
     needs: ['network postgres'],
     touches: ['postgres', 'admin', 'query'],
+    momentary: true,
     begin: (f) => f.network.forget({ server: 'postgres' }),
   },
   'postgres-delayed': {
@@ -186,11 +195,13 @@ export const DISRUPTIONS = {
   'admin-backends-terminated': {
     needs: ['backends'],
     touches: ['postgres', 'admin'],
+    momentary: true,
     begin: (f) => f.backends.terminate('admin'),
   },
   'query-backends-terminated': {
     needs: ['backends'],
     touches: ['postgres', 'query'],
+    momentary: true,
     begin: (f) => f.backends.terminate('query'),
   },
 } as const satisfies Record<DisruptionName, Disruption>;

@@ -80,7 +80,7 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
       add({ pauseMs, disruptions: [{ name: aim, startMs: 0, holdMs: AIM_MS }] });
       continue;
     }
-    const first = draw((name) => rounds.length > 0 || isOfRedis(name));
+    const first = draw((name) => rounds.length > 0 || (isOfRedis(name) && of(name).momentary !== true));
     if (first === undefined) return rounds;
     // The first one lasts, so that also a short soak says something of an outage of Redis alone.
     const holdMs = rounds.length === 0 ? HOLD_MS[1] : random.integer(...HOLD_MS);
