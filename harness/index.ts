@@ -36,6 +36,7 @@ export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
+export { copyDataset, type Dataset, loadDataset } from './faults/redis-dataset.ts';
 export type { RedisError } from './faults/redis-errors.ts';
 export { hopSource } from './probes/hops.ts';
 export { awaitReadiness, cacheOf } from './probes/readiness.ts';
