@@ -30,6 +30,11 @@ export const mutantSchema = z
       .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
       .optional()
       .describe("statements that are run in a service's database once it is up"),
+    aims: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe('the aims of the soak that have to find it; without them, a soak that is drawn from a fixed seed'),
     unrepaired: z
       .literal(true)
       .optional()

@@ -64,8 +64,7 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
     ended = await faults.query[end]();
   }
   await using _ended = ended;
-  const delivered = (await groupState(redis))?.lastDeliveredId ?? '0';
-  const held = (await entriesAfter(redis, before)).filter(({ id }) => !isAfter(id, delivered));
+  const held = await deliveredAfter(t, before);
   const others = { ...t, pipeline: t.otherQuery ?? t.pipeline };
   await awaitAllAlike(others, filesOf(held), takeOverMs(t) + SOON_MS);
 }
@@ -86,7 +85,7 @@ async function queryKilledReading(t: Aiming): Promise<void> {
   await using losing = await faults.network.loseReplies(choice);
   let last: string[] = [];
   const probe = async (): Promise<StreamEntry[] | undefined> => {
-    const entries = await pendingAfter(t, before);
+    const entries = await deliveredAfter(t, before);
     const lying = entries.filter(({ id }) => last.includes(id));
     last = entries.map(({ id }) => id);
     for (const entry of lying) if (!(await isApplied(t, entry))) return entries;
@@ -137,10 +136,16 @@ async function demandNothingLost(t: Aiming, held: readonly StreamEntry[], own: r
   await awaitAllAlike(t, [...new Set([...own, ...filesOf(held)])], SOON_MS);
 }
 
-/** Entries after `afterId` that were delivered and not acknowledged. */
-async function pendingAfter({ redis }: Aiming, afterId: string): Promise<StreamEntry[]> {
-  const pending = new Set((await pendingEntries(redis, { from: `(${afterId}` })).map(({ id }) => id));
-  return (await entriesAfter(redis, afterId)).filter(({ id }) => pending.has(id));
+/** Entries after `afterId` that were delivered. */
+async function deliveredAfter({ redis }: Aiming, afterId: string): Promise<StreamEntry[]> {
+  const delivered = (await groupState(redis))?.lastDeliveredId ?? '0';
+  return (await entriesAfter(redis, afterId)).filter(({ id }) => !isAfter(id, delivered));
+}
+
+/** Those of them that were not acknowledged. */
+async function pendingAfter(t: Aiming, afterId: string): Promise<StreamEntry[]> {
+  const pending = new Set((await pendingEntries(t.redis)).map(({ id }) => id));
+  return (await deliveredAfter(t, afterId)).filter(({ id }) => pending.has(id));
 }
 
 /** Whether the read model shows what an entry tells, or something later. */
