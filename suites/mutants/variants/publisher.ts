@@ -118,6 +118,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     defect: 'the relay reads the rows behind the last number that it has published',
     services: ['admin'],
     caughtBy: ['PUB-04', 'SOAK-01'],
+    aims: ['commit-held', 'admin-killed-committing'],
     edits: [
       {
         file: OUTBOX,
@@ -217,6 +218,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     defect: 'two publishers both send what waits',
     services: ['admin'],
     caughtBy: ['PUB-06/killed', 'SOAK-01'],
+    aims: ['two-publishers'],
     edits: [
       {
         file: OUTBOX,

@@ -172,6 +172,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     defect: 'a comparison takes over creations and updates, never deletions',
     services: ['query'],
     caughtBy: ['REC-02/consumer-down', 'REC-06', 'REC-07/restored', 'SOAK-01'],
+    aims: ['emptied-unread'],
     edits: [
       {
         file: 'services/query/reconcile.ts',
@@ -228,6 +229,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     defect: 'the consumer remembers the highest stream id and skips what is lower',
     services: ['query'],
     caughtBy: ['REC-04', 'SOAK-01'],
+    aims: ['killed-while-holding'],
     unrepaired: true,
     edits: [
       {
@@ -262,6 +264,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     defect: 'the registry takes its clock as it is, and the guard of the upsert goes by it',
     services: ['admin', 'query'],
     caughtBy: ['SOAK-01'],
+    aims: ['clock-stepped-back'],
     edits: [
       {
         file: 'services/admin/file-store.ts',
@@ -295,6 +298,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     defect: 'consumers that look dead are removed with all that they hold',
     services: ['query'],
     caughtBy: ['REC-09', 'SOAK-01'],
+    aims: ['killed-while-holding'],
     unrepaired: true,
     edits: [
       {

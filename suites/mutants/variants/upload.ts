@@ -192,7 +192,8 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
     id: 'registered-before-stored',
     defect: 'an upload is registered first, and its bytes are given to storage afterwards',
     services: ['ingester'],
-    caughtBy: ['UP-06'],
+    caughtBy: ['UP-06', 'SOAK-01'],
+    aims: ['ingester-killed-registering'],
     edits: [
       {
         file: upload,

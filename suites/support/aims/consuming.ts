@@ -1,5 +1,12 @@
 import { fileEventSchema } from '../../../harness/contract/events.ts';
-import { type Fault, groupState, InconclusiveError, pendingEntries, pollUntil } from '../../../harness/index.ts';
+import {
+  DeadlineError,
+  type Fault,
+  groupState,
+  InconclusiveError,
+  pendingEntries,
+  pollUntil,
+} from '../../../harness/index.ts';
 import { awaitAllAlike, demandAlike } from '../alike.ts';
 import { awaitEvents, entriesAfter, isAfter, lastEventId, type StreamEntry } from '../events.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../in-sync.ts';
@@ -49,12 +56,12 @@ async function deliveredAgain(t: Aiming): Promise<void> {
 
 /** A consumer ends with entries in hand that it cannot have committed; another one has to go on with them. */
 async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
-  const { env, redis, faults, signal } = t;
+  const { env, faults, signal } = t;
   let before: string | undefined;
   let ended: Fault;
   {
     await using _locked = await lockReadModel(env);
-    before = (await groupState(redis))?.lastDeliveredId ?? '0';
+    before = await lastDelivered(t);
     await publishSome(t, 'held', 3);
     const what = 'both consumers to hold entries that they cannot commit';
     const atLock = before;
@@ -64,8 +71,7 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
     ended = await faults.query[end]();
   }
   await using _ended = ended;
-  const delivered = (await groupState(redis))?.lastDeliveredId ?? '0';
-  const held = (await entriesAfter(redis, before)).filter(({ id }) => !isAfter(id, delivered));
+  const held = await deliveredAfter(t, before);
   const others = { ...t, pipeline: t.otherQuery ?? t.pipeline };
   await awaitAllAlike(others, filesOf(held), takeOverMs(t) + SOON_MS);
 }
@@ -79,14 +85,14 @@ const LOOK_EVERY_MS = 200;
 
 /** Redis has delivered entries, the consumers have not heard of it, and die. */
 async function queryKilledReading(t: Aiming): Promise<void> {
-  const { redis, faults, signal } = t;
-  const before = await lastEventId(redis);
+  const { faults, signal } = t;
+  const before = await lastDelivered(t);
   await using registering = keepRegistering(t);
   const choice = { client: 'query', server: 'redis', count: REPLIES, command: 'XREADGROUP' } as const;
   await using losing = await faults.network.loseReplies(choice);
   let last: string[] = [];
   const probe = async (): Promise<StreamEntry[] | undefined> => {
-    const entries = await pendingAfter(t, before);
+    const entries = await deliveredAfter(t, before);
     const lying = entries.filter(({ id }) => last.includes(id));
     last = entries.map(({ id }) => id);
     for (const entry of lying) if (!(await isApplied(t, entry))) return entries;
@@ -105,25 +111,47 @@ async function queryKilledReading(t: Aiming): Promise<void> {
 
 /** The rows are committed, the acknowledgement is on a wire that swallows it, and the consumers die with their hosts. */
 async function queryKilledBeforeAcknowledging(t: Aiming): Promise<void> {
-  const { env, redis, faults, signal } = t;
-  const before = await lastEventId(redis);
+  const before = await lastDelivered(t);
   await using registering = keepRegistering(t);
-  // What was asked before is still answered, so each consumer comes to commit what it is given, and then no further.
-  await using cut = await faults.network.blackhole({ client: 'query', server: 'redis', only: 'requests' });
+  const { cut, held } = await cutOffCommitted(t, before);
+  await using _cut = cut;
+  const own = await registering.stop();
+  await using killed = await killAll(t, 'query');
+  // Else what they sent would arrive after all, now that the wire passes again.
+  for (const { client, server, proxy } of t.env.links) {
+    if (client === 'query' && server === 'redis') proxy.forgetOpen();
+  }
+  await cut.heal();
+  await killed.heal();
+  await demandNothingLost(t, held, own);
+}
+
+const CUTS_MAX = 5;
+/** Whoever was given something has committed it by then. */
+const COMMITTED_MS = 1500;
+
+/**
+ * Swallows what the consumers send until there are entries that are committed and not acknowledged. What was asked before
+ * is still answered, so each consumer comes to commit what it is given, and then no further; unless it was cut off with
+ * empty hands, between an acknowledgement and the next read: then the cut is healed, and made once more.
+ */
+async function cutOffCommitted(t: Aiming, before: string): Promise<{ cut: Fault; held: StreamEntry[] }> {
   const probe = async (): Promise<StreamEntry[] | undefined> => {
     const entries = await pendingAfter(t, before);
     for (const entry of entries) if (await isApplied(t, entry)) return entries;
     return undefined;
   };
   const what = 'entries that are committed and not acknowledged';
-  const held = await pollUntil(probe, { what, timeoutMs: REACHED_MS, signal }).catch(nothingHeld);
-  const own = await registering.stop();
-  await using killed = await killAll(t, 'query');
-  // Else what they sent would arrive after all, now that the wire passes again.
-  for (const { client, server, proxy } of env.links) if (client === 'query' && server === 'redis') proxy.forgetOpen();
-  await cut.heal();
-  await killed.heal();
-  await demandNothingLost(t, held, own);
+  for (let cuts = 1; ; cuts++) {
+    await awaitDelivery(t);
+    const cut = await t.faults.network.blackhole({ client: 'query', server: 'redis', only: 'requests' });
+    try {
+      return { cut, held: await pollUntil(probe, { what, timeoutMs: COMMITTED_MS, signal: t.signal }) };
+    } catch (error) {
+      await cut.heal();
+      if (!(error instanceof DeadlineError) || cuts >= CUTS_MAX) nothingHeld(error);
+    }
+  }
 }
 
 function nothingHeld(cause: unknown): never {
@@ -137,10 +165,29 @@ async function demandNothingLost(t: Aiming, held: readonly StreamEntry[], own: r
   await awaitAllAlike(t, [...new Set([...own, ...filesOf(held)])], SOON_MS);
 }
 
-/** Entries after `afterId` that were delivered and not acknowledged. */
-async function pendingAfter({ redis }: Aiming, afterId: string): Promise<StreamEntry[]> {
-  const pending = new Set((await pendingEntries(redis, { from: `(${afterId}` })).map(({ id }) => id));
-  return (await entriesAfter(redis, afterId)).filter(({ id }) => pending.has(id));
+/** Up to where the stream was delivered: a group that is behind is given what was published long ago. */
+async function lastDelivered({ redis }: Aiming): Promise<string> {
+  return (await groupState(redis))?.lastDeliveredId ?? '0';
+}
+
+/** Waits until somebody is given something: consumers that were cut off do not read at once. */
+async function awaitDelivery(t: Aiming): Promise<void> {
+  const before = await lastDelivered(t);
+  const moved = async (): Promise<true | undefined> => (isAfter(await lastDelivered(t), before) ? true : undefined);
+  const pace = { intervalMs: 2, growth: 1, signal: t.signal };
+  await pollUntil(moved, { what: 'something delivered', timeoutMs: REACHED_MS, ...pace }).catch(nothingHeld);
+}
+
+/** Entries after `afterId` that were delivered. */
+async function deliveredAfter(t: Aiming, afterId: string): Promise<StreamEntry[]> {
+  const delivered = await lastDelivered(t);
+  return (await entriesAfter(t.redis, afterId)).filter(({ id }) => !isAfter(id, delivered));
+}
+
+/** Those of them that were not acknowledged. */
+async function pendingAfter(t: Aiming, afterId: string): Promise<StreamEntry[]> {
+  const pending = new Set((await pendingEntries(t.redis)).map(({ id }) => id));
+  return (await deliveredAfter(t, afterId)).filter(({ id }) => pending.has(id));
 }
 
 /** Whether the read model shows what an entry tells, or something later. */
