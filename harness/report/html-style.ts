@@ -17,7 +17,8 @@ a{color:var(--link)}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:4px}
 h1,h2,h3{line-height:1.25;margin:0}
 h2{font-size:19px;letter-spacing:-.01em}
-h2+p.lead{margin:4px 0 0;color:var(--soft);max-width:75ch}
+p.lead{margin:14px 0 0;color:var(--soft);max-width:75ch}
+h2+p.lead{margin-top:4px}
 section{margin:36px 0 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;margin-top:14px}
 header.top{display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;padding-top:26px;color:var(--soft)}
@@ -58,6 +59,7 @@ td .sub,th .sub{display:block;color:var(--soft);font-size:12.5px;font-weight:400
 .num .sub{white-space:nowrap}
 .num .why{color:var(--soft);font-size:13px}
 tbody th{font-weight:600;white-space:nowrap}
+tr.folded>td{border-top:0;padding-top:0}tr.folded details>summary{margin:0}tr.folded table{margin:6px 0 8px}tr.folded td,tr.folded th{padding:4px 12px}
 td.key{white-space:nowrap}
 .req td.text{width:100%;overflow-wrap:anywhere}
 .reason{margin:6px 0 0;padding:7px 11px;border-left:3px solid var(--tone);background:var(--tone-bg);border-radius:0 6px 6px 0;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -79,6 +81,7 @@ figcaption span{color:var(--soft);font-weight:400}
 svg.panel{display:block;width:100%;min-width:680px;height:auto;margin-top:4px}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:var(--soft)}
 svg .band{fill:var(--band);fill-opacity:.13}
+svg .band.lane{fill-opacity:.75}
 svg .band-edge{stroke:var(--band);stroke-width:1.5;fill:none}
 svg .band-label{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--line);stroke-width:1;fill:none}svg .grid.minor{stroke:var(--hair);stroke-width:.7}
