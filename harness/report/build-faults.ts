@@ -22,17 +22,20 @@ export function buildFaults({ records, recovered, operations, requirements }: Fa
       case: key ?? null,
       round: round ?? null,
       ...times,
-      // A case without a verdict did not look, so it cannot say "none".
+      // A case that did not look cannot say "none".
       losses: key !== undefined && judged.has(key) ? losses : null,
       writes: writes.get(id) ?? { ok: 0, notOk: 0 },
     };
   });
 }
 
-/** Cases that looked for losses. */
+/** Cases that looked for losses: those that came to a verdict, and those that got to read all files at the end. */
 export function judgedCases(requirements: readonly RequirementResult[]): ReadonlySet<string> {
   const cases = requirements.flatMap((requirement) => requirement.cases);
-  return new Set(cases.filter(({ verdict }) => verdict === 'pass' || verdict === 'fail').map(({ key }) => key));
+  const looked = cases.filter(
+    ({ verdict, evidence }) => verdict === 'pass' || verdict === 'fail' || Number(evidence.readAtEnd ?? 0) > 0,
+  );
+  return new Set(looked.map(({ key }) => key));
 }
 
 /** Of each fault, how the writes ended that were due while it was on. */

@@ -31,6 +31,7 @@ header.top nav a:hover{text-decoration:underline}
 .banner .sign{grid-row:span 2;display:grid;place-items:center;width:54px;height:54px;border-radius:50%;background:var(--tone-bg);color:var(--tone);font-size:26px;font-weight:700}
 .banner h1{font-size:25px;letter-spacing:-.02em;color:var(--tone)}
 .banner p{margin:0;font-size:17px;overflow-wrap:anywhere}
+.banner p.found{grid-column:2;font-size:15px;color:var(--soft)}
 .counts{display:flex;flex-wrap:wrap;gap:8px;padding:0 24px 20px 92px;margin:0;list-style:none}
 .good{--tone:var(--good);--tone-bg:var(--good-bg)}.bad{--tone:var(--bad);--tone-bg:var(--bad-bg)}
 .warn{--tone:var(--warn);--tone-bg:var(--warn-bg)}.mute{--tone:var(--mute);--tone-bg:var(--mute-bg)}
@@ -94,7 +95,7 @@ ${[0, 1, 2, 3, 4, 5].map((c) => `.c${c}{stroke:var(--c${c})}.censored.c${c}{fill
 footer{padding-top:34px;padding-bottom:46px;color:var(--soft);font-size:13.5px}
 @media (max-width:720px){
 main,header.top,footer{padding-left:14px;padding-right:14px}
-.banner{padding:16px;gap:4px 13px}.banner .sign{grid-row:auto;width:42px;height:42px;font-size:20px}.banner p{grid-column:1/-1;font-size:16px}
+.banner{padding:16px;gap:4px 13px}.banner .sign{grid-row:auto;width:42px;height:42px;font-size:20px}.banner p,.banner p.found{grid-column:1/-1;font-size:16px}
 .counts{padding:0 16px 16px}
 dl.facts{grid-template-columns:1fr;gap:1px;padding:14px 16px}dl.facts dd{margin-bottom:9px}
 header.top nav{margin-left:0;width:100%}

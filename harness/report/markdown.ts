@@ -10,6 +10,7 @@ import {
 } from './format.ts';
 import { visibleText } from './markup.ts';
 import type { FaultKindResult, RunResult } from './result.ts';
+import { soakSentence } from './soak-sentence.ts';
 
 const SERIES_MAX = 12;
 const FINDINGS_MAX = 10;
@@ -20,6 +21,7 @@ export function renderMarkdown(result: RunResult): string {
   return `${[
     `## ${sign} syncproof: ${label}`,
     cell(verdictSentence(result)),
+    cell(soakSentence(result) ?? ''),
     result.tiers.length === 0 ? '' : cell(`Tiers: ${tiersText(result.tiers)}.`),
     aboutRun(result),
     findings(result),

@@ -167,10 +167,12 @@ const figureSchema = z.object({
   case: z.string().nullable(),
 });
 
-const TIER_VERDICTS = ['conformant', 'violated', 'inconclusive', 'partial'] as const;
+const TIER_VERDICTS = ['conformant', 'violated', 'inconclusive', 'partial', 'unjudged'] as const;
 export const tierResultSchema = z.object({
   tier: z.string(),
-  verdict: z.enum(TIER_VERDICTS).describe('partial: a MUST of it or below was skipped or not selected'),
+  verdict: z
+    .enum(TIER_VERDICTS)
+    .describe('partial: a MUST of it or below was skipped or not selected; unjudged: none was selected'),
   passed: count.describe('MUST requirements of this tier alone that passed'),
   total: count.describe('MUST requirements of this tier alone'),
 });

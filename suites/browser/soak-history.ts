@@ -118,6 +118,7 @@ export function* soakHistory(options: SoakHistoryOptions = {}): Generator<Histor
       faults,
       kinds: FAULTS.length,
       files: 900,
+      readAtEnd: 900,
       whileRedisAway: 800,
       failedWhileRedisAway: 0,
     },
