@@ -48,7 +48,7 @@ export {
   pendingEntries,
 } from './probes/stream.ts';
 export { VisibilityTracker } from './probes/visibility.ts';
-export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
+export type { Broken, HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { checkFile } from './report/check-file.ts';
 export { finalReads } from './scenario/final-reads.ts';

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lengthOf, type PlannedRound } from '../../harness/config/soak-plan.ts';
 import type { Capability } from '../../harness/contract/capabilities.ts';
-import { InconclusiveError, NotNowError, type Random, UsageError } from '../../harness/index.ts';
+import { type Broken, InconclusiveError, NotNowError, type Random, UsageError } from '../../harness/index.ts';
 import type { DisruptionName } from '../spec/disruptions.ts';
 import { AIMS, type Aiming } from './aimed.ts';
 import { DISRUPTIONS, type Disruption } from './disruptions.ts';
-import type { Broken } from './no-outage.ts';
 
 /** Operations of the first moment may meet broken connections. */
 const LINGERS_MS = 2000;
@@ -137,16 +136,18 @@ export async function disrupt(
     await sleep(pauseMs, undefined, { signal });
     const number = index + 1;
     recorder.record({ type: 'round', round: number, of: rounds.length, event: 'began' });
+    const ofRound: Broken[] = [];
     const round = disruptions.map(async ({ name, startMs, holdMs }) => {
       await sleep(startMs, undefined, { signal });
       const times = isAim(name) ? await aimAt(t, name, index) : await hold(t, name, holdMs);
       if (times?.seen !== true) leftOut++;
       if (times === undefined) return;
       const lingersMs = isAim(name) ? LINGERS_MS : (of(name).lingersMs ?? LINGERS_MS);
-      broken.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
+      ofRound.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
     });
     const failed = (await Promise.allSettled(round)).find((end) => end.status === 'rejected');
-    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended' });
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended', broken: ofRound });
+    broken.push(...ofRound);
     if (failed !== undefined) throw failed.reason;
   }
   return { broken, leftOut };
