@@ -1,12 +1,14 @@
 import { isInstalled } from '../config/settings.ts';
 import { table } from '../core/table.ts';
 import type { RunStarted, Verdict } from '../record/history.ts';
-import { tiersText } from '../report/format.ts';
+import { formatBytes, tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
+import { soakSentence } from '../report/soak-sentence.ts';
 import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
 
 /** What a person wants to know when a run is over, as lines. */
 export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {
+  const found = soakSentence(result);
   return [
     '',
     ...requirementTable(result, paint),
@@ -14,6 +16,7 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
     ...figures(result),
     '',
     ...notPassed(result, paint),
+    ...(found === undefined ? [] : [found]),
     ...(result.tiers.length === 0 ? [] : [`Tiers:   ${tiersText(result.tiers)}`]),
     verdictLine(result, paint),
     `Report:  ${places.report}`,
@@ -62,7 +65,13 @@ function requirementTable(result: RunResult, paint: Paint): string[] {
 }
 
 function figures(result: RunResult): string[] {
-  return table([...latencyRows(result), ...redisKillRows(result), ...startRows(result), ...namedRows(result)]);
+  return table([
+    ...latencyRows(result),
+    ...redisKillRows(result),
+    ...startRows(result),
+    ...namedRows(result),
+    ...memoryRows(result),
+  ]);
 }
 
 /** The figures that cases recorded; percentiles of one thing share a row. */
@@ -95,6 +104,13 @@ function startRows({ figures }: RunResult): string[][] {
   return [['environment ready', `${milliseconds(fastest)}${spread}`]];
 }
 
+function memoryRows({ memory }: RunResult): string[][] {
+  return memory.map(({ part, startBytes, mostBytes, endBytes }) => {
+    const [start, most, end] = [startBytes, mostBytes, endBytes].map(formatBytes);
+    return [`memory of ${part}`, `${start} at start, ${most} at most, ${end} at end`];
+  });
+}
+
 /** The largest steady series: latency during outages is in the report. */
 function latencyRows({ latency }: RunResult): string[][] {
   const [series] = latency.series.filter(({ phase }) => phase === 'baseline').sort((a, b) => b.n - a.n);
@@ -116,10 +132,11 @@ function quantile({ lowMs, highMs, reason }: Quantile): string {
   return low === high ? high : `${low}–${high}`;
 }
 
-/** What a killed Redis cost, in the words of the requirement. */
-function redisKillRows({ faults }: RunResult): string[][] {
+/** What a killed Redis cost, in the words of the requirement; cases with very many faults have them in the report. */
+function redisKillRows({ faults, faultKinds }: RunResult): string[][] {
+  const many = new Set(faultKinds.map((kind) => kind.case));
   return faults
-    .filter(({ kind }) => kind === 'redis-killed')
+    .filter((fault) => fault.kind === 'redis-killed' && !many.has(fault.case))
     .map((fault) => {
       const facts = [
         fault.writes.ok + fault.writes.notOk === 0

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
+import { type Disk, SMALL_DISK_SETTINGS } from './disk.ts';
 import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
@@ -30,6 +31,7 @@ export interface ProcessPartsOptions {
   /** Of the users of Redis. */
   redisPasswords: Passwords;
   logDirectory: string;
+  postgresDisk: Disk | undefined;
 }
 
 export interface ProcessParts {
@@ -53,9 +55,10 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     text: usersOf(options, (user) => hashedSecret(redisPasswords[user])),
     password: redisPasswords.harness,
   };
+  const settings = context.postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS;
   const [redis, postgres, keyFile, clientsFile] = await allOrFirstError([
     setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis'), users }, prepare('redis')),
-    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage }, prepare('postgres')),
+    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage, settings }, prepare('postgres')),
     signingKeyFile(options.signal),
     writeClientsFile(home.home, context.accounts),
     mkdir(context.logDirectory, { recursive: true }),

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packageFacts } from '../config/settings.ts';
-import { CAPABILITIES } from '../contract/capabilities.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
@@ -11,8 +10,10 @@ import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
+import { ownOffers } from './own-offers.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
+import { canMount, mountSmallDisk } from './process/small-disk.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts, serverAccess } from './servers/credentials.ts';
 import { createPasswords } from './servers/rights.ts';
@@ -67,6 +68,8 @@ async function startAll({
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
   const redisPasswords = createPasswords();
+  const postgresDisk =
+    options.postgresDisk === 'small' && canMount() ? await mountSmallDisk(dirname(home.postgresData)) : undefined;
   const { parts, template, instance, signingKeyFile } = await planParts({
     options,
     home,
@@ -76,6 +79,7 @@ async function startAll({
     accounts,
     redisPasswords,
     logDirectory,
+    postgresDisk,
   });
   const access = serverAccess(address, { redis: redisPasswords, postgres: template.passwords });
   resources.defer(() => discardParts(parts, home));
@@ -105,7 +109,8 @@ async function startAll({
     },
     folder: home.home,
     services: SERVICE_NAMES,
-    capabilities: new Set(CAPABILITIES.keys()),
+    capabilities: ownOffers('processes', { postgresDisk }),
+    postgresDisk,
     promises: promisesOf(options),
     build: { version: packageFacts().version },
     registry: REGISTRY,

@@ -3,6 +3,7 @@ import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type DatabaseUser, stopBackendsPlan, terminateBackendsPlan } from './backend-faults.ts';
+import { fillDiskPlan } from './disk-faults.ts';
 import type { Ending, Fault } from './fault.ts';
 import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
 import {
@@ -14,9 +15,12 @@ import {
   type ReplyLossChoice,
   refusePlan,
   replyLossPlan,
+  type ThrottleChoice,
+  throttlePlan,
   type WireChoice,
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
+import { failOverPlan, loseTailPlan, type TailChoice } from './redis-data-faults.ts';
 import { type RedisError, redisErrorPlan } from './redis-errors.ts';
 import { type CommitChoice, clockAheadPlan, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
 import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
@@ -38,12 +42,25 @@ export interface ServerFaults extends PartFaults {
   restart(options?: { data?: DataFate }): Promise<Fault>;
 }
 
+export interface RedisFaults extends ServerFaults {
+  /** It dies and comes back with what it held a moment ago: the events since are gone. Somebody must write some meanwhile. */
+  loseTail(choice: TailChoice): Promise<Fault>;
+  /** A replica that missed the last events takes over, and takes no writes until healed. Somebody must write some meanwhile. */
+  failOver(): Promise<Fault>;
+}
+
+export interface PostgresFaults extends ServerFaults {
+  /** Nothing more can be written to its disk. Should it end by that, healing starts it again. */
+  fillDisk(): Promise<Fault>;
+}
+
 export interface NetworkFaults {
   refuse(choice: WireChoice): Promise<Fault>;
   blackhole(choice: BlackholeChoice): Promise<Fault>;
   /** The connections that are open are silent for good, new ones come about; healed when it resolves. */
   forget(choice: WireChoice): Promise<Fault>;
   delay(choice: DelayChoice): Promise<Fault>;
+  throttle(choice: ThrottleChoice): Promise<Fault>;
   /** Resolves when the first answer was lost: something must cause requests meanwhile. */
   loseReplies(choice: ReplyLossChoice): Promise<Fault>;
 }
@@ -66,6 +83,8 @@ export interface RegistryFaults {
 
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
   Readonly<Record<ServiceName, PartFaults>> & {
+    readonly redis: RedisFaults;
+    readonly postgres: PostgresFaults;
     readonly network: NetworkFaults;
     readonly backends: BackendFaults;
     readonly registry: RegistryFaults;
@@ -100,6 +119,12 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
   ) as Record<PartName, ServerFaults>;
   return {
     ...all,
+    redis: {
+      ...all.redis,
+      loseTail: (choice) => start(loseTailPlan(environment, choice)),
+      failOver: () => start(failOverPlan(environment)),
+    },
+    postgres: { ...all.postgres, fillDisk: () => start(fillDiskPlan(environment)) },
     of: (instance) => ofTarget(() => targetOfInstance(instance)),
     redisAnswers: (error) => start(redisErrorPlan(environment, error)),
     backends: {
@@ -116,6 +141,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
       blackhole: (choice) => start(blackholePlan(environment, choice)),
       forget: (choice) => start(forgetPlan(environment, choice)),
       delay: (choice) => start(delayPlan(environment, choice)),
+      throttle: (choice) => start(throttlePlan(environment, choice)),
       loseReplies: (choice) => start(replyLossPlan(environment, choice)),
     },
   };

@@ -221,6 +221,39 @@ export interface SoakPlanned extends Base {
   }[];
 }
 
+/** How much memory each part has at a moment, in bytes; the runner is the process that judges. What is not there does not run. */
+export interface MemorySampled extends Base {
+  type: 'memory';
+  bytes: Readonly<Record<string, number>>;
+}
+
+/** What a round of a soak broke, or may have broken. Times are run time, in ms. */
+export interface Broken {
+  name: string;
+  /** From 1. */
+  round: number;
+  requestedAt: number;
+  healedAt: number;
+  /** How long after its healing operations may still fail because of it. */
+  lingersMs: number;
+  /** It concerns Redis alone: uploads and searches have nothing to do with it. */
+  ofRedis: boolean;
+  /** A witness saw it in effect. What nobody saw may have been there all the same, and accuses nobody. */
+  seen: boolean;
+}
+
+/** A round of a soak begins to break things, or all of it was healed. */
+export interface RoundChanged extends Base {
+  type: 'round';
+  /** From 1. */
+  round: number;
+  /** How many there are. */
+  of: number;
+  event: 'began' | 'ended';
+  /** At its end. */
+  broken?: readonly Broken[];
+}
+
 export type HistoryRecord =
   | RunStarted
   | RunFinished
@@ -235,7 +268,9 @@ export type HistoryRecord =
   | PhaseChanged
   | Found
   | Measured
-  | SoakPlanned;
+  | SoakPlanned
+  | RoundChanged
+  | MemorySampled;
 
 type WithoutTime<R> = R extends HistoryRecord ? Omit<R, 'at' | 'case'> & { at?: number } : never;
 /** A record as its author writes it: the writer adds the time (unless given) and the case. */

@@ -17,11 +17,19 @@ import {
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServiceName } from '../../harness/contract/names.ts';
+import { BodyWatch } from './body-watch.ts';
 import { buildFacts, type CommonSettings, publicSettings } from './config.ts';
 import { InexactJsonError, parseExactJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { ServiceMetrics } from './metrics.ts';
-import { badParameter, HttpProblem, type ParameterFault, PROBLEM_MEDIA_TYPE, problemDocument } from './problem.ts';
+import {
+  badParameter,
+  HttpProblem,
+  type ParameterFault,
+  PROBLEM_MEDIA_TYPE,
+  problemDocument,
+  rawProblem,
+} from './problem.ts';
 import { findUnstorableText } from './text.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -44,6 +52,8 @@ export interface HttpServiceOptions {
   started?: () => boolean;
   /** Largest JSON body, in bytes. */
   bodyBytesMax?: number;
+  /** Time over which it is judged whether a body comes too slowly, in ms. */
+  bodyWindowMs?: number;
 }
 
 const versionAnswerSchema = z.object({
@@ -55,6 +65,13 @@ const versionAnswerSchema = z.object({
 });
 
 const STILL_CONNECTION_MS = 60_000;
+const BODY_WINDOW_MS = 20_000;
+/** Codes of Node's HTTP parser. */
+const NO_REQUEST: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The head of the request is too large.'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The extensions of a chunk are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The head of the request came too slowly.'],
+};
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
 const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
@@ -81,8 +98,16 @@ export async function createHttpService(options: HttpServiceOptions) {
         request as unknown as FastifyRequest,
       );
     },
+    // Errors before that: what came is no HTTP, or its head is too large or too slow.
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable && error.code !== 'ECONNRESET') {
+        const [status, detail] = NO_REQUEST[error.code] ?? [400, 'That is no HTTP request.'];
+        socket.write(rawProblem(status, detail, '/'));
+      }
+      socket.destroySoon();
+    },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
-    // Uploads and downloads may take as long as they move; a connection that stands still is closed.
+    // Uploads and downloads may take as long as they move (see BodyWatch); a connection that stands still is closed.
     requestTimeout: 0,
     connectionTimeout: STILL_CONNECTION_MS,
     // The ids of a caller are kept, so that one id follows a request through all services.
@@ -115,7 +140,10 @@ export async function createHttpService(options: HttpServiceOptions) {
     transform: jsonSchemaTransform,
   });
 
+  const bodies = new BodyWatch({ windowMs: options.bodyWindowMs ?? BODY_WINDOW_MS, log });
+  app.addHook('onClose', async () => bodies.stop());
   app.addHook('onRequest', async (request, reply) => {
+    bodies.begin(request.raw, reply.raw);
     reply.header('x-request-id', request.id);
     if (options.started?.() === false && !ALWAYS_ANSWERED.test(request.url.split('?', 1)[0] ?? '')) {
       throw new HttpProblem(503, 'The service is starting: its database has not answered yet.', {
@@ -138,6 +166,7 @@ export async function createHttpService(options: HttpServiceOptions) {
     return payload;
   });
   app.addHook('onResponse', async (request, reply) => {
+    bodies.answered(request.raw);
     const route = request.routeOptions.url ?? 'unmatched';
     const labels = { method: request.method, route, status: String(reply.statusCode) };
     metrics.httpSeconds.observe(labels, reply.elapsedTime / 1000);

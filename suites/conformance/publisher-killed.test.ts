@@ -1,10 +1,12 @@
 import { setInterval } from 'node:timers/promises';
-import { monotonicMs } from '../../harness/index.ts';
+import { monotonicMs, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { ChangingFile } from '../support/changing-file.ts';
-import { lastEventId } from '../support/events.ts';
+import { entriesAfter, lastEventId } from '../support/events.ts';
+import { inParallel } from '../support/parallel.ts';
 import { REDIS_AWAY } from '../support/redis-outage.ts';
 import { suite } from '../support/suite.ts';
+import { promised } from '../support/violation.ts';
 
 const verify = suite();
 
@@ -49,4 +51,61 @@ async function writeFor(t: CaseContext, ms: number, before: string): Promise<Cha
     if (monotonicMs() >= untilMs && kept.changes >= CHANGES_MIN && gone.length > 0) break;
   }
   return [kept, ...gone];
+}
+
+const CRASHES = 2;
+const FILES = 20;
+const UPDATES = 50;
+const PILE = FILES * UPDATES;
+/** So much of a pile is on the stream when the database is killed: some of it is marked, and not yet on the disk. */
+const SENT_SHARE = 0.25;
+const SENDING_MS = 10_000;
+
+verify('PUB-05/crashed', async (t) => {
+  const { redis, evidence } = t;
+  const first = await lastEventId(redis);
+  const files = await inParallel(Array.from({ length: FILES }), FILES, (_, i) =>
+    ChangingFile.register(t, `piled-up-${i}`, first),
+  );
+  const counts = { changes: FILES, sentBefore: 0, waiting: 0, copiesMost: 0 };
+  for (let crash = 0; crash < CRASHES; crash++) {
+    const sentBefore = await crashWhilePublishing(t, files);
+    const copies: number[] = [];
+    // Each look reads the whole stream: one after the other, as they are published together.
+    for (const file of files) copies.push(await file.published(RECOVERED_MS));
+    counts.changes += PILE;
+    counts.sentBefore += sentBefore;
+    counts.waiting += Math.max(0, PILE - sentBefore);
+    counts.copiesMost = Math.max(counts.copiesMost, ...copies);
+    Object.assign(evidence, counts);
+  }
+});
+
+/**
+ * Updates the files while Redis cannot be reached, and kills PostgreSQL once it can, and some of the updates are on the
+ * stream. @returns how many were when PostgreSQL was gone; all is well again then
+ */
+async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile[]): Promise<number> {
+  const { redis, faults, signal } = t;
+  // Whoever commits what it reads would force to the disk what is to be lost with the server.
+  await using unread = await faults.network.refuse({ client: 'query', server: 'redis' });
+  await using away = await faults.network.refuse({ client: 'admin', server: 'redis' });
+  await inParallel(files, FILES, async (file) => {
+    for (let i = 0; i < UPDATES; i++) await file.update();
+  });
+  const before = await lastEventId(redis);
+  const sent = async (): Promise<number> => (await entriesAfter(redis, before)).length;
+  const enough = async (): Promise<true | undefined> => ((await sent()) >= PILE * SENT_SHARE ? true : undefined);
+  // Not one after the other: by the time that Redis is seen to be back all may be published.
+  const what = 'a part of the pile on the stream';
+  const [healed, underWay] = await Promise.allSettled([
+    away.heal(),
+    promised(what, pollUntil(enough, { what, timeoutMs: SENDING_MS, intervalMs: 1, growth: 1, signal })),
+  ]);
+  for (const end of [healed, underWay]) if (end.status === 'rejected') throw end.reason;
+  await using down = await faults.postgres.kill();
+  const sentBefore = await sent();
+  await down.heal();
+  await unread.heal();
+  return sentBefore;
 }

@@ -1,5 +1,11 @@
 import { type Fault, multipartBody, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
+import {
+  demandWholeOrNothing,
+  type Interrupted,
+  killIngesterRegistering,
+  killIngesterUploading,
+} from '../support/interrupted-upload.ts';
 import { demandNothing, demandWhole, uploadAndFind } from '../support/refused-uploads.ts';
 import { beginUpload, canSendSlowly } from '../support/slow-upload.ts';
 import { awaitSearchable, download, randomBytes, registered, sha256, upload } from '../support/steps.ts';
@@ -154,4 +160,19 @@ verify('UP-04/empty', async (t) => {
     demandEqual((await download(pipeline, fileId, signal)).length, 0, 'Bytes of a file of 0 bytes');
   }
   evidence.settled = 1;
+});
+
+verify('UP-06', async (t) => {
+  const { evidence } = t;
+  Object.assign(evidence, { killed: 0, happened: 0 });
+  const judge = async (interrupted: Interrupted): Promise<boolean> => {
+    const happened = await demandWholeOrNothing(t, interrupted, HEALED_MS_MAX);
+    evidence.killed = Number(evidence.killed) + 1;
+    evidence.happened = Number(evidence.happened) + Number(happened);
+    return happened;
+  };
+  await judge(await killIngesterRegistering(t));
+  if (!canSendSlowly(t.env)) return;
+  const half = await killIngesterUploading(t);
+  demand(!(await judge(half)), `${half.filename} is found, of which only one half was sent`);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CASE_KEYS } from '../spec/cases.ts';
 import { REQUIREMENTS } from '../spec/ledger.ts';
+import { AIMS } from '../support/aimed.ts';
 import { applyEdit, mutatedSources } from './edits.ts';
 import { judgeMutant } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
@@ -15,6 +16,13 @@ describe('the broken variants', () => {
   test.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s still fits the sources', (_id, mutant) => {
     expect(mutatedSources(mutant).size + Object.keys(mutant.sql ?? {}).length).toBeGreaterThan(0);
     for (const key of mutant.caughtBy) expect(CASE_KEYS).toContain(key);
+  });
+
+  test('that a soak must find say by which of its aims', () => {
+    for (const { id, caughtBy, aims = [] } of MUTANTS) {
+      expect(aims.length > 0, id).toBe(caughtBy.includes('SOAK-01'));
+      for (const aim of aims) expect(Object.keys(AIMS)).toContain(aim);
+    }
   });
 
   test('leave no requirement without one that it must catch', () => {

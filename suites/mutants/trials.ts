@@ -9,7 +9,10 @@ import type { Mutant } from './mutant.ts';
 const LOADER = new URL('loader.ts', import.meta.url);
 
 /** Long enough for each aim of the nemesis to come once. */
-const SOAK = { seconds: 150, ratePerSecond: 10 };
+const SOAK = { seconds: 280, ratePerSecond: 10 };
+/** Of the aims that are meant for a variant: some of them need luck, such as which instance leads. */
+const TURNS = 3;
+const AIM = { pauseMs: 1500, ms: 4000 };
 
 export interface TrialOptions {
   /** Where each mutant gets a folder with its history and logs. */
@@ -44,6 +47,17 @@ export async function tryMutants(
   return trials.sort((a, b) => a.case.localeCompare(b.case, 'en', { numeric: true }));
 }
 
+function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunContext['soak']> {
+  // Whoever repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
+  if (aims === undefined) return { ...SOAK, ...(unrepaired ? { without: ['wipe redis'] } : {}) };
+  const turns = Array.from({ length: TURNS }, () => aims).flat();
+  const rounds = turns.map((name) => ({
+    pauseMs: AIM.pauseMs,
+    disruptions: [{ name, startMs: 0, holdMs: AIM.ms }],
+  }));
+  return { ...SOAK, rounds };
+}
+
 /** Runs the cases of one mutant in a test runner of its own, and reads their verdicts. */
 async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortSignal): Promise<Trial[]> {
   await mkdir(outputDirectory, { recursive: true });
@@ -62,8 +76,7 @@ async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortS
     keep: false,
     retries: 0,
     cases: [...mutant.caughtBy],
-    // Whoever repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
-    soak: { ...SOAK, ...(mutant.unrepaired ? { without: ['wipe redis'] } : {}) },
+    soak: soakFor(mutant),
     nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
     ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
     ...(mutant.redis === undefined ? {} : { redisGrants: mutant.redis }),

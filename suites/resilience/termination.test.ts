@@ -1,6 +1,7 @@
 import type { ServiceName } from '../../harness/contract/names.ts';
-import { DeadlineError, type Fault, ORDERLY_END_MS, pollUntil, startOpenLoop } from '../../harness/index.ts';
+import { type Fault, ORDERLY_END_MS, pollUntil, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
+import { awaitEnding } from '../support/ending.ts';
 import { awaitMarker } from '../support/marker.ts';
 import { plainRegistration } from '../support/registrations.ts';
 import { beginUpload, canSendSlowly } from '../support/slow-upload.ts';
@@ -14,8 +15,6 @@ type Stopped = Awaited<ReturnType<CaseContext['faults']['query']['stop']>>;
 type End = () => Promise<Stopped>;
 
 const UPLOAD_BYTES = 200_000;
-/** How soon after SIGTERM a service may show that it is ending: it takes no connection, or says that it is not ready. */
-const ENDING_MS = 3000;
 /** A request that was under way is answered before its service ends. */
 const ANSWER_MS = ORDERLY_END_MS;
 const LOAD_PER_SECOND = 20;
@@ -61,7 +60,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   await slow.write(half);
   const ending = end();
   try {
-    await untilEnding(t, 'ingester');
+    await awaitEnding(t, 'ingester');
     await slow.write(half);
     slow.end();
     demandEqual(await slow.answer(ANSWER_MS), 201, 'The answer to an upload under way when the ingester was ended');
@@ -90,7 +89,7 @@ async function endDuringCommit(t: CaseContext, end: End): Promise<Stopped> {
   });
   const ending = end();
   try {
-    await untilEnding(t, 'admin');
+    await awaitEnding(t, 'admin');
     await gate.heal();
     const { status, outcome, error } = (await answer) ?? { outcome: 'never sent' };
     const what = 'a registration whose commit was held when admin was ended';
@@ -104,17 +103,6 @@ async function endDuringCommit(t: CaseContext, end: End): Promise<Stopped> {
   await stopped.heal();
   await awaitSearchable(pipeline, body.file_id, { timeoutMs: env.promises.syncMs, signal });
   return stopped;
-}
-
-/** Whether a service that is ending goes on taking requests for a while is its own affair. */
-async function untilEnding({ pipeline, signal }: CaseContext, service: ServiceName): Promise<void> {
-  const isEnding = async (): Promise<true | undefined> =>
-    (await pipeline.ready(service, { recorded: false, timeoutMs: 1000 })).status === 200 ? undefined : true;
-  try {
-    await pollUntil(isEnding, { what: `${service} to be ending`, timeoutMs: ENDING_MS, signal });
-  } catch (error) {
-    if (!(error instanceof DeadlineError)) throw error;
-  }
 }
 
 /** All services at once, under requests that a server keeps waiting, and with events that cannot be published. */

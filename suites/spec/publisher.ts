@@ -93,11 +93,12 @@ export const PUBLISHER = [
     text: 'The events of one file are published in the order of its commits.',
     allowed: [
       'Every change is on the stream, and versions rise; where there are none, the last event is the registry’s last state. Updates that are refused under so much load are not judged.',
+      'After a crash of the database, first and last copies are in the order of the commits.',
     ],
     why: 'A consumer without versions takes the last event for the last state: in the wrong order it ends in an old one.',
     provoked:
-      'Three times fifty parallel updates of one file, relayed at once, or piled up behind a Redis that stands still.',
-    look: 'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read.',
+      'Three times fifty parallel updates of one file, relayed at once, or piled up behind a Redis that stands still; a thousand updates of twenty files, and PostgreSQL killed (SIGKILL) while they are being published.',
+    look: 'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read; whether the publisher believes its own memory or the database about what it has sent.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -117,6 +118,15 @@ export const PUBLISHER = [
         needs: ['redis', 'pause redis'],
         floor: { updates: 75 },
         seconds: 4,
+      },
+      {
+        ...killed,
+        variant: 'crashed',
+        title:
+          'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
+        needs: ['redis', 'network redis', 'stop postgres'],
+        floor: { changes: 1000, sentBefore: 100, waiting: 1 },
+        seconds: 12,
       },
     ],
   },

@@ -155,4 +155,29 @@ export const UPLOAD = [
     source: 'RFC 9110, sections 13.1.5 and 14',
     cases: [{ file, needs: ['upload', 'download'], floor: { slices: 8, impossible: 3 }, seconds: 2 }],
   },
+  {
+    id: 'UP-06',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'An upload whose ingester dies has happened wholly or not at all.',
+    allowed: [
+      'Of a body that was half sent nothing remains.',
+      'Of an upload whose registration was under way: the registry has the file, search finds it once and its download gives every byte; or neither has it.',
+      'Uploads are accepted again within 10 s after the ingester is back.',
+    ],
+    why: 'UP-03 is about what an ingester cleans up. One that is gone cleans up nothing: what it leaves depends on the order of its steps alone.',
+    provoked:
+      'The ingester killed (SIGKILL) while the registration of an upload hangs at its COMMIT, which then goes on; and with half of a body sent.',
+    look: 'Whether anything is registered before all of its bytes are stored.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: limits,
+        needs: ['upload', 'download', 'registry', 'stop ingester'],
+        floor: { killed: 1 },
+        seconds: 6,
+      },
+    ],
+  },
 ] as const satisfies readonly Requirement[];

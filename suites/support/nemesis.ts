@@ -1,131 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lengthOf, type PlannedRound } from '../../harness/config/soak-plan.ts';
 import type { Capability } from '../../harness/contract/capabilities.ts';
-import {
-  type Fault,
-  type Faults,
-  InconclusiveError,
-  NotNowError,
-  type PartName,
-  type Random,
-  UsageError,
-} from '../../harness/index.ts';
+import { type Broken, InconclusiveError, NotNowError, type Random, UsageError } from '../../harness/index.ts';
+import type { DisruptionName } from '../spec/disruptions.ts';
 import { AIMS, type Aiming } from './aimed.ts';
+import { DISRUPTIONS, type Disruption } from './disruptions.ts';
 
-interface Disruption {
-  needs: readonly Capability[];
-  /** What it breaks, and what has to stand while it is begun and healed: two at once share none of these. */
-  touches: readonly PartName[];
-  begin: (faults: Faults) => Promise<Fault>;
-}
+/** Operations of the first moment may meet broken connections. */
+const LINGERS_MS = 2000;
 
-/** Everything the nemesis can do, by name. */
-const DISRUPTIONS = {
-  'redis-killed': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.kill() },
-  'redis-emptied': {
-    needs: ['stop redis', 'wipe redis'],
-    touches: ['redis'],
-    begin: (f) => f.redis.kill({ data: 'lose' }),
-  },
-  'redis-restarted': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.restart() },
-  'redis-paused': { needs: ['pause redis'], touches: ['redis'], begin: (f) => f.redis.pause() },
-  'redis-refused': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.refuse({ server: 'redis' }),
-  },
-  'redis-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis' }),
-  },
-  'redis-replies-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis', only: 'replies' }),
-  },
-  'redis-requests-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis', only: 'requests' }),
-  },
-  'redis-forgotten': {
-    needs: ['network redis'],
-    touches: ['redis', 'admin', 'query'],
-    begin: (f) => f.network.forget({ server: 'redis' }),
-  },
-  'redis-delayed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.delay({ server: 'redis', ms: 50 }),
-  },
-  'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
-  'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
-  'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
-  'redis-noperm': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('NOPERM') },
-  'query-cut': {
-    needs: ['network redis'],
-    touches: ['redis', 'query'],
-    begin: (f) => f.network.blackhole({ client: 'query', server: 'redis' }),
-  },
-  'admin-cut': {
-    needs: ['network redis'],
-    touches: ['redis', 'admin'],
-    begin: (f) => f.network.refuse({ client: 'admin', server: 'redis' }),
-  },
-  'query-killed': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.kill() },
-  'query-stopped': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.stop() },
-  'query-paused': { needs: ['pause query'], touches: ['query'], begin: (f) => f.query.pause() },
-  'admin-killed': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.kill() },
-  'admin-stopped': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.stop() },
-  'admin-paused': { needs: ['pause admin'], touches: ['admin'], begin: (f) => f.admin.pause() },
-  'ingester-killed': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.kill() },
-  'storage-killed': { needs: ['stop storage'], touches: ['storage'], begin: (f) => f.storage.kill() },
-  'postgres-killed': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.kill() },
-  'postgres-paused': { needs: ['pause postgres'], touches: ['postgres'], begin: (f) => f.postgres.pause() },
-  'postgres-refused': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.refuse({ server: 'postgres' }),
-  },
-  'postgres-blackholed': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.blackhole({ server: 'postgres' }),
-  },
-  'postgres-forgotten': {
-    needs: ['network postgres'],
-    touches: ['postgres', 'admin', 'query'],
-    begin: (f) => f.network.forget({ server: 'postgres' }),
-  },
-  'postgres-delayed': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
-  },
-  'admin-backends-stopped': {
-    needs: ['backends'],
-    touches: ['postgres', 'admin'],
-    begin: (f) => f.backends.stop('admin'),
-  },
-  'query-backends-stopped': {
-    needs: ['backends'],
-    touches: ['postgres', 'query'],
-    begin: (f) => f.backends.stop('query'),
-  },
-  'admin-backends-terminated': {
-    needs: ['backends'],
-    touches: ['postgres', 'admin'],
-    begin: (f) => f.backends.terminate('admin'),
-  },
-  'query-backends-terminated': {
-    needs: ['backends'],
-    touches: ['postgres', 'query'],
-    begin: (f) => f.backends.terminate('query'),
-  },
-} as const satisfies Record<string, Disruption>;
-
-type DisruptionName = keyof typeof DISRUPTIONS;
 const NAMES = Object.keys(DISRUPTIONS) as DisruptionName[];
 const of = (name: DisruptionName): Disruption => DISRUPTIONS[name];
 
@@ -200,7 +83,7 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
       add({ pauseMs, disruptions: [{ name: aim, startMs: 0, holdMs: AIM_MS }] });
       continue;
     }
-    const first = draw((name) => rounds.length > 0 || isOfRedis(name));
+    const first = draw((name) => rounds.length > 0 || (isOfRedis(name) && of(name).momentary !== true));
     if (first === undefined) return rounds;
     // The first one lasts, so that also a short soak says something of an outage of Redis alone.
     const holdMs = rounds.length === 0 ? HOLD_MS[1] : random.integer(...HOLD_MS);
@@ -236,68 +119,71 @@ function shuffled<T>(random: Random, items: readonly T[]): T[] {
   return Array.from({ length: left.length }, () => left.splice(random.integer(0, left.length - 1), 1)[0] as T);
 }
 
-/** What the nemesis did. Times are run time. */
-export interface Done {
-  name: DisruptionName | AimName;
-  requestedAt: number;
-  healedAt: number;
-  ofRedis: boolean;
-}
-
 /**
- * Carries rounds out, one after the other, each healed before the next begins. A fault that makes no sense at its moment,
- * or that nobody saw, is undone and left out.
- * @param broken told when a round begins and when all of it is healed
+ * Carries rounds out, one after the other, each healed before the next begins, and records when each began and was over. A
+ * fault that makes no sense at its moment, or that nobody saw, is undone and left out.
+ * @returns all that was broken, or may have been, in the order of its end; and how many disruptions were left out
  * @throws Violation of an aim, and what a fault throws that cannot be healed; all others of its round are healed then, too
  */
 export async function disrupt(
   t: Aiming,
   rounds: readonly Round[],
-  broken: (isOn: boolean) => void,
-): Promise<{ done: Done[]; leftOut: number }> {
-  const { signal } = t;
-  const done: Done[] = [];
+): Promise<{ broken: readonly Broken[]; leftOut: number }> {
+  const { signal, recorder } = t;
+  const broken: Broken[] = [];
   let leftOut = 0;
   for (const [index, { pauseMs, disruptions }] of rounds.entries()) {
     await sleep(pauseMs, undefined, { signal });
+    const number = index + 1;
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'began' });
+    const ofRound: Broken[] = [];
     const round = disruptions.map(async ({ name, startMs, holdMs }) => {
       await sleep(startMs, undefined, { signal });
       const times = isAim(name) ? await aimAt(t, name, index) : await hold(t, name, holdMs);
-      if (times === undefined) leftOut++;
-      else done.push({ name, ...times, ofRedis: !isAim(name) && isOfRedis(name) });
+      if (times?.seen !== true) leftOut++;
+      if (times === undefined) return;
+      const lingersMs = isAim(name) ? LINGERS_MS : (of(name).lingersMs ?? LINGERS_MS);
+      ofRound.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
     });
-    broken(true);
     const failed = (await Promise.allSettled(round)).find((end) => end.status === 'rejected');
-    broken(false);
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended', broken: ofRound });
+    broken.push(...ofRound);
     if (failed !== undefined) throw failed.reason;
   }
-  return { done, leftOut };
+  return { broken, leftOut };
 }
 
-interface Times {
-  requestedAt: number;
-  healedAt: number;
-}
+type Times = Pick<Broken, 'requestedAt' | 'healedAt' | 'seen'>;
 
-async function hold({ faults, signal }: Aiming, name: DisruptionName, holdMs: number): Promise<Times | undefined> {
+/** @returns undefined when nothing was broken */
+async function hold(
+  { faults, recorder, signal }: Aiming,
+  name: DisruptionName,
+  holdMs: number,
+): Promise<Times | undefined> {
+  const askedAt = recorder.now();
   const begun = await of(name).begin(faults).catch(leaveOut);
-  if (begun === undefined) return undefined;
+  if (begun === 'not now') return undefined;
+  if (begun === 'not seen') return { requestedAt: askedAt, healedAt: recorder.now(), seen: false };
   await using fault = begun;
   await sleep(holdMs, undefined, { signal });
   const healedAt = await fault.heal();
-  return { requestedAt: fault.requestedAt, healedAt };
+  return { requestedAt: fault.requestedAt, healedAt, seen: true };
 }
 
-async function aimAt(t: Aiming, name: AimName, index: number): Promise<Times | undefined> {
+/** An aim that was left out may have got as far as to break something. */
+async function aimAt(t: Aiming, name: AimName, index: number): Promise<Times> {
   const requestedAt = t.recorder.now();
   const acted = await AIMS[name]
     .act({ ...t, unique: `${t.unique}-${name}-${index}` })
-    .then(() => true)
+    .then(() => 'seen' as const)
     .catch(leaveOut);
-  return acted === undefined ? undefined : { requestedAt, healedAt: t.recorder.now() };
+  return { requestedAt, healedAt: t.recorder.now(), seen: acted === 'seen' };
 }
 
-/** For a fault that makes no sense at its moment, or that nobody saw. */
-function leaveOut(error: unknown): undefined {
-  if (!(error instanceof InconclusiveError) && !(error instanceof NotNowError)) throw error;
+/** For a fault that makes no sense at its moment, so that nothing was broken, or that was broken and nobody saw it. */
+function leaveOut(error: unknown): 'not now' | 'not seen' {
+  if (error instanceof NotNowError) return 'not now';
+  if (error instanceof InconclusiveError) return 'not seen';
+  throw error;
 }

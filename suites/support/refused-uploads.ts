@@ -24,17 +24,21 @@ export async function demandWhole(t: CaseContext, sent: ReadonlyMap<string, Buff
 }
 
 /** How many files search finds under this name. @throws Violation unless registry and storage have each of them whole */
-async function wholeFiles({ pipeline, signal }: CaseContext, filename: string, content: Buffer): Promise<number> {
+export async function wholeFiles(
+  { pipeline, signal }: CaseContext,
+  filename: string,
+  content: Buffer,
+): Promise<number> {
   const hits = await findByName(pipeline, filename);
   for (const { id } of hits) {
     const entry = await pipeline.registryFile(id);
-    demandEqual(entry.status, 200, `The registry about ${filename}, which was refused and is found by search`);
+    demandEqual(entry.status, 200, `The registry about ${filename}, which is found by search`);
     const path = `/api/download/${id}`;
     const { status, body } = await pipeline.request('query', 'GET', path, { bytes: true, signal });
     const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
     demand(
       status === 200 && content.equals(bytes),
-      () => `${filename}, which was refused, is found by search, and its download gives ${status}, not its bytes`,
+      () => `${filename} is found by search, and its download gives ${status}, not its bytes`,
     );
   }
   return hits.length;

@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ServerName, type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
 import type { PartLabel, PartName } from '../../record/history.ts';
+import { SMALL_DISK_SETTINGS } from '../disk.ts';
 import type { EnvironmentOptions, Link } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import type { Home } from '../leftovers/home.ts';
@@ -17,6 +18,7 @@ import type { Engine, HostAccess } from './engine.ts';
 import { type Images, PROJECT_FOLDER } from './images.ts';
 import { ContainerPart, type ContainerPartOptions } from './part.ts';
 import type { PartRecipe } from './recipe.ts';
+import type { DiskVolume } from './small-disk.ts';
 
 export interface ContainerPartsOptions {
   options: EnvironmentOptions;
@@ -30,6 +32,7 @@ export interface ContainerPartsOptions {
   links: readonly Link[];
   accounts: Accounts;
   logDirectory: string;
+  postgresDisk: DiskVolume | undefined;
 }
 
 /** Places inside the containers; the project's folder is docker/Dockerfile's. */
@@ -44,9 +47,10 @@ const MUTANTS = 'suites/mutants';
 const LOOPBACK = '127.0.0.1';
 const REDIS_PORT = 6379;
 const POSTGRES_PORT = 5432;
+const POSTGRES_VOLUME = '/var/lib/postgresql';
 
 type Special = Pick<PartRecipe, 'image' | 'command' | 'environment' | 'containerPort'> &
-  Partial<Pick<PartRecipe, 'files' | 'folders' | 'publishOn'>> &
+  Partial<Pick<PartRecipe, 'files' | 'folders' | 'volumes' | 'publishOn'>> &
   Pick<ContainerPartOptions, 'probe'> & { stopSignal?: NodeJS.Signals; hasData?: boolean };
 
 /** Plans every part; no container exists yet. */
@@ -94,11 +98,19 @@ function planRedis({ images, ports, options }: ContainerPartsOptions, passwords:
   };
 }
 
-async function planPostgres({ images, ports, options }: ContainerPartsOptions, passwords: Passwords): Promise<Special> {
-  const unsafe = options.storage === 'disk' ? [] : ['-c', 'fsync=off', '-c', 'full_page_writes=off'];
+async function planPostgres(
+  { images, ports, options, postgresDisk }: ContainerPartsOptions,
+  passwords: Passwords,
+): Promise<Special> {
+  const settings = {
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...(options.storage === 'disk' ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...(postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS),
+  };
   return {
     image: images.postgres,
-    command: ['postgres', '-c', 'timezone=UTC', '-c', 'log_timezone=UTC', ...unsafe],
+    command: ['postgres', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     environment: {
       POSTGRES_PASSWORD: passwords.harness,
       ADMIN_DB_PASSWORD: passwords.admin,
@@ -112,6 +124,7 @@ async function planPostgres({ images, ports, options }: ContainerPartsOptions, p
         target: '/docker-entrypoint-initdb.d/10-databases.sh',
       },
     ],
+    volumes: postgresDisk === undefined ? [] : [{ name: postgresDisk.volume, target: POSTGRES_VOLUME }],
     containerPort: POSTGRES_PORT,
     publishOn: [LOOPBACK],
     probe: () => pingPostgres({ host: LOOPBACK, port: ports.postgres }),
@@ -181,6 +194,7 @@ function buildPart(
     recipe: {
       files: [],
       folders: [],
+      volumes: [],
       publishOn: access.publishOn,
       extraHosts: access.extraHosts,
       ...recipe,

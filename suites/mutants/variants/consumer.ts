@@ -17,7 +17,9 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     id: 'read-with-noack',
     defect: 'the stream is read with NOACK: an entry is forgotten when it is delivered',
     services: ['query'],
-    caughtBy: ['CON-01'],
+    caughtBy: ['CON-01', 'SOAK-01'],
+    aims: ['query-killed-reading'],
+    unrepaired: true,
     edits: [
       {
         file: 'services/query/stream.ts',
@@ -95,6 +97,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     defect: 'a deletion removes the row and leaves no tombstone',
     services: ['query'],
     caughtBy: ['CON-04/published', 'CON-04/plain', 'CON-05/versions', 'CON-05/plain', 'SOAK-01'],
+    aims: ['delivered-again'],
     edits: [
       {
         file: 'services/query/apply.ts',

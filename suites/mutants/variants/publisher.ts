@@ -118,6 +118,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     defect: 'the relay reads the rows behind the last number that it has published',
     services: ['admin'],
     caughtBy: ['PUB-04', 'SOAK-01'],
+    aims: ['commit-held', 'admin-killed-committing'],
     edits: [
       {
         file: OUTBOX,
@@ -187,10 +188,37 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     ],
   },
   {
+    id: 'remembers-what-was-sent',
+    defect:
+      'what was sent once is passed over, also when a crash of the database took its mark back: the oldest rows are then in the way of all others',
+    services: ['admin'],
+    caughtBy: ['PUB-05/crashed'],
+    edits: [
+      {
+        file: RELAY,
+        find: '  let woken = false;\n',
+        replace: '  let woken = false;\n  const sent = new Set<string>();\n',
+      },
+      {
+        file: RELAY,
+        find: 'await session.next(published);',
+        replace: '(await session.next(published)).filter(({ seq }) => !sent.has(String(seq)));',
+      },
+      {
+        file: RELAY,
+        find: '        published = rows;\n',
+        replace: '        published = rows;\n        for (const { seq } of rows) sent.add(String(seq));\n',
+      },
+      // However few marks the crash took back.
+      { file: OUTBOX, find: 'const BATCH_ROWS_MAX = 200;', replace: 'const BATCH_ROWS_MAX = 20;' },
+    ],
+  },
+  {
     id: 'everybody-publishes',
     defect: 'two publishers both send what waits',
     services: ['admin'],
     caughtBy: ['PUB-06/killed', 'SOAK-01'],
+    aims: ['two-publishers'],
     edits: [
       {
         file: OUTBOX,

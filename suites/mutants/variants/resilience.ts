@@ -96,6 +96,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-03', 'CON-01', 'SOAK-01'],
+    aims: ['killed-while-holding'],
     edits: [
       {
         file: 'services/query/consumer.ts',
