@@ -203,10 +203,10 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
       },
       {
         file: upload,
-        find: 'stored = await storage.put(objectName, counted(), account);',
+        find: 'stored = await parts.storage.put(objectName, counted(), account);',
         replace: `const chunks: Buffer[] = [];
     for await (const chunk of counted()) chunks.push(chunk);
-    later.set(objectName, () => storage.put(objectName, (async function* () { yield* chunks; })(), account));
+    later.set(objectName, () => parts.storage.put(objectName, (async function* () { yield* chunks; })(), account));
     stored = { storage_path: objectName, storage_element_id: 'storage-1', size, checksum_sha256: hash.copy().digest('hex') };`,
       },
       {
