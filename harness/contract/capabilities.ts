@@ -47,7 +47,7 @@ export const CAPABILITIES: ReadonlyMap<Capability, string> = new Map([
   ['wipe redis', 'starting Redis without its data'],
   [
     'fill postgres',
-    "PostgreSQL's data on a file system of its own that can be filled; for processes only root can make one",
+    "PostgreSQL's data on a file system of its own that can be filled; processes need root for one, or user namespaces",
   ],
   ...control('network', SERVER_NAMES, (server) => `cutting the wire between the services and ${server}`),
 ] as [Capability, string][]);

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
-import { type Disk, SMALL_DISK_SETTINGS } from './disk.ts';
 import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
@@ -12,6 +11,7 @@ import { removeLeftovers } from './leftovers/remove.ts';
 import { linkAddress } from './links.ts';
 import { cachePath } from './process/cache.ts';
 import { type PartPlan, ProcessPart } from './process/part.ts';
+import type { SmallDisk } from './process/small-disk.ts';
 import { allOrFirstError } from './process/together.ts';
 import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
 import { setupPostgres } from './servers/postgres-part.ts';
@@ -31,7 +31,7 @@ export interface ProcessPartsOptions {
   /** Of the users of Redis. */
   redisPasswords: Passwords;
   logDirectory: string;
-  postgresDisk: Disk | undefined;
+  postgresDisk: SmallDisk | undefined;
 }
 
 export interface ProcessParts {
@@ -55,10 +55,12 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     text: usersOf(options, (user) => hashedSecret(redisPasswords[user])),
     password: redisPasswords.harness,
   };
-  const settings = context.postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS;
   const [redis, postgres, keyFile, clientsFile] = await allOrFirstError([
     setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis'), users }, prepare('redis')),
-    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage, settings }, prepare('postgres')),
+    setupPostgres(
+      { ...address('postgres'), dataDirectory: home.postgresData, storage, disk: context.postgresDisk },
+      prepare('postgres'),
+    ),
     signingKeyFile(options.signal),
     writeClientsFile(home.home, context.accounts),
     mkdir(context.logDirectory, { recursive: true }),

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { machineSettings } from '../config/machine.ts';
 import { packageFacts } from '../config/settings.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
@@ -9,11 +10,13 @@ import type { EnvironmentOptions, OwnEnvironment, ServerAddress } from './enviro
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
+import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
+import { removeLeftovers } from './leftovers/remove.ts';
 import { startLinks } from './links.ts';
 import { ownOffers } from './own-offers.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
-import { canMount, mountSmallDisk } from './process/small-disk.ts';
+import { canHaveSmallDisk, makeSmallDisk } from './process/small-disk.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts, serverAccess } from './servers/credentials.ts';
 import { createPasswords } from './servers/rights.ts';
@@ -68,8 +71,16 @@ async function startAll({
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
   const redisPasswords = createPasswords();
+  // Also when the parts, which take it with them, do not come about.
+  resources.defer(() => removeLeftovers(home));
   const postgresDisk =
-    options.postgresDisk === 'small' && canMount() ? await mountSmallDisk(dirname(home.postgresData)) : undefined;
+    options.postgresDisk === 'small' && canHaveSmallDisk()
+      ? await makeSmallDisk(dirname(home.postgresData), {
+          env: { ...machineSettings().childEnvironment, [MARK_VARIABLE]: home.id },
+          logPath: join(home.home, 'small-disk.log'),
+          onSpawn: (pid) => noteProcess(home, pid),
+        })
+      : undefined;
   const { parts, template, instance, signingKeyFile } = await planParts({
     options,
     home,

@@ -1,31 +1,107 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
 import { BALLAST_FILE, type Disk, SMALL_DISK_BYTES } from '../disk.ts';
+import { Child, type ChildOptions } from './child.ts';
 import { run } from './run.ts';
+
+/** A small disk, and how to get at it. */
+export interface SmallDisk extends Disk {
+  /** Where this process finds its folder. */
+  seenAt: string;
+  /** Comes before a command that is to find it at the folder itself; empty where everybody does. */
+  within: readonly string[];
+}
+
+/** How this process can have one: by mounting it, as root, or in a namespace of its own, where users may make some. */
+type Way = 'mount' | 'namespace';
 
 const MOUNT_TIMEOUT_MS = 10_000;
 /** The bit of CAP_SYS_ADMIN in the kernel's sets of capabilities (capabilities(7)). */
 const SYS_ADMIN_BIT = 21n;
 const CHUNK = Buffer.alloc(1024 * 1024);
 const PAGE_BYTES = 4096;
+/** All that is done in a namespace, tried on a folder that everybody has (user_namespaces(7)). */
+const TRIAL = 'mount -t tmpfs syncproof /tmp && unshare --user --map-user=1 true';
 
-/** Whether this process may mount file systems: root on Linux, unless that right was taken away, as in most containers. */
-export function canMount(): boolean {
-  if (process.platform !== 'linux' || !machineSettings().isRoot) return false;
-  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return ((BigInt(`0x${effective}`) >> SYS_ADMIN_BIT) & 1n) === 1n;
+let known: { way: Way | undefined } | undefined;
+
+/** Whether a small disk can be had here: on Linux, unless root lacks the right to mount, or users that to namespaces. */
+export function canHaveSmallDisk(): boolean {
+  known ??= { way: process.platform === 'linux' ? findWay() : undefined };
+  return known.way !== undefined;
 }
 
-/** Mounts a small memory file system at a folder; `unmountWithin` takes it away again. */
-export async function mountSmallDisk(folder: string): Promise<Disk> {
+function findWay(): Way | undefined {
+  if (machineSettings().isRoot) {
+    const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    return ((BigInt(`0x${effective}`) >> SYS_ADMIN_BIT) & 1n) === 1n ? 'mount' : undefined;
+  }
+  try {
+    execFileSync('unshare', ['--map-root-user', '--mount', 'sh', '-c', TRIAL], {
+      stdio: 'ignore',
+      timeout: MOUNT_TIMEOUT_MS,
+    });
+    return 'namespace';
+  } catch {
+    // No such program, or no such right: there is none to be had.
+    return undefined;
+  }
+}
+
+/** What the process is given that keeps a namespace. */
+export type KeeperOptions = Pick<ChildOptions, 'env' | 'logPath'> & {
+  /** Told of it before it is waited for. */
+  onSpawn: (pid: number) => Promise<void>;
+};
+
+/**
+ * Makes a small memory file system at a folder. What root mounts goes with `unmountWithin`, a namespace with its keeper.
+ */
+export async function makeSmallDisk(folder: string, keeper: KeeperOptions): Promise<SmallDisk> {
   await mkdir(folder, { recursive: true });
-  await run('mount', ['-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES},mode=0711`, 'syncproof', folder], {
+  const mount = ['mount', '-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES},mode=0711`, 'syncproof', folder] as const;
+  if (machineSettings().isRoot) {
+    const [program, ...words] = mount;
+    await run(program, words, { timeoutMs: MOUNT_TIMEOUT_MS });
+    return smallDisk(folder, []);
+  }
+  const pid = await startKeeper(folder, mount, keeper);
+  // PostgreSQL refuses to be root, as which the namespace knows us: in one more it sees itself as who we are.
+  const self = [`--map-user=${process.getuid?.()}`, `--map-group=${process.getgid?.()}`];
+  const enter = ['nsenter', `--target=${pid}`, '--user', '--mount', '--preserve-credentials', '--'];
+  return smallDisk(`/proc/${pid}/root${folder}`, [...enter, 'unshare', '--user', ...self]);
+}
+
+function smallDisk(seenAt: string, within: readonly string[]): SmallDisk {
+  const ballast = join(seenAt, BALLAST_FILE);
+  return { seenAt, within, fill: () => writeUntilFull(ballast), relieve: () => rm(ballast, { force: true }) };
+}
+
+/** A process that mounts the disk where only it and those who enter its namespace see it, and then does nothing. */
+async function startKeeper(
+  folder: string,
+  mount: readonly string[],
+  { env, logPath, onSpawn }: KeeperOptions,
+): Promise<number> {
+  const script = '"$@" && exec sleep infinity';
+  const child = await Child.spawn({
+    ...{ name: 'small disk', env, logPath, cwd: '/' },
+    command: 'unshare',
+    args: ['--map-root-user', '--mount', 'sh', '-c', script, 'sh', ...mount],
+  });
+  await onSpawn(child.pid);
+  await child.ready({
+    probe: async () => {
+      const mounted = await mountPoints(`/proc/${child.pid}/mountinfo`);
+      if (!mounted.includes(folder)) throw new Error(`nothing is mounted at ${folder} yet`);
+    },
+    logs: () => readFile(logPath, 'utf8'),
     timeoutMs: MOUNT_TIMEOUT_MS,
   });
-  const ballast = join(folder, BALLAST_FILE);
-  return { fill: () => writeUntilFull(ballast), relieve: () => rm(ballast, { force: true }) };
+  return child.pid;
 }
 
 async function writeUntilFull(path: string): Promise<void> {
@@ -41,15 +117,15 @@ async function writeUntilFull(path: string): Promise<void> {
 
 /** Unmounts whatever is mounted below these folders; what still uses it loses it when it ends. */
 export async function unmountWithin(folders: readonly string[]): Promise<void> {
-  for (const point of await mountPoints()) {
+  for (const point of await mountPoints('/proc/self/mountinfo')) {
     if (!folders.some((folder) => point.startsWith(`${folder}/`))) continue;
     await run('umount', ['--lazy', point], { timeoutMs: MOUNT_TIMEOUT_MS });
   }
 }
 
 /** The fifth field of each line, in which blanks are octal numbers (proc_pid_mountinfo(5)). */
-async function mountPoints(): Promise<string[]> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+async function mountPoints(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch(() => '');
   return text
     .split('\n')
     .flatMap((line) => line.split(' ')[4] ?? [])

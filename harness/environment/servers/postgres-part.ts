@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { SMALL_DISK_SETTINGS } from '../disk.ts';
 import type { PartPlan } from '../process/part.ts';
 import { pingPostgres } from '../process/probes.ts';
 import { run } from '../process/run.ts';
+import type { SmallDisk } from '../process/small-disk.ts';
 import { findPostgres } from './postgres-binaries.ts';
 import { copyTemplate, type PostgresTemplate, postgresTemplate } from './postgres-template.ts';
 import { serverUser } from './server-user.ts';
@@ -15,8 +17,8 @@ export interface PostgresOptions {
   port: number;
   /** `memory`: nothing is forced to disk, for data that lives on a memory file system anyway. */
   storage: 'memory' | 'disk';
-  /** Beside and over those that it always has. */
-  settings?: Readonly<Record<string, string>>;
+  /** With the folder around `dataDirectory`. */
+  disk?: SmallDisk | undefined;
 }
 
 export interface PostgresSetup {
@@ -32,7 +34,8 @@ export async function setupPostgres(
   const user = serverUser();
   const binaries = await findPostgres(user, prepare.signal);
   const template = await postgresTemplate(binaries, user, prepare);
-  const { dataDirectory, host, port } = options;
+  const { dataDirectory, host, port, disk } = options;
+  const seenAt = disk === undefined ? dataDirectory : join(disk.seenAt, basename(dataDirectory));
   const settings: Record<string, string> = {
     listen_addresses: host,
     port: String(port),
@@ -44,7 +47,7 @@ export async function setupPostgres(
     log_timezone: 'UTC',
     timezone: 'UTC',
     ...(options.storage === 'memory' ? { fsync: 'off', full_page_writes: 'off' } : {}),
-    ...options.settings,
+    ...(disk === undefined ? {} : SMALL_DISK_SETTINGS),
   };
   return {
     template,
@@ -55,23 +58,25 @@ export async function setupPostgres(
       discardSignal: 'SIGQUIT',
       discardGraceMs: 2000,
       async launch(signal) {
-        if (!existsSync(dataDirectory)) await copyTemplate(template, dataDirectory, signal);
+        if (!existsSync(seenAt)) await copyTemplate(template, seenAt, signal);
+        const [command = '', ...words] = [...(disk?.within ?? []), join(binaries.folder, 'bin', 'postgres')];
         return {
-          command: join(binaries.folder, 'bin', 'postgres'),
+          command,
           args: [
+            ...words,
             '-D',
             dataDirectory,
             ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
           ],
           env: { ...binaries.env, LC_ALL: 'C', TZ: 'UTC' },
-          cwd: dataDirectory,
+          cwd: seenAt,
           ...user,
         };
       },
       probe: () => pingPostgres({ host, port }),
       async wipe() {
-        await releaseSharedMemory(dataDirectory);
-        await rm(dataDirectory, { recursive: true, force: true });
+        await releaseSharedMemory(seenAt);
+        await rm(seenAt, { recursive: true, force: true });
       },
     },
   };
