@@ -31,6 +31,7 @@ export {
   type OwnEnvironment,
 } from './environment/environment.ts';
 export { offersOf } from './environment/external/offers.ts';
+export { ownOffers } from './environment/own-offers.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';
@@ -52,6 +53,7 @@ export { checkFile } from './report/check-file.ts';
 export { finalReads } from './scenario/final-reads.ts';
 export { measureFloor } from './scenario/floor.ts';
 export { startOpenLoop } from './scenario/load.ts';
+export { watchMemory } from './scenario/memory.ts';
 export { type OutageResult, runOutage } from './scenario/outage.ts';
 export type { OutagePhase } from './scenario/outage-changes.ts';
 export { runSyncLoad, type SyncLoad } from './scenario/sync-load.ts';

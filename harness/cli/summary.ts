@@ -1,7 +1,7 @@
 import { isInstalled } from '../config/settings.ts';
 import { table } from '../core/table.ts';
 import type { RunStarted, Verdict } from '../record/history.ts';
-import { tiersText } from '../report/format.ts';
+import { formatBytes, tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
 import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
 
@@ -62,7 +62,13 @@ function requirementTable(result: RunResult, paint: Paint): string[] {
 }
 
 function figures(result: RunResult): string[] {
-  return table([...latencyRows(result), ...redisKillRows(result), ...startRows(result), ...namedRows(result)]);
+  return table([
+    ...latencyRows(result),
+    ...redisKillRows(result),
+    ...startRows(result),
+    ...namedRows(result),
+    ...memoryRows(result),
+  ]);
 }
 
 /** The figures that cases recorded; percentiles of one thing share a row. */
@@ -93,6 +99,13 @@ function startRows({ figures }: RunResult): string[][] {
   if (fastest === undefined || slowest === undefined) return [];
   const spread = starts.length === 1 ? '' : ` (${starts.length} starts, the slowest ${milliseconds(slowest)})`;
   return [['environment ready', `${milliseconds(fastest)}${spread}`]];
+}
+
+function memoryRows({ memory }: RunResult): string[][] {
+  return memory.map(({ part, startBytes, mostBytes, endBytes }) => {
+    const [start, most, end] = [startBytes, mostBytes, endBytes].map(formatBytes);
+    return [`memory of ${part}`, `${start} at start, ${most} at most, ${end} at end`];
+  });
 }
 
 /** The largest steady series: latency during outages is in the report. */

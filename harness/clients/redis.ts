@@ -1,5 +1,8 @@
 import { Redis } from 'ioredis';
 
+/** What the harness's own connections are called. */
+export const OBSERVER = 'syncproof-observer';
+
 /**
  * An observer's client, past the fault proxy. Its commands fail soon while Redis is away and are never sent twice; it
  * reconnects with a short, constant pause. Close it with `disconnect()`.
@@ -14,7 +17,7 @@ export function connectRedis(
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
     ...(address.tls === true ? { tls: {} } : {}),
-    connectionName: 'syncproof-observer',
+    connectionName: OBSERVER,
     connectTimeout: 2000,
     socketTimeout: answerTimeoutMs,
     disconnectTimeout: 500,

@@ -38,6 +38,8 @@ export const runContextSchema = z.object({
   nodeArguments: z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string())).optional(),
   /** Statements that are run in a service's database once it is up: how one gets in that no source holds. */
   sql: z.partialRecord(z.enum(['admin', 'query']), z.array(z.string())).optional(),
+  /** What a service's user at Redis may do besides what the reference needs, for one that does more. */
+  redisGrants: z.partialRecord(z.enum(['admin', 'query']), z.array(z.string())).optional(),
 });
 export type RunContext = z.infer<typeof runContextSchema>;
 

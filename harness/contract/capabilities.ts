@@ -27,7 +27,13 @@ const MEANINGS = {
   arrange: 'a pipeline of its own: other settings, parts that start later',
 } as const;
 
-export type Capability = keyof typeof MEANINGS | `stop ${Part}` | `pause ${Part}` | `wipe redis` | `network ${Server}`;
+export type Capability =
+  | keyof typeof MEANINGS
+  | `stop ${Part}`
+  | `pause ${Part}`
+  | 'wipe redis'
+  | 'fill postgres'
+  | `network ${Server}`;
 type Server = (typeof SERVER_NAMES)[number];
 
 const control = (verb: string, parts: readonly Part[], what: (part: Part) => string): [string, string][] =>
@@ -39,6 +45,7 @@ export const CAPABILITIES: ReadonlyMap<Capability, string> = new Map([
   ...control('stop', PARTS, (part) => `ending ${part} (SIGKILL, SIGTERM) and starting it again`),
   ...control('pause', PARTS, (part) => `SIGSTOP and SIGCONT of ${part}`),
   ['wipe redis', 'starting Redis without its data'],
+  ['fill postgres', "PostgreSQL's data on a file system of its own that can be filled"],
   ...control('network', SERVER_NAMES, (server) => `cutting the wire between the services and ${server}`),
 ] as [Capability, string][]);
 
@@ -50,5 +57,5 @@ export type AccessKind = (typeof ACCESS_KINDS)[number];
 export function accessKindOf(capability: Capability): AccessKind {
   if (capability.startsWith('redis')) return 'redis';
   if (['postgres', 'registry', 'backends'].includes(capability)) return 'postgres';
-  return /^(stop|pause|wipe|network|several|arrange)/.test(capability) ? 'control' : 'http';
+  return /^(stop|pause|wipe|fill|network|several|arrange)/.test(capability) ? 'control' : 'http';
 }

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IMAGE_ROLES } from '../config/containers.ts';
 import { packageFacts } from '../config/settings.ts';
-import { CAPABILITIES } from '../contract/capabilities.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError, UnreachableError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
@@ -12,14 +11,16 @@ import { chooseImages, type Images } from './containers/images.ts';
 import { removeContainers } from './containers/leftovers.ts';
 import type { ContainerPart } from './containers/part.ts';
 import { planContainers } from './containers/plan.ts';
-import type { EnvironmentOptions, OwnEnvironment, ServerAddress } from './environment.ts';
+import { createSmallDisk } from './containers/small-disk.ts';
+import type { EnvironmentOptions, OwnEnvironment, RedisAddress, ServerAddress } from './environment.ts';
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
+import { ownOffers } from './own-offers.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
-import { createAccounts, signingKeyFile } from './servers/credentials.ts';
+import { createAccounts, serverAccess, signingKeyFile } from './servers/credentials.ts';
 import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
@@ -96,9 +97,14 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
   const logDirectory =
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
+  // Whatever has come about when something fails goes with all the rest.
+  resources.defer(() => removeContainers(home.id));
+  const postgresDisk =
+    options.postgresDisk === 'small' ? await createSmallDisk(engine, home.id, images.postgres) : undefined;
   const { parts, passwords, instance } = await planContainers({
-    ...{ options, engine, images, access, home, journal, ports, links, accounts, logDirectory },
+    ...{ postgresDisk, options, engine, images, access, home, journal, ports, links, accounts, logDirectory },
   });
+  const logins = serverAccess(address, passwords);
   resources.defer(() => discardParts(parts, home));
   const url = (name: ServiceName): string => `http://${LOOPBACK}:${ports[name]}`;
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
@@ -107,7 +113,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
     ...{ parts, urls, accounts: accounts.roles, journal, elapsed, deferred: options.deferred ?? [] },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  const versions = await findVersions(engine, parts, address('redis'));
+  const versions = await findVersions(engine, parts, logins.redisAddress());
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, { ...versions, images: describeImages(images) });
   return {
@@ -124,7 +130,8 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
     },
     folder: home.home,
     services: SERVICE_NAMES,
-    capabilities: new Set(CAPABILITIES.keys()),
+    capabilities: ownOffers('containers', { postgresDisk }),
+    postgresDisk,
     promises: promisesOf(options),
     build: { version: packageFacts().version },
     registry: REGISTRY,
@@ -135,13 +142,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
       host: LOOPBACK,
       signal: options.signal,
     }),
-    redisAddress: () => address('redis'),
-    databaseAccess: (service) => ({
-      ...address('postgres'),
-      database: service,
-      user: service,
-      password: passwords[service],
-    }),
+    ...logins,
   };
 }
 
@@ -149,7 +150,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
 async function findVersions(
   engine: Engine,
   parts: Readonly<Record<PartName, ContainerPart>>,
-  redis: ServerAddress,
+  redis: RedisAddress,
 ): Promise<Record<string, string>> {
   const told = async (part: ContainerPart, command: string[]): Promise<string | undefined> => {
     if (part.containerId === undefined) return undefined;

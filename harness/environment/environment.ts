@@ -7,6 +7,7 @@ import type { ProfileName, ServiceName } from '../contract/names.ts';
 import type { FaultProxy } from '../net/proxy.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
+import type { Disk } from './disk.ts';
 
 /** What the harness can start by itself. */
 export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;
@@ -58,6 +59,11 @@ export interface PartControl {
   wipe(): Promise<void>;
   /** What it printed so far, secrets never among it. */
   logs(): Promise<string>;
+  /**
+   * Resident memory of all its processes, in bytes; of a container, the anonymous memory of its control group. Undefined
+   * while it does not run and where nobody tells; absent where nobody ever does.
+   */
+  memoryBytes?(): Promise<number | undefined>;
 }
 
 /** The build that is meant to run. */
@@ -118,8 +124,11 @@ export interface Environment extends AsyncDisposable {
   readonly parts: Readonly<Record<PartName, PartControl>>;
   /** admin→redis, query→redis, admin→postgres, query→postgres. */
   readonly links: readonly Link[];
+  /** As somebody who may do everything there, which services may not. */
   redisAddress(): RedisAddress;
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
+  /** PostgreSQL's, where it was asked for and can be had. */
+  readonly postgresDisk?: Disk | undefined;
   /** What it offers to cases. */
   readonly capabilities: ReadonlySet<Capability>;
   readonly promises: Promises;
@@ -148,6 +157,8 @@ export interface OwnEnvironment extends Environment {
   readonly kind: OwnKind;
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly accounts: Readonly<Record<Role, ServiceAccount>>;
+  /** As a service itself logs in, with its rights; past the fault proxy all the same. */
+  accessOf(service: 'admin' | 'query'): { redis: RedisAddress; database: DatabaseAccess };
 }
 
 export function isOwn(environment: Environment): environment is OwnEnvironment {
@@ -166,8 +177,12 @@ export interface EnvironmentOptions {
   nodeArguments?: Partial<Record<ServiceName, readonly string[]>>;
   /** `memory`: data on /dev/shm where there is one, for functional cases. `disk`: real disk with fsync, for anything measured. */
   storage?: 'memory' | 'disk';
+  /** `small`: PostgreSQL's data on a file system of its own that can be filled, where that can be had (`fill postgres`). */
+  postgresDisk?: 'small';
   /** Parts that are not started with the rest (SYNC-09): start them with `parts.x.start()`. */
   deferred?: readonly PartName[];
+  /** What a service's user at Redis may do besides what the reference needs, as ACL selectors: for broken variants. */
+  redisGrants?: Partial<Record<'admin' | 'query', readonly string[]>>;
   /** Ports of the services and servers; absent means free ones. */
   ports?: Partial<Record<PartName, number>>;
   /** Logs go to a folder of this one, named by the environment's id, and stay. Absent: a temporary one, removed at stop. */

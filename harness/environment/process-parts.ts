@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
+import { type Disk, SMALL_DISK_SETTINGS } from './disk.ts';
 import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
 import type { Journal } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
@@ -16,7 +17,9 @@ import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from './se
 import { setupPostgres } from './servers/postgres-part.ts';
 import type { PostgresTemplate } from './servers/postgres-template.ts';
 import { setupRedis } from './servers/redis-part.ts';
+import { hashedSecret, type Passwords } from './servers/rights.ts';
 import { planServices } from './servers/service-part.ts';
+import { usersOf } from './servers/service-settings.ts';
 
 export interface ProcessPartsOptions {
   options: EnvironmentOptions;
@@ -25,7 +28,10 @@ export interface ProcessPartsOptions {
   address(part: PartName): ServerAddress;
   links: readonly Link[];
   accounts: Accounts;
+  /** Of the users of Redis. */
+  redisPasswords: Passwords;
   logDirectory: string;
+  postgresDisk: Disk | undefined;
 }
 
 export interface ProcessParts {
@@ -38,15 +44,21 @@ export interface ProcessParts {
 
 /** Finds the servers' programs and plans every part; nothing runs yet. */
 export async function planParts(context: ProcessPartsOptions): Promise<ProcessParts> {
-  const { options, home, journal, address, links } = context;
+  const { options, home, journal, address, links, redisPasswords } = context;
   const prepare = (part: PartName) => ({
     onProgress: (detail: string) => journal.note('starting', { part, detail }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const storage = options.storage ?? 'memory';
+  const users = {
+    file: join(home.home, 'redis-users.acl'),
+    text: usersOf(options, (user) => hashedSecret(redisPasswords[user])),
+    password: redisPasswords.harness,
+  };
+  const settings = context.postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS;
   const [redis, postgres, keyFile, clientsFile] = await allOrFirstError([
-    setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis') }, prepare('redis')),
-    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage }, prepare('postgres')),
+    setupRedis({ ...address('redis'), dataDirectory: join(home.data, 'redis'), users }, prepare('redis')),
+    setupPostgres({ ...address('postgres'), dataDirectory: home.postgresData, storage, settings }, prepare('postgres')),
     signingKeyFile(options.signal),
     writeClientsFile(home.home, context.accounts),
     mkdir(context.logDirectory, { recursive: true }),
@@ -60,11 +72,11 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     keyFile,
     clientsFile,
     accounts: context.accounts,
-    redisUrl: (service) => `redis://${linkAddress(links, service, 'redis')}`,
+    redisUrl: (service) => `redis://${service}:${redisPasswords[service]}@${linkAddress(links, service, 'redis')}`,
     databaseUrl: (service) =>
       `postgres://${service}:${passwords[service]}@${linkAddress(links, service, 'postgres')}/${service}`,
   });
-  const build = partBuilder(context, passwords);
+  const build = partBuilder(context, [...Object.values(passwords), ...Object.values(redisPasswords)]);
   const parts = {
     redis: build('redis', redis.plan),
     postgres: build('postgres', postgres.plan),
@@ -86,9 +98,9 @@ type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets
 /** Adds to a plan what all parts have: the environment's mark, a log file, notes of their processes and crashes. */
 function partBuilder(
   { home, journal, accounts, logDirectory }: ProcessPartsOptions,
-  passwords: Readonly<Record<string, string>>,
+  passwords: readonly string[],
 ): (name: PartLabel, plan: Plan) => ProcessPart {
-  const secrets = [...secretsOf(accounts), ...Object.values(passwords)];
+  const secrets = [...secretsOf(accounts), ...passwords];
   return (name, plan) =>
     new ProcessPart({
       ...plan,

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packageFacts } from '../config/settings.ts';
-import { CAPABILITIES } from '../contract/capabilities.ts';
 import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
@@ -11,10 +10,13 @@ import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { startLinks } from './links.ts';
+import { ownOffers } from './own-offers.ts';
 import { choosePorts } from './ports.ts';
 import { redisServerInfo } from './process/redis-probes.ts';
+import { canMount, mountSmallDisk } from './process/small-disk.ts';
 import { discardParts, planParts } from './process-parts.ts';
-import { createAccounts } from './servers/credentials.ts';
+import { createAccounts, serverAccess } from './servers/credentials.ts';
+import { createPasswords } from './servers/rights.ts';
 import { promisesOf, REGISTRY } from './servers/service-settings.ts';
 import { startParts } from './start-parts.ts';
 import { type Running, stoppable } from './stoppable.ts';
@@ -65,6 +67,9 @@ async function startAll({
   const logDirectory =
     options.logDirectory === undefined ? join(home.home, 'logs') : join(options.logDirectory, home.id);
   const accounts = createAccounts();
+  const redisPasswords = createPasswords();
+  const postgresDisk =
+    options.postgresDisk === 'small' && canMount() ? await mountSmallDisk(dirname(home.postgresData)) : undefined;
   const { parts, template, instance, signingKeyFile } = await planParts({
     options,
     home,
@@ -72,8 +77,11 @@ async function startAll({
     address,
     links,
     accounts,
+    redisPasswords,
     logDirectory,
+    postgresDisk,
   });
+  const access = serverAccess(address, { redis: redisPasswords, postgres: template.passwords });
   resources.defer(() => discardParts(parts, home));
   const url = (name: ServiceName): string => `http://${HOST}:${ports[name]}`;
   const urls = { admin: url('admin'), storage: url('storage'), ingester: url('ingester'), query: url('query') };
@@ -83,7 +91,8 @@ async function startAll({
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const versions: Record<string, string> = { postgres: template.version, node: process.versions.node };
-  if (steps.redis !== undefined) versions.redis = (await redisServerInfo(address('redis'))).redis_version ?? 'unknown';
+  if (steps.redis !== undefined)
+    versions.redis = (await redisServerInfo(access.redisAddress())).redis_version ?? 'unknown';
   const readyMs = elapsed();
   journal.ready(readyMs, { prepared: preparedMs, ...steps }, versions);
   return {
@@ -100,7 +109,8 @@ async function startAll({
     },
     folder: home.home,
     services: SERVICE_NAMES,
-    capabilities: new Set(CAPABILITIES.keys()),
+    capabilities: ownOffers('processes', { postgresDisk }),
+    postgresDisk,
     promises: promisesOf(options),
     build: { version: packageFacts().version },
     registry: REGISTRY,
@@ -111,12 +121,6 @@ async function startAll({
       host: HOST,
       signal: options.signal,
     }),
-    redisAddress: () => address('redis'),
-    databaseAccess: (service) => ({
-      ...address('postgres'),
-      database: service,
-      user: service,
-      password: template.passwords[service],
-    }),
+    ...access,
   };
 }

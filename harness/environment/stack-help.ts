@@ -15,13 +15,13 @@ export async function stackHelp(environment: OwnEnvironment): Promise<string> {
   });
   const addresses = table([
     ...SERVICE_NAMES.map((name) => [name, urls[name]]),
-    ['redis', `redis://${redis.host}:${redis.port}`],
+    ['redis', `redis://:${redis.password}@${redis.host}:${redis.port}`],
     ...databases,
     ['logs', environment.logDirectory],
   ]);
   // Containers bring no client to this machine: there the name is all that can be said.
   const redisCli = environment.kind === 'processes' ? await redisCliCommand() : 'redis-cli';
-  const cli = `${redisCli} -h ${redis.host} -p ${redis.port}`;
+  const cli = `REDISCLI_AUTH=${redis.password} ${redisCli} -h ${redis.host} -p ${redis.port}`;
   return `
 ${addresses.join('\n')}
 

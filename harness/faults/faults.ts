@@ -3,6 +3,7 @@ import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type DatabaseUser, stopBackendsPlan, terminateBackendsPlan } from './backend-faults.ts';
+import { fillDiskPlan } from './disk-faults.ts';
 import type { Ending, Fault } from './fault.ts';
 import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
 import {
@@ -14,6 +15,8 @@ import {
   type ReplyLossChoice,
   refusePlan,
   replyLossPlan,
+  type ThrottleChoice,
+  throttlePlan,
   type WireChoice,
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
@@ -38,12 +41,18 @@ export interface ServerFaults extends PartFaults {
   restart(options?: { data?: DataFate }): Promise<Fault>;
 }
 
+export interface PostgresFaults extends ServerFaults {
+  /** Nothing more can be written to its disk. Should it end by that, healing starts it again. */
+  fillDisk(): Promise<Fault>;
+}
+
 export interface NetworkFaults {
   refuse(choice: WireChoice): Promise<Fault>;
   blackhole(choice: BlackholeChoice): Promise<Fault>;
   /** The connections that are open are silent for good, new ones come about; healed when it resolves. */
   forget(choice: WireChoice): Promise<Fault>;
   delay(choice: DelayChoice): Promise<Fault>;
+  throttle(choice: ThrottleChoice): Promise<Fault>;
   /** Resolves when the first answer was lost: something must cause requests meanwhile. */
   loseReplies(choice: ReplyLossChoice): Promise<Fault>;
 }
@@ -66,6 +75,7 @@ export interface RegistryFaults {
 
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
   Readonly<Record<ServiceName, PartFaults>> & {
+    readonly postgres: PostgresFaults;
     readonly network: NetworkFaults;
     readonly backends: BackendFaults;
     readonly registry: RegistryFaults;
@@ -100,6 +110,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
   ) as Record<PartName, ServerFaults>;
   return {
     ...all,
+    postgres: { ...all.postgres, fillDisk: () => start(fillDiskPlan(environment)) },
     of: (instance) => ofTarget(() => targetOfInstance(instance)),
     redisAnswers: (error) => start(redisErrorPlan(environment, error)),
     backends: {
@@ -116,6 +127,7 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
       blackhole: (choice) => start(blackholePlan(environment, choice)),
       forget: (choice) => start(forgetPlan(environment, choice)),
       delay: (choice) => start(delayPlan(environment, choice)),
+      throttle: (choice) => start(throttlePlan(environment, choice)),
       loseReplies: (choice) => start(replyLossPlan(environment, choice)),
     },
   };

@@ -1,5 +1,6 @@
 import type { ServerName, ServiceName } from '../contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
+import { seededRandom } from '../core/random.ts';
 import type { Environment, Link } from '../environment/environment.ts';
 import type { FaultPlan } from './lifecycle.ts';
 import { targetOf } from './target.ts';
@@ -31,7 +32,7 @@ export function blackholePlan(environment: Environment, choice: BlackholeChoice)
   return modePlan(environment, choice, change, async (link) => {
     const { proxy } = link;
     const before = proxy.counters().bytesSwallowed;
-    const silence = await witnessSilent(listenerOf(link));
+    const silence = await witnessSilent(listenerOf(environment, link));
     const swallowed = proxy.counters().bytesSwallowed - before;
     if (swallowed === 0) throw new SyncproofError(`the proxy on ${proxy.host}:${proxy.port} swallowed nothing`);
     return `${silence}, ${swallowed} bytes swallowed`;
@@ -60,28 +61,68 @@ export function forgetPlan(environment: Environment, choice: WireChoice): FaultP
 }
 
 export interface DelayChoice extends WireChoice {
-  /** How long each byte is under way, in each direction, in ms. */
+  /** How long each chunk is under way, in each direction, in ms. */
   ms: number;
+  /** Each is up to so much longer or shorter under way, in ms; at most `ms`. */
+  jitterMs?: number;
+  /** Draws by how much. */
+  seed?: number;
 }
 
-/** A long way to the server. The witness is a question whose answer takes as long as both directions together. */
+/**
+ * A long way to the server, now longer, now shorter where there is jitter. The witness is a question whose answer takes as
+ * long as both directions together at least.
+ */
 export function delayPlan(environment: Environment, choice: DelayChoice): FaultPlan {
+  const { ms, jitterMs = 0, seed = 1 } = choice;
   const links = linksOf(environment, choice);
   return {
-    ...common(environment, choice, 'delayed', links),
+    ...common(environment, choice, jitterMs === 0 ? 'delayed' : 'jittery', links),
     async apply() {
-      for (const { proxy } of links) proxy.setDelay(choice.ms);
+      const random = seededRandom(seed);
+      for (const { client, proxy } of links) proxy.setDelay(ms, { ms: jitterMs, random: random.fork(client) });
     },
     witness: () =>
       forEach(links, async (link) => {
         const startedAt = performance.now();
-        await witnessPasses(targetOf(environment, link.server), listenerOf(link));
+        await witnessPasses(targetOf(environment, link.server), listenerOf(environment, link));
         const tookMs = performance.now() - startedAt;
-        if (tookMs < 2 * choice.ms) throw new SyncproofError(`an answer took only ${tookMs.toFixed(1)} ms`);
-        return `answers after ${tookMs.toFixed(1)} ms`;
+        if (tookMs < 2 * (ms - jitterMs)) throw new SyncproofError(`an answer took only ${tookMs.toFixed(1)} ms`);
+        const { delayMsLeast, delayMsMost } = link.proxy.counters();
+        if (jitterMs > 0 && delayMsLeast === delayMsMost) throw new SyncproofError('all chunks take equally long');
+        const range = jitterMs === 0 ? '' : `, chunks take ${delayMsLeast.toFixed(1)} to ${delayMsMost.toFixed(1)} ms`;
+        return `answers after ${tookMs.toFixed(1)} ms${range}`;
       }),
     async undo() {
       for (const { proxy } of links) proxy.setDelay(0);
+    },
+  };
+}
+
+export interface ThrottleChoice extends WireChoice {
+  /** Of each connection, in each direction. */
+  bytesPerSecond: number;
+}
+
+/** A narrow way to the server. The witness is what the proxy let pass at that pace, in as much time as it needs at least. */
+export function throttlePlan(environment: Environment, choice: ThrottleChoice): FaultPlan {
+  const { bytesPerSecond } = choice;
+  const links = linksOf(environment, choice);
+  return {
+    ...common(environment, choice, 'throttled', links),
+    async apply() {
+      for (const { proxy } of links) proxy.setPace(bytesPerSecond);
+    },
+    witness: () =>
+      forEach(links, async (link) => {
+        const before = link.proxy.counters().bytesPaced;
+        const answer = await witnessPasses(targetOf(environment, link.server), listenerOf(environment, link));
+        const paced = link.proxy.counters().bytesPaced - before;
+        if (paced === 0) throw new SyncproofError('the proxy held nothing up');
+        return `${answer}, ${paced} bytes at ${bytesPerSecond} bytes/s`;
+      }),
+    async undo() {
+      for (const { proxy } of links) proxy.setPace();
     },
   };
 }
@@ -167,11 +208,15 @@ function common(
       const taken = links.find(({ proxy }) => proxy.mode !== 'pass');
       if (taken) throw new SyncproofError(`${taken.client}→${taken.server} is already in mode ${taken.proxy.mode}`);
     },
-    witnessHealed: () => forEach(links, (link) => witnessPasses(targetOf(environment, link.server), listenerOf(link))),
+    witnessHealed: () =>
+      forEach(links, (link) => witnessPasses(targetOf(environment, link.server), listenerOf(environment, link))),
   };
 }
 
-const listenerOf = ({ server, proxy }: Link): Listener => ({ protocol: server, host: proxy.host, port: proxy.port });
+/** The proxy in front of a server, which is spoken to as the server is. */
+function listenerOf(environment: Environment, { server, proxy: { host, port } }: Link): Listener {
+  return { ...(server === 'redis' ? environment.redisAddress() : {}), protocol: server, host, port };
+}
 
 async function forEach(links: readonly Link[], probe: (link: Link) => Promise<string>): Promise<string> {
   return (await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`))).join(

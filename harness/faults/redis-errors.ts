@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import { connectRedis } from '../clients/redis.ts';
+import { connectRedis, OBSERVER } from '../clients/redis.ts';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../contract/names.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
 import { pollUntil } from '../core/poll.ts';
 import type { Environment } from '../environment/environment.ts';
@@ -11,6 +12,8 @@ export type RedisError = (typeof REDIS_ERRORS)[number];
 
 interface Provocation {
   provoke(redis: Redis): Promise<void>;
+  /** The witness, where it is somebody else than the harness who gets the error; undefined while nobody does. */
+  seen?(redis: Redis): Promise<string | undefined>;
   /** Also undoes a half-done provocation. */
   undo(redis: Redis): Promise<void>;
 }
@@ -24,7 +27,7 @@ const PADDING = { prefix: 'syncproof:padding:', keys: 1000, bytes: 2048, loadMs:
 
 /**
  * Redis answers writes with an error, for real: by its own settings, access rules and scripts. The witness is a write of
- * the harness that gets this error.
+ * the harness that gets this error; where only the services get it, what Redis says it would answer them.
  */
 export function redisErrorPlan(environment: Environment, error: RedisError): FaultPlan {
   const provocation = PROVOCATIONS[error]();
@@ -55,6 +58,8 @@ export function redisErrorPlan(environment: Environment, error: RedisError): Fau
       await provocation.provoke(hand);
     },
     async witness() {
+      const seen = await provocation.seen?.(open());
+      if (seen !== undefined) return seen;
       const answer = await write();
       if (answer.startsWith(error)) return `XADD is answered with ${answer.slice(0, 60)}`;
       throw new SyncproofError(`XADD is answered with ${answer}`);
@@ -145,23 +150,7 @@ const PROVOCATIONS: Readonly<Record<RedisError, () => Provocation>> = {
     },
   }),
 
-  NOPERM: () => {
-    let rules: string[] = [];
-    return {
-      async provoke(redis) {
-        const users = (await redis.acl('LIST')) as string[];
-        rules =
-          users
-            .find((user) => user.startsWith('user default '))
-            ?.split(' ')
-            .slice(2) ?? [];
-        await redis.acl('SETUSER', 'default', '-@stream');
-      },
-      async undo(redis) {
-        if (rules.length > 0) await redis.acl('SETUSER', 'default', 'nocommands', ...rules);
-      },
-    };
-  },
+  NOPERM: loseRights,
 
   /** A script that does not end. */
   BUSY: () => {
@@ -180,6 +169,57 @@ const PROVOCATIONS: Readonly<Record<RedisError, () => Provocation>> = {
     };
   },
 };
+
+/** What services do with the stream: publish, and consume. Redis does not carry it out when it is asked what if. */
+const STREAM_COMMANDS = [
+  ['XADD', EVENT_STREAM_NAME, '*', 'syncproof', 'probe'],
+  ['XREADGROUP', 'GROUP', CONSUMER_GROUP, 'probe', 'STREAMS', EVENT_STREAM_NAME, '>'],
+] as const;
+
+/**
+ * The users of the services may do nothing with streams any more: all that can log in, but the harness's own; that one,
+ * too, where the services share it or there is no other.
+ */
+function loseRights(): Provocation {
+  const rules = new Map<string, readonly string[]>();
+  let own = '';
+  return {
+    async provoke(redis) {
+      own = String(await redis.call('ACL', 'WHOAMI'));
+      const clients = String(await redis.call('CLIENT', 'LIST'))
+        .trim()
+        .split('\n');
+      const shared = clients.some((line) => line.includes(` user=${own} `) && !line.includes(` name=${OBSERVER} `));
+      const users = ((await redis.acl('LIST')) as string[]).map((line) => {
+        const [, name = '', ...rule] = line.split(' ');
+        return { name, rule };
+      });
+      const canLogIn = users.filter(({ rule }) => rule.includes('on'));
+      const others = canLogIn.filter(({ name }) => name !== own);
+      for (const { name, rule } of shared || others.length === 0 ? canLogIn : others) {
+        rules.set(name, rule);
+        await redis.acl('SETUSER', name, ...withoutStreams(rule));
+      }
+    },
+    async seen(redis) {
+      if (rules.has(own)) return undefined;
+      for (const user of rules.keys()) {
+        for (const command of STREAM_COMMANDS) {
+          const answer = String(await redis.call('ACL', 'DRYRUN', user, ...command));
+          if (answer === 'OK') throw new SyncproofError(`${user} may ${command[0]}`);
+        }
+      }
+      return `XADD and XREADGROUP are answered with NOPERM to ${[...rules.keys()].join(', ')}`;
+    },
+    async undo(redis) {
+      for (const [user, rule] of rules) await redis.acl('SETUSER', user, 'nocommands', ...rule);
+    },
+  };
+}
+
+/** Selectors, which add to what a rule allows, are there since Redis 7. */
+const withoutStreams = (rule: readonly string[]): string[] =>
+  rule.some((word) => word.startsWith('(')) ? ['clearselectors', '-@stream'] : ['-@stream'];
 
 /** Resolves when a command that is not answered soon is on its way. */
 async function sent(redis: Redis): Promise<void> {

@@ -61,7 +61,8 @@ export function failCommitsPlan(environment: Environment, choice: CommitChoice):
     // What a sequence counts stays when the transaction is rolled back: the proof that there was one.
     body: `PERFORM nextval('${sequence}'); RAISE EXCEPTION 'syncproof refuses this commit';`,
     async open(database) {
-      await database.query(`CREATE SEQUENCE ${sequence}`);
+      // The trigger's function runs with the rights of whoever commits.
+      await database.query(`CREATE SEQUENCE ${sequence}; GRANT USAGE ON SEQUENCE ${sequence} TO PUBLIC`);
     },
     async witness(database) {
       const { rows } = await database.query<{ is_called: boolean }>(`SELECT is_called FROM ${sequence}`);

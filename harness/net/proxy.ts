@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { pollUntil } from '../core/poll.ts';
+import type { Random } from '../core/random.ts';
 import { claimPorts } from './ports.ts';
 import { type ReplyLoss, Wire } from './wire.ts';
 import type { WireCounters, WireMode } from './wire-mode.ts';
@@ -12,8 +13,13 @@ export interface FaultProxy extends AsyncDisposable {
   readonly port: number;
   readonly mode: WireMode;
   setMode(mode: WireMode): Promise<void>;
-  /** How long each byte is under way from now on, in each direction, in ms; 0 ends the delay. */
-  setDelay(ms: number): void;
+  /**
+   * How long each chunk is under way from now on, in each direction, in ms; 0 ends the delay. With jitter, each is so much
+   * longer or shorter under way at most; none overtakes another.
+   */
+  setDelay(ms: number, jitter?: Jitter): void;
+  /** How many bytes a second pass of each connection from now on, in each direction; absent: as many as come. */
+  setPace(bytesPerSecond?: number): void;
   /**
    * Loses the answers to the next requests that match: the request reaches the server, its answer only resets the
    * client's connection. Replaces an earlier wish; a count of 0 ends it.
@@ -27,6 +33,11 @@ export interface FaultProxy extends AsyncDisposable {
   /** Where new connections go from now on. */
   setUpstream(address: { host: string; port: number }): void;
   counters(): WireCounters;
+}
+
+export interface Jitter {
+  ms: number;
+  random: Random;
 }
 
 export interface FaultProxyOptions {
@@ -61,9 +72,15 @@ class TcpFaultProxy {
     bytesToServer: 0,
     bytesToClient: 0,
     bytesSwallowed: 0,
+    chunksDelayed: 0,
+    delayMsLeast: 0,
+    delayMsMost: 0,
+    bytesPaced: 0,
     repliesLost: 0,
   };
   #delayMs = 0;
+  #jitter: Jitter | undefined;
+  #bytesPerSecond = Number.POSITIVE_INFINITY;
   #replyLoss: ReplyLoss | undefined;
   #upstream: { host: string; port: number };
   #mode: WireMode = 'pass';
@@ -85,8 +102,27 @@ class TcpFaultProxy {
     this.#upstream = { ...address };
   }
 
-  setDelay(ms: number): void {
+  setDelay(ms: number, jitter?: Jitter): void {
     this.#delayMs = ms;
+    this.#jitter = jitter;
+    Object.assign(this.#counters, { chunksDelayed: 0, delayMsLeast: 0, delayMsMost: 0 });
+  }
+
+  setPace(bytesPerSecond = Number.POSITIVE_INFINITY): void {
+    this.#bytesPerSecond = bytesPerSecond;
+    for (const wire of this.#wires) wire.followPace();
+  }
+
+  #drawDelay(): number {
+    const { ms, random } = this.#jitter ?? {};
+    const drawn = random === undefined ? 0 : (2 * random.next() - 1) * (ms ?? 0);
+    const delayMs = Math.max(0, this.#delayMs + drawn);
+    if (delayMs === 0) return 0;
+    const counters = this.#counters;
+    counters.delayMsLeast = counters.chunksDelayed === 0 ? delayMs : Math.min(counters.delayMsLeast, delayMs);
+    counters.delayMsMost = Math.max(counters.delayMsMost, delayMs);
+    counters.chunksDelayed++;
+    return delayMs;
   }
 
   loseReplies(count: number, matches: (request: Buffer) => boolean = () => true): void {
@@ -129,7 +165,8 @@ class TcpFaultProxy {
       const wire: Wire = new Wire(client, this.#mode, {
         counters: this.#counters,
         upstream: () => this.#upstream,
-        delayMs: () => this.#delayMs,
+        drawDelayMs: () => this.#drawDelay(),
+        bytesPerSecond: () => this.#bytesPerSecond,
         replyLoss: () => this.#replyLoss,
         onClosed: () => this.#wires.delete(wire),
       });

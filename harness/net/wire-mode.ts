@@ -29,6 +29,12 @@ export interface WireCounters {
   bytesToClient: number;
   /** Bytes that arrived while the wire was a blackhole: the witness that somebody felt it. */
   bytesSwallowed: number;
+  /** Since the delay was last set: chunks that were delayed, and for how long at least and at most, in ms. */
+  chunksDelayed: number;
+  delayMsLeast: number;
+  delayMsMost: number;
+  /** Bytes that passed at the pace of a throttled wire. */
+  bytesPaced: number;
   /** Answers that `loseReplies` kept from a client, each with a reset of its connection. */
   repliesLost: number;
 }

@@ -6,6 +6,10 @@ import { heldDirections, type WireCounters, type WireMode } from './wire-mode.ts
 const HELD_BYTES_MAX = 64 * 1024;
 /** The same for what is under way: a delayed wire is a long one, not an endless one. */
 const UNDER_WAY_BYTES_MAX = 8 * 1024 * 1024;
+/** … and one with a pace has a short queue before it. */
+const PACED_BYTES_MAX = 64 * 1024;
+/** What passes at a pace does so in pieces of a 20th of a second. */
+const PIECES_PER_SECOND = 20;
 
 /** Which answers get lost: those to the next `left` requests that `matches` picks. Shared by the wires of a proxy. */
 export interface ReplyLoss {
@@ -17,18 +21,28 @@ export interface ReplyLoss {
 export interface WireSurroundings {
   readonly counters: WireCounters;
   upstream(): { host: string; port: number };
-  /** How long each byte is under way, in each direction, in ms. */
-  delayMs(): number;
+  /** How long the next chunk is under way, in ms. */
+  drawDelayMs(): number;
+  /** Of each direction; infinite when as many may pass as come. */
+  bytesPerSecond(): number;
   replyLoss(): ReplyLoss | undefined;
   onClosed(): void;
+}
+
+interface UnderWay {
+  chunk: Buffer | 'end';
+  /** By its delay. */
+  arrivesAt: number;
+  /** By the pace; told once everything before it has arrived. */
+  passesAt?: number;
 }
 
 interface Direction {
   name: 'requests' | 'replies';
   source: Socket;
   sink: Socket;
-  /** What is under way: it arrives in this order, at its time. The source's end is under way, too. */
-  underWay: { chunk: Buffer | 'end'; arrivesAt: number }[];
+  /** What is under way: it arrives in this order, not before its time. The source's end is under way, too. */
+  underWay: UnderWay[];
   underWayBytes: number;
   arrival: NodeJS.Timeout | undefined;
   held: Buffer[];
@@ -68,6 +82,16 @@ export class Wire {
   forget(): void {
     this.#holding = { requests: true, replies: true };
     this.#forgotten = true;
+  }
+
+  /** The pace is another one now: what waits for its turn has a new one. */
+  followPace(): void {
+    for (const direction of this.#directions) {
+      clearTimeout(direction.arrival);
+      direction.arrival = undefined;
+      delete direction.underWay[0]?.passesAt;
+      this.#awaitArrival(direction);
+    }
   }
 
   /** Keeps back what the mode keeps back, and lets everything else flow that was kept back so far. */
@@ -128,30 +152,39 @@ export class Wire {
 
   /** Puts a chunk on its way. Without a delay, and with nothing before it, it arrives at once. */
   #send(direction: Direction, chunk: Buffer | 'end'): void {
-    const delayMs = this.#surroundings.delayMs();
-    if (delayMs <= 0 && direction.underWay.length === 0) {
+    const delayMs = this.#surroundings.drawDelayMs();
+    const rate = this.#surroundings.bytesPerSecond();
+    if (delayMs <= 0 && rate === Number.POSITIVE_INFINITY && direction.underWay.length === 0) {
       this.#arrive(direction, chunk);
       return;
     }
-    direction.underWay.push({ chunk, arrivesAt: monotonicMs() + delayMs });
+    const arrivesAt = monotonicMs() + delayMs;
+    for (const piece of piecesOf(chunk, rate)) direction.underWay.push({ chunk: piece, arrivesAt });
     direction.underWayBytes += chunk.length;
-    if (direction.underWayBytes >= UNDER_WAY_BYTES_MAX) direction.source.pause();
+    if (direction.underWayBytes >= this.#underWayBytesMax()) direction.source.pause();
     this.#awaitArrival(direction);
   }
 
   #awaitArrival(direction: Direction): void {
     const [next] = direction.underWay;
     if (next === undefined || direction.arrival !== undefined || this.#done) return;
+    const now = monotonicMs();
+    const rate = this.#surroundings.bytesPerSecond();
+    next.passesAt ??= now + (1000 * next.chunk.length) / rate;
+    const paced = rate !== Number.POSITIVE_INFINITY;
+    const dueAt = paced ? Math.max(next.arrivesAt, next.passesAt) : next.arrivesAt;
     direction.arrival = setTimeout(
       () => {
         direction.arrival = undefined;
+        if (paced) this.#surroundings.counters.bytesPaced += next.chunk.length;
         direction.underWay.shift();
         direction.underWayBytes -= next.chunk.length;
         this.#arrive(direction, next.chunk);
         if (this.#mayRead(direction)) direction.source.resume();
         this.#awaitArrival(direction);
       },
-      Math.max(0, next.arrivesAt - monotonicMs()),
+      // Rounded up: the timer cuts fractions off.
+      Math.max(0, Math.ceil(dueAt - now)),
     );
   }
 
@@ -201,7 +234,11 @@ export class Wire {
   }
 
   #mayRead({ heldBytes, underWayBytes, sink }: Direction): boolean {
-    return heldBytes < HELD_BYTES_MAX && underWayBytes < UNDER_WAY_BYTES_MAX && !sink.writableNeedDrain;
+    return heldBytes < HELD_BYTES_MAX && underWayBytes < this.#underWayBytesMax() && !sink.writableNeedDrain;
+  }
+
+  #underWayBytesMax(): number {
+    return this.#surroundings.bytesPerSecond() === Number.POSITIVE_INFINITY ? UNDER_WAY_BYTES_MAX : PACED_BYTES_MAX;
   }
 
   #markForLoss(request: Buffer): void {
@@ -229,6 +266,12 @@ export class Wire {
     this.#done = true;
     this.#surroundings.onClosed();
   }
+}
+
+function piecesOf(chunk: Buffer | 'end', bytesPerSecond: number): (Buffer | 'end')[] {
+  if (chunk === 'end' || bytesPerSecond === Number.POSITIVE_INFINITY) return [chunk];
+  const bytes = Math.max(1, Math.ceil(bytesPerSecond / PIECES_PER_SECOND));
+  return Array.from({ length: Math.ceil(chunk.length / bytes) }, (_, i) => chunk.subarray(i * bytes, (i + 1) * bytes));
 }
 
 function newDirection(name: Direction['name'], source: Socket, sink: Socket): Direction {

@@ -221,6 +221,22 @@ export interface SoakPlanned extends Base {
   }[];
 }
 
+/** How much memory each part has at a moment, in bytes; the runner is the process that judges. What is not there does not run. */
+export interface MemorySampled extends Base {
+  type: 'memory';
+  bytes: Readonly<Record<string, number>>;
+}
+
+/** A round of a soak begins to break things, or all of it was healed. */
+export interface RoundChanged extends Base {
+  type: 'round';
+  /** From 1. */
+  round: number;
+  /** How many there are. */
+  of: number;
+  event: 'began' | 'ended';
+}
+
 export type HistoryRecord =
   | RunStarted
   | RunFinished
@@ -235,7 +251,9 @@ export type HistoryRecord =
   | PhaseChanged
   | Found
   | Measured
-  | SoakPlanned;
+  | SoakPlanned
+  | RoundChanged
+  | MemorySampled;
 
 type WithoutTime<R> = R extends HistoryRecord ? Omit<R, 'at' | 'case'> & { at?: number } : never;
 /** A record as its author writes it: the writer adds the time (unless given) and the case. */

@@ -2,6 +2,7 @@ import { completeOperations, faultWindows, judgeRun, type RunFailure } from '../
 import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
 import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
+import { buildMemory } from './build-memory.ts';
 import { buildOperations } from './build-operations.ts';
 import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
 import { buildTiers } from './build-tiers.ts';
@@ -84,6 +85,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
     operations: buildOperations(operations, windows),
     hops: buildHops(records),
     faults: buildFaults({ records, operations, requirements }),
+    memory: buildMemory(records),
     figures: records
       .filter((record) => record.type === 'figure')
       .map(({ name, value, unit, detail, case: key }) => ({

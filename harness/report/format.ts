@@ -23,6 +23,11 @@ export function formatQuantile({ lowMs, highMs }: Quantile): string {
   return lowUnit === high.split(' ')[1] && low.split(' ').length === 2 ? `${lowValue}–${high}` : `${low} – ${high}`;
 }
 
+/** Memory in MiB: `9.8 MiB`, `213 MiB`. */
+export function formatBytes(bytes: number): string {
+  return `${significant(bytes / 2 ** 20)} MiB`;
+}
+
 function formatCount(count: number): string {
   return count.toLocaleString('en-GB');
 }

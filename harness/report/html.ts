@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { plural } from './format.ts';
 import { latencySection } from './html-latency.ts';
+import { memorySection } from './html-memory.ts';
 import { mutantsSection } from './html-mutants.ts';
 import { requirementsSection } from './html-requirements.ts';
 import { SCRIPT, STYLE } from './html-style.ts';
@@ -34,6 +35,7 @@ ${latencySection(result)}
 ${faultsSection(result)}
 ${operationsSection(result)}
 ${hopsSection(result)}
+${memorySection(result)}
 ${figuresSection(result)}
 ${mutantsSection(result)}
 </main>

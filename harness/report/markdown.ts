@@ -1,4 +1,5 @@
 import {
+  formatBytes,
   formatMs,
   formatQuantile,
   formatShare,
@@ -26,6 +27,7 @@ export function renderMarkdown(result: RunResult): string {
     latency(result),
     faults(result),
     operations(result),
+    memory(result),
     mutants(result),
     result.run.command === null ? '' : `Repeat it:\n\n${fenced(result.run.command)}`,
   ]
@@ -98,6 +100,15 @@ function operations({ operations }: RunResult): string {
     ...[each.p50, each.p95, each.p99, each.max].map(formatQuantile),
   ]);
   return `### Operations\n\n${table(['', 'n', 'available', 'p50', 'p95', 'p99', 'max'], rows)}`;
+}
+
+function memory({ memory }: RunResult): string {
+  if (memory.length === 0) return '';
+  const rows = memory.map(({ part, startBytes, mostBytes, endBytes }) => [
+    cell(part),
+    ...[startBytes, mostBytes, endBytes].map(formatBytes),
+  ]);
+  return `### Memory\n\n${table(['', 'at start', 'most', 'at end'], rows)}`;
 }
 
 function findings({ findings }: RunResult): string {

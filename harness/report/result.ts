@@ -109,6 +109,17 @@ const findingSchema = z.object({
   at: ms,
 });
 
+const bytes = z.int().nonnegative();
+export const memoryResultSchema = z.object({
+  case: z.string().nullable(),
+  part: z.string().describe('a part, a further instance such as query-2, or the runner: the process that judges'),
+  samples: count,
+  startBytes: bytes.describe('resident memory of all its processes, of a container its anonymous memory'),
+  mostBytes: bytes,
+  mostAt: ms,
+  endBytes: bytes,
+});
+
 const figureSchema = z.object({
   name: z.string(),
   value: z.number(),
@@ -180,6 +191,7 @@ export const runResultSchema = z.object({
   operations: z.array(operationSeriesSchema),
   hops: z.array(hopSchema),
   faults: z.array(faultResultSchema),
+  memory: z.array(memoryResultSchema).describe('of the cases that looked at it: soaks'),
   figures: z.array(figureSchema),
   mutants: killMatrixSchema
     .nullable()
@@ -199,3 +211,4 @@ export type CaseResult = z.infer<typeof caseResultSchema>;
 export type TierResult = z.infer<typeof tierResultSchema>;
 export type RequirementResult = z.infer<typeof requirementResultSchema>;
 export type FaultResult = z.infer<typeof faultResultSchema>;
+export type MemoryResult = z.infer<typeof memoryResultSchema>;

@@ -17,6 +17,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { ServiceName } from '../../harness/contract/names.ts';
+import { BodyWatch } from './body-watch.ts';
 import { buildFacts, type CommonSettings, publicSettings } from './config.ts';
 import { InexactJsonError, parseExactJson } from './json.ts';
 import type { Log } from './log.ts';
@@ -44,6 +45,8 @@ export interface HttpServiceOptions {
   started?: () => boolean;
   /** Largest JSON body, in bytes. */
   bodyBytesMax?: number;
+  /** Time over which it is judged whether a body comes too slowly, in ms. */
+  bodyWindowMs?: number;
 }
 
 const versionAnswerSchema = z.object({
@@ -55,6 +58,7 @@ const versionAnswerSchema = z.object({
 });
 
 const STILL_CONNECTION_MS = 60_000;
+const BODY_WINDOW_MS = 20_000;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
 const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
@@ -82,7 +86,7 @@ export async function createHttpService(options: HttpServiceOptions) {
       );
     },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
-    // Uploads and downloads may take as long as they move; a connection that stands still is closed.
+    // Uploads and downloads may take as long as they move (see BodyWatch); a connection that stands still is closed.
     requestTimeout: 0,
     connectionTimeout: STILL_CONNECTION_MS,
     // The ids of a caller are kept, so that one id follows a request through all services.
@@ -115,7 +119,10 @@ export async function createHttpService(options: HttpServiceOptions) {
     transform: jsonSchemaTransform,
   });
 
+  const bodies = new BodyWatch({ windowMs: options.bodyWindowMs ?? BODY_WINDOW_MS, log });
+  app.addHook('onClose', async () => bodies.stop());
   app.addHook('onRequest', async (request, reply) => {
+    bodies.begin(request.raw, reply.raw);
     reply.header('x-request-id', request.id);
     if (options.started?.() === false && !ALWAYS_ANSWERED.test(request.url.split('?', 1)[0] ?? '')) {
       throw new HttpProblem(503, 'The service is starting: its database has not answered yet.', {
@@ -138,6 +145,7 @@ export async function createHttpService(options: HttpServiceOptions) {
     return payload;
   });
   app.addHook('onResponse', async (request, reply) => {
+    bodies.answered(request.raw);
     const route = request.routeOptions.url ?? 'unmatched';
     const labels = { method: request.method, route, status: String(reply.statusCode) };
     metrics.httpSeconds.observe(labels, reply.elapsedTime / 1000);

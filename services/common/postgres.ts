@@ -15,8 +15,6 @@ export interface PoolOptions {
   connectionsMax?: number;
   /** A statement without an answer for this long fails and its connection is closed. Works against a stopped backend, too. */
   queryTimeoutMs?: number;
-  /** A connection that nobody uses for this long is closed: one that lies idle may fall silent without notice. */
-  idleTimeoutMs?: number;
   /** Statements are sent without waiting for the answers to those before them. */
   pipeline?: boolean;
 }
@@ -40,7 +38,7 @@ export function createPool(options: PoolOptions): Pool {
   const pool = new pg.Pool({
     ...connectionOptions(options),
     max: options.connectionsMax ?? 10,
-    idleTimeoutMillis: options.idleTimeoutMs ?? 30_000,
+    idleTimeoutMillis: 30_000,
   });
   // Without a listener the error of an idle connection (the server was killed) would end the process.
   const trouble = troubleLog(options.log, 'postgres pool');

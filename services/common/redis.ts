@@ -25,6 +25,8 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
   const client = new Redis(options.url, {
     lazyConnect: true,
     connectionName: options.name,
+    // CLIENT SETINFO would be one right more, which servers before 7.2 cannot even name.
+    disableClientInfo: true,
     connectTimeout: 2000,
     socketTimeout: options.socketTimeoutMs,
     disconnectTimeout: 500,

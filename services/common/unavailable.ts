@@ -1,7 +1,10 @@
 import { TimeoutError } from './backoff.ts';
 
-/** SQLSTATE classes and codes that say the server is away or going, not that the statement is wrong (PostgreSQL appendix A). */
-const SERVER_AWAY = /^(08...|57P0[1-5]|53300|53400|25006|58030)$/;
+/**
+ * SQLSTATE classes and codes that say the server is away, going, or short of something (class 53: a full disk, memory,
+ * connections), not that the statement is wrong (PostgreSQL appendix A).
+ */
+const SERVER_AWAY = /^(08...|53...|57P0[1-5]|25006|58030)$/;
 const NETWORK_AWAY = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -17,18 +17,16 @@ export interface IngesterParts extends UploadParts {
   adminAnswers: () => Promise<boolean>;
 }
 
-/** Boundaries, headers and fields beside the file. */
-const FORM_BYTES_MAX = 8 * 1024 * 1024;
-
 /** Takes uploads: bytes go to storage as they come, then the file is registered at admin. */
 export async function buildIngester(parts: IngesterParts): Promise<HttpService> {
-  const { config, log, metrics, auth, fileBytesMax } = parts;
+  const { config, log, metrics, auth } = parts;
   const app = await createHttpService({
     name: 'ingester',
     config,
     settings: ingesterSettings,
     log,
     metrics,
+    bodyWindowMs: config.UPLOAD_STALL_S * 1000,
     readiness: () => readiness(parts),
   });
   // Names are kept as they are, separators included: they are data, never a path. The size is counted in `upload`.
@@ -47,10 +45,6 @@ export async function buildIngester(parts: IngesterParts): Promise<HttpService> 
     },
     async (request, reply) => {
       if (!request.isMultipart()) throw new HttpProblem(415, 'An upload is sent as multipart/form-data.');
-      if (Number(request.headers['content-length'] ?? 0) > fileBytesMax + FORM_BYTES_MAX) {
-        request.raw.resume();
-        throw new HttpProblem(413, `file: must not be larger than ${fileBytesMax} bytes`);
-      }
       const file = await upload(parts, request);
       return reply.code(201).send({
         file_id: file.file_id,

@@ -9,9 +9,11 @@ import { ingesterSettings } from './settings.ts';
 import { createStorageClient } from './storage-client.ts';
 
 const READY_TIMEOUT_MS = 750;
+/** Every upload that is under way, however slow, holds one to storage; more of them wait. */
+const CONNECTIONS_MAX = 1024;
 
 await runService('ingester', ingesterSettings, async ({ config, log, resources, signal }) => {
-  const agent = createAgent({ connectionsMax: 256 });
+  const agent = createAgent({ connectionsMax: CONNECTIONS_MAX });
   resources.defer(() => agent.destroy());
   const storage = createStorageClient(config.STORAGE_URL, agent);
   const registry = createRegistryClient(config.ADMIN_URL, agent);

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 import type { RegistryFile } from '../../harness/contract/http.ts';
 import { accountOf } from '../common/auth.ts';
 import { badParameter, HttpProblem } from '../common/problem.ts';
+import { bodyLimit, until } from './body-limit.ts';
 import type { Cleanup, Leftover } from './cleanup.ts';
 import type { RegistryClient } from './registry-client.ts';
 import type { StorageClient, StoredObject } from './storage-client.ts';
@@ -30,6 +31,8 @@ interface ReceivedFile extends StoredObject {
 }
 
 const DAY_MS = 86_400_000;
+/** Boundaries, headers and fields beside the file. */
+const FORM_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
  * One upload, from its bytes to its registration. States:
@@ -39,16 +42,24 @@ const DAY_MS = 86_400_000;
 export async function upload(parts: UploadParts, request: FastifyRequest): Promise<RegistryFile> {
   const account = accountOf(request);
   const fileId = randomUUID();
+  const bodyBytesMax = parts.fileBytesMax + FORM_BYTES_MAX;
+  if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) throw tooLarge(parts);
   let leftover: Leftover | undefined;
   try {
     const raw: Record<string, string> = {};
     let received: ReceivedFile | undefined;
-    for await (const part of request.parts({ limits: { files: 1, fields: 50, fieldSize: FIELD_BYTES_MAX } })) {
+    const form = request.parts({ limits: { files: 1, fields: 50, fieldSize: FIELD_BYTES_MAX } });
+    const limit = bodyLimit(request.raw, bodyBytesMax, () => tooLarge(parts));
+    for await (const part of until(form, limit)) {
       if (part.type === 'field') {
         const text = (FIELD_NAMES as readonly string[]).includes(part.fieldname) ? fieldText(part) : '';
-        if (text !== '') raw[part.fieldname] = text;
+        if (text === '') continue;
+        if (part.fieldname in raw) throw badParameter(part.fieldname, 'must be given once only');
+        raw[part.fieldname] = text;
       } else {
-        if (part.fieldname !== 'file') throw badParameter(part.fieldname, 'the file must be the part named "file"');
+        if (part.fieldname !== 'file') {
+          throw badParameter(part.fieldname ?? 'file', 'the file must be the part named "file"');
+        }
         const filename = originalFilename(part);
         const objectName = storageFilename(fileId, filename);
         const deletionKey = await parts.storage.deletionKey(objectName, account);
@@ -67,10 +78,15 @@ export async function upload(parts: UploadParts, request: FastifyRequest): Promi
       ? unavailable('The registry did not answer; the upload may or may not have happened.', error)
       : formProblem(error);
   } finally {
-    // What is left of the body is read and thrown away, or the client could not read the answer.
+    // What is left of the body is read and thrown away for a while, or the client could not read the answer.
     request.raw.unpipe();
     request.raw.resume();
   }
+}
+
+function tooLarge({ fileBytesMax }: UploadParts): HttpProblem {
+  const reason = `must not be larger than ${fileBytesMax} bytes`;
+  return new HttpProblem(413, `file: ${reason}`, { errors: [{ name: 'file', reason }] });
 }
 
 /** Not a HttpProblem: nobody but `upload` sees it. */
@@ -84,7 +100,7 @@ function unavailable(detail: string, cause: unknown): HttpProblem {
 
 /** Streams the bytes into storage, which must have got exactly what was received. */
 async function store(
-  { storage, fileBytesMax }: UploadParts,
+  parts: UploadParts,
   part: MultipartFile,
   { objectName, account }: Leftover,
 ): Promise<StoredObject> {
@@ -95,11 +111,7 @@ async function store(
     try {
       for await (const chunk of part.file as AsyncIterable<Buffer>) {
         size += chunk.length;
-        if (size > fileBytesMax) {
-          throw new HttpProblem(413, `file: must not be larger than ${fileBytesMax} bytes`, {
-            errors: [{ name: 'file', reason: `must not be larger than ${fileBytesMax} bytes` }],
-          });
-        }
+        if (size > parts.fileBytesMax) throw tooLarge(parts);
         hash.update(chunk);
         yield chunk;
       }
@@ -110,7 +122,7 @@ async function store(
   }
   let stored: StoredObject;
   try {
-    stored = await storage.put(objectName, counted(), account);
+    stored = await parts.storage.put(objectName, counted(), account);
   } catch (error) {
     if (broken !== undefined) throw broken;
     throw error instanceof HttpProblem ? error : unavailable('Storage is not available.', error);

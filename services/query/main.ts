@@ -14,8 +14,6 @@ import { querySettings } from './settings.ts';
 
 /** A digest of a million rows takes a second or two. */
 const RECONCILE_QUERY_TIMEOUT_MS = 30_000;
-/** Comparisons are rare, and to wait that long for a connection that has fallen silent is worse than to open one. */
-const RECONCILE_IDLE_MS = 1000;
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 
 await runService('query', querySettings, async ({ config, log, resources, signal }) => {
@@ -34,19 +32,17 @@ await runService('query', querySettings, async ({ config, log, resources, signal
   resources.defer(() => agent.destroy());
   const metrics = createMetrics('query');
   const sequences = new SequenceLog(pool);
-  const reconcilePool = createPool({
-    url: config.DATABASE_URL,
-    log,
-    applicationName: 'syncproof-query-reconcile',
-    connectionsMax: 3,
-    queryTimeoutMs: RECONCILE_QUERY_TIMEOUT_MS,
-    idleTimeoutMs: RECONCILE_IDLE_MS,
-    pipeline: true,
-  });
-  resources.defer(() => closePool(reconcilePool, 300));
   const { AUTH_CLIENT_ID: clientId, AUTH_CLIENT_SECRET: clientSecret } = config;
   const reconciler = new Reconciler({
-    pool: reconcilePool,
+    connect: () =>
+      createPool({
+        url: config.DATABASE_URL,
+        log,
+        applicationName: 'syncproof-query-reconcile',
+        connectionsMax: 3,
+        queryTimeoutMs: RECONCILE_QUERY_TIMEOUT_MS,
+        pipeline: true,
+      }),
     registry:
       clientId === undefined || clientSecret === undefined
         ? undefined

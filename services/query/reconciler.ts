@@ -1,6 +1,7 @@
 import { backoffMs, pause } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
-import { type Pool, withClient } from '../common/postgres.ts';
+import { closePool, type Pool } from '../common/postgres.ts';
+import { comparingAlone } from './comparing.ts';
 import type { ReconcileMetrics } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import type { ReconcileReason } from './reconcile-reasons.ts';
@@ -8,8 +9,11 @@ import { NotOfferedError, type RegistryClient } from './registry-client.ts';
 import type { SequenceLog, SequenceRange } from './sequence-log.ts';
 
 export interface ReconcilerOptions {
-  /** For the comparison: its statements may take long, and it takes two connections. */
-  pool: Pool;
+  /**
+   * Opens three connections for one comparison: those that lie idle until the next one, minutes later, may have fallen
+   * silent.
+   */
+  connect: () => Pool;
   /** Undefined without an account at admin: gaps are noticed and told, not mended. */
   registry: RegistryClient | undefined;
   sequences: SequenceLog;
@@ -22,11 +26,9 @@ export interface ReconcilerOptions {
 const LOOK_EVERY_MS = 500;
 /** Numbers that are missing for longer are taken for lost: until then they may be on their way, or with another instance. */
 const GAP_PATIENCE_MS = 2000;
-/** Whether the database is there is known long before the comparison itself could be given up. */
-const LOCK_ANSWER_MS = 3000;
 const RETRY = { ms: 500, msMax: 10_000 };
-/** Any number, as long as all instances use the same. */
-const RECONCILE_LOCK = 7_240_313;
+/** Whoever is left with a statement that nobody answers gives it up later. */
+const CLOSE_MS = 300;
 
 /**
  * Notices lost events and mends what they left undone, by comparing the read model with the registry.
@@ -95,42 +97,44 @@ export class Reconciler {
     return [...this.#gapsSince.values()].some((since) => now - since >= GAP_PATIENCE_MS);
   }
 
+  /** When another instance compares, this one looks again in a moment. */
   async #compare(registry: RegistryClient, gaps: readonly SequenceRange[]): Promise<void> {
-    const { pool, sequences, metrics, log, intervalMs, signal } = this.#options;
+    const { connect, signal, log } = this.#options;
+    const pool = connect();
+    try {
+      await comparingAlone(pool, signal, (alone) => this.#mend(pool, registry, gaps, alone));
+    } catch (error) {
+      if (!(error instanceof NotOfferedError)) throw error;
+      this.#offered = false;
+      log.warn({ err: error }, 'the registry offers no comparison: lost events are told, not mended');
+    } finally {
+      await closePool(pool, CLOSE_MS);
+    }
+  }
+
+  async #mend(
+    pool: Pool,
+    registry: RegistryClient,
+    gaps: readonly SequenceRange[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { sequences, metrics, log, intervalMs } = this.#options;
     const reasons = [...this.#due];
-    await withClient(pool, async (session) => {
-      // Its types do not know of the limit.
-      const statement = {
-        text: 'SELECT pg_try_advisory_lock($1) AS mine',
-        values: [RECONCILE_LOCK],
-        query_timeout: LOCK_ANSWER_MS,
-      };
-      const { rows } = await session.query<{ mine: boolean }>(statement);
-      // Another instance compares; this one looks again in a moment.
-      if (rows[0]?.mine !== true) return;
-      try {
-        const startedAt = performance.now();
-        const { differingBuckets, repaired, removed } = await reconcile(pool, registry, signal);
-        await sequences.fill(gaps);
-        await session.query('UPDATE sync_state SET reconciled_at = clock_timestamp()');
-        for (const reason of reasons) {
-          this.#due.delete(reason);
-          metrics.reconciliations.inc({ reason });
-        }
-        metrics.repaired.inc(repaired + removed);
-        this.#failures = 0;
-        this.#intervalDueAt = performance.now() + jittered(intervalMs);
-        const ms = Math.round(performance.now() - startedAt);
-        const level = repaired + removed > 0 ? 'warn' : 'info';
-        log[level]({ reasons, differingBuckets, repaired, removed, ms }, 'compared with the registry');
-      } catch (error) {
-        if (!(error instanceof NotOfferedError)) throw error;
-        this.#offered = false;
-        log.warn({ err: error }, 'the registry offers no comparison: lost events are told, not mended');
-      } finally {
-        await session.query('SELECT pg_advisory_unlock($1)', [RECONCILE_LOCK]);
-      }
-    });
+    const startedAt = performance.now();
+    const { differingBuckets, repaired, removed } = await reconcile(pool, registry, signal);
+    signal.throwIfAborted();
+    await sequences.fill(gaps);
+    await pool.query('UPDATE sync_state SET reconciled_at = clock_timestamp()');
+    for (const reason of reasons) {
+      this.#due.delete(reason);
+      metrics.reconciliations.inc({ reason });
+    }
+    metrics.repaired.inc(repaired + removed);
+    this.#failures = 0;
+    this.#intervalDueAt = performance.now() + jittered(intervalMs);
+    const ms = Math.round(performance.now() - startedAt);
+    const level = repaired + removed > 0 ? 'warn' : 'info';
+    log[level]({ reasons, differingBuckets, repaired, removed, ms }, 'compared with the registry');
   }
 }
 

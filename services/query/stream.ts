@@ -119,7 +119,7 @@ export class EventStream {
       ...['error', error, 'attempts', attempts, 'entry_id', entry.id, 'consumer', consumer],
       ...['dead_lettered_at', new Date().toISOString(), ...(entry.fields ?? []).slice(0, DEAD_LETTER_FIELDS_MAX)],
     ];
-    await this.#call('EVAL', DEAD_LETTER_SCRIPT, 3, stream, deadLetter, group, entry.id, DEAD_LETTERS_MAX, ...fields);
+    await this.#call('EVAL', DEAD_LETTER_SCRIPT, 2, stream, deadLetter, group, entry.id, DEAD_LETTERS_MAX, ...fields);
   }
 
   /** All consumers of the group. */
@@ -149,8 +149,8 @@ export class EventStream {
 }
 
 const DEAD_LETTER_SCRIPT = `
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', unpack(ARGV, 3))
-return redis.call('XACK', KEYS[1], KEYS[3], ARGV[1])`;
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 4))
+return redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])`;
 
 export const REMOVE_CONSUMER_SCRIPT = `
 for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

@@ -79,6 +79,7 @@ async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortS
     soak: soakFor(mutant),
     nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
     ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
+    ...(mutant.redis === undefined ? {} : { redisGrants: mutant.redis }),
   };
   const contextPath = join(outputDirectory, 'run-context.json');
   await writeFile(contextPath, JSON.stringify(context, null, 2));

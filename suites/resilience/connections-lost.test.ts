@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { READ_MODEL_TABLE } from '../../harness/contract/names.ts';
-import { connectPostgres, type Fault, pollUntil } from '../../harness/index.ts';
+import { type Fault, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { ANSWERED_MS, AT_ONCE, bearsDatabaseOutage, openConnections } from '../support/postgres-outage.ts';
-import { lockReadModel } from '../support/read-model.ts';
+import { awaitSomebodyWaiting, lockReadModel } from '../support/read-model.ts';
 import { suite } from '../support/suite.ts';
 import { demand, promised } from '../support/violation.ts';
 
@@ -82,21 +81,8 @@ async function terminateManyOfAdmin(t: CaseContext): Promise<Fault> {
 
 /** In the middle of a transaction of the consumer: it waits for the read model's table, which is locked. */
 async function whileItWrites(t: CaseContext, provoke: () => Promise<Fault>): Promise<Fault> {
-  const { env, signal } = t;
   await openConnections(t, 'query');
-  const database = connectPostgres(env.databaseAccess('query'));
-  await using resources = new AsyncDisposableStack();
-  resources.defer(() => database.end());
-  resources.use(await lockReadModel(env));
-  await pollUntil(
-    async () => {
-      const { rowCount } = await database.query(
-        'SELECT FROM pg_locks WHERE NOT granted AND relation = to_regclass($1)',
-        [READ_MODEL_TABLE],
-      );
-      return rowCount === 0 ? undefined : true;
-    },
-    { what: 'the consumer to wait for the table', timeoutMs: 10_000, intervalMs: 5, intervalMsMax: 20, signal },
-  );
+  await using _locked = await lockReadModel(t.env);
+  await awaitSomebodyWaiting(t, 'the consumer');
   return provoke();
 }

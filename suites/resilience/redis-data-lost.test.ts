@@ -1,9 +1,10 @@
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { type Fault, pollUntil } from '../../harness/index.ts';
+import { type Fault, InconclusiveError, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { CraftedFile } from '../support/crafted-events.ts';
 import { lastEventId } from '../support/events.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
+import { awaitSomebodyWaiting, lockReadModel } from '../support/read-model.ts';
 import { awaitById, awaitSearchable, upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';
 import { demandEqual, promised } from '../support/violation.ts';
@@ -56,8 +57,22 @@ verify('REC-02/database-silent', async (t) => {
     return away;
   });
 });
+verify('REC-02/comparing-silent', (t) =>
+  losesWhatNobodySaw(t, cutOff, async (away) => {
+    await using _locked = await lockReadModel(t.env, 'everybody');
+    await away.heal();
+    await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
+      throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
+    });
+    await t.faults.network.forget({ client: 'query', server: 'postgres' });
+  }),
+);
 
-async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => Promise<Fault>): Promise<void> {
+async function losesWhatNobodySaw(
+  t: CaseContext,
+  keepAway: (t: CaseContext) => Promise<Fault>,
+  comeBack: (away: Fault) => Promise<unknown> = (away) => away.heal(),
+): Promise<void> {
   const { redis, faults, evidence, signal } = t;
   const files = await uploadSynced(t, 12, 'before');
   await using away = await keepAway(t);
@@ -73,7 +88,7 @@ async function losesWhatNobodySaw(t: CaseContext, keepAway: (t: CaseContext) => 
   );
   await using empty = await faults.redis.kill({ data: 'lose' });
   await empty.heal();
-  await away.heal();
+  await comeBack(away);
   const rest = { ...changed, updated: [...changed.updated, ...files.slice(6)] };
   await demandInSync(t, rest, { timeoutMs: REPAIRED_MS, what: 'The read model equal to the registry after the loss' });
   // The comparison needs no consumer; whatever comes next does.

@@ -122,7 +122,8 @@ describe.skipIf(!available)(`containers${available ? '' : ` (skipped: ${reason})
     await redis.resume();
     await pingRedis(address);
     for (const { proxy, server } of environment.links) {
-      await (server === 'redis' ? pingRedis : pingPostgres)({ host: proxy.host, port: proxy.port });
+      const through = { host: proxy.host, port: proxy.port };
+      await (server === 'redis' ? pingRedis({ ...address, ...through }) : pingPostgres(through));
     }
     await postgres.kill();
     await postgres.start();

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { pollUntil } from '../../harness/core/poll.ts';
-import type { EnvironmentOptions, ServerAddress } from '../../harness/environment/environment.ts';
+import type { EnvironmentOptions, RedisAddress } from '../../harness/environment/environment.ts';
 import { MARK_VARIABLE, type Marker } from '../../harness/environment/leftovers/marker.ts';
 import { processesOf, sweep } from '../../harness/environment/leftovers/remove.ts';
 import { cachePath } from '../../harness/environment/process/cache.ts';
@@ -27,9 +27,11 @@ const serversOnly = (): EnvironmentOptions => ({
   deferred: SERVICE_NAMES,
 });
 
-/** Sends one inline command and gives the first line of the answer. */
-async function redis(address: ServerAddress, command: string): Promise<string> {
-  const socket = connect({ host: address.host, port: address.port });
+/** Logs in, sends one inline command and gives what comes back first. */
+async function redis({ host, port, password }: RedisAddress, command: string): Promise<string> {
+  const socket = connect({ host, port });
+  socket.write(`AUTH ${password}\r\n`);
+  await once(socket, 'data');
   socket.write(`${command}\r\n`);
   const [answer] = await once(socket, 'data');
   socket.destroy();
@@ -72,7 +74,7 @@ test('through every link the server is reached', async () => {
     'query→redis',
   ]);
   for (const { proxy } of environment.links.filter(({ server }) => server === 'redis')) {
-    expect(await redis(proxy, 'PING')).toBe('+PONG');
+    expect(await redis({ ...environment.redisAddress(), host: proxy.host, port: proxy.port }, 'PING')).toBe('+PONG');
   }
 });
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { pollUntil } from '../../harness/core/poll.ts';
+import { seededRandom } from '../../harness/core/random.ts';
 import { type FaultProxy, startFaultProxy } from '../../harness/net/proxy.ts';
 
 let cleanup = new AsyncDisposableStack();
@@ -201,6 +202,46 @@ test('a delay holds each byte for that long in each direction, in order, and los
   proxy.setDelay(0);
   socket.end('c');
   await until('the rest, after what was still under way', () => received() === `a${'b'.repeat(100_000)}cbye`);
+});
+
+test('with jitter chunks take now longer, now shorter, as the seed says, and none overtakes another', async () => {
+  const proxy = await proxyTo((await echoServer()).port);
+  const { socket, received } = await client(proxy);
+  proxy.setDelay(20, { ms: 15, random: seededRandom(7) });
+  const startedAt = performance.now();
+  const words = Array.from({ length: 30 }, (_, i) => `${i} `);
+  for (const [i, word] of words.entries()) {
+    socket.write(word);
+    // One chunk each: the next is sent when this one has come to the proxy.
+    await until('the chunk to be under way', () => proxy.counters().chunksDelayed > i);
+  }
+  await until('the echo', () => received().length === words.join('').length);
+  expect(received()).toBe(words.join(''));
+  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(2 * 5);
+  const { delayMsLeast, delayMsMost } = proxy.counters();
+  expect(delayMsLeast).toBeGreaterThanOrEqual(5);
+  expect(delayMsLeast).toBeLessThan(15);
+  expect(delayMsMost).toBeGreaterThan(25);
+  expect(delayMsMost).toBeLessThanOrEqual(35);
+});
+
+test('a pace lets no more bytes pass in a second, holds the sender up, and loses none', async () => {
+  const server = await echoServer();
+  const proxy = await proxyTo(server.port);
+  const { socket, received } = await client(proxy);
+  proxy.setPace(50_000);
+  const startedAt = performance.now();
+  socket.write('z'.repeat(8 << 20));
+  await until('some of it', () => proxy.counters().bytesToServer >= 10_000);
+  const elapsedMs = performance.now() - startedAt;
+  const { bytesToServer, bytesPaced } = proxy.counters();
+  expect(bytesToServer).toBeLessThanOrEqual((50_000 * elapsedMs) / 1000);
+  expect(bytesPaced).toBeGreaterThanOrEqual(bytesToServer);
+  expect(socket.writableLength).toBeGreaterThan(0);
+  proxy.setPace();
+  await pollUntil(() => received().length === 8 << 20 || undefined, { what: 'all bytes', timeoutMs: 5000 });
+  socket.end('!');
+  await until('the end', () => received().endsWith('z!bye'));
 });
 
 test('a lost reply: the server has carried out the request, the client is cut off, the next one is answered', async () => {

@@ -13,9 +13,10 @@ test('a Redis that wants a password is asked with it', async () => {
   const recorder = memoryRecorder();
   const deferred = [...SERVICE_NAMES, 'postgres'] as const;
   await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, deferred });
-  const open = environment.redisAddress();
+  const { host, port, password } = environment.redisAddress();
+  const open = { host, port };
   const locked = { ...open, password: PASSWORD };
-  const redis = connectRedis(open);
+  const redis = connectRedis({ ...open, ...(password === undefined ? {} : { password }) });
   await redis.config('SET', 'requirepass', PASSWORD);
   redis.disconnect();
 
@@ -36,5 +37,8 @@ test('a password that none is needed for does no harm', async () => {
   const recorder = memoryRecorder();
   const deferred = [...SERVICE_NAMES, 'postgres'] as const;
   await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, deferred });
+  const redis = connectRedis(environment.redisAddress());
+  await redis.acl('SETUSER', 'default', 'nopass');
+  redis.disconnect();
   await pingRedis({ ...environment.redisAddress(), password: PASSWORD });
 });

@@ -21,7 +21,12 @@ test('no secret of a running pipeline is in a log or in the history, also when c
   const secrets = [
     token,
     ...Object.values(accounts).map(({ clientSecret }) => clientSecret),
-    ...(['admin', 'query'] as const).map((service) => environment.databaseAccess(service).password),
+    ...(['admin', 'query'] as const).flatMap((service) =>
+      [
+        environment.accessOf(service),
+        { database: environment.databaseAccess(service), redis: environment.redisAddress() },
+      ].flatMap(({ redis, database }) => [redis.password ?? '', database.password]),
+    ),
   ];
   const file = { filename: 'a.txt', content: Buffer.from('a') };
   expect((await pipeline.upload(file)).status).toBe(201);

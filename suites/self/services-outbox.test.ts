@@ -95,9 +95,14 @@ describe('a leader that was paused with a batch in hand', () => {
 
   /** Publishes what waits; after its first read it stands still for longer than a batch may wait, and `meanwhile` happens. */
   async function relayed(meanwhile: () => Promise<void>): Promise<{ ids: string[]; sessions: number }> {
-    const { host, port } = environment.redisAddress();
+    const { host, port, password } = environment.redisAddress();
     const streamName = `outbox-test-${randomUUID()}`;
-    const redis = createRedisClient({ url: `redis://${host}:${port}`, log, name: 'test-relay', socketTimeoutMs: 2000 });
+    const redis = createRedisClient({
+      url: `redis://:${password}@${host}:${port}`,
+      log,
+      name: 'test-relay',
+      socketTimeoutMs: 2000,
+    });
     await expect.poll(() => redis.status).toBe('ready');
     await session[Symbol.asyncDispose]();
     let sessions = 0;
@@ -176,9 +181,9 @@ describe('a leader that was paused with a batch in hand', () => {
 describe('a Redis that refuses', () => {
   it('is asked with one event until it takes it, and then given the rest in order', async () => {
     const log = createLog('admin', 'silent');
-    const { host, port } = environment.redisAddress();
+    const { host, port, password } = environment.redisAddress();
     const redis = createRedisClient({
-      url: `redis://${host}:${port}`,
+      url: `redis://:${password}@${host}:${port}`,
       log,
       name: 'test-refused',
       socketTimeoutMs: 2000,

@@ -106,6 +106,7 @@ describe('what counts as a server that is away', () => {
   test.each([
     [Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), true],
     [Object.assign(new Error('x'), { code: '57P01' }), true],
+    [Object.assign(new Error('disk full'), { code: '53100' }), true],
     [new Error('Query read timeout'), true],
     [new Error('wrapped', { cause: Object.assign(new Error('x'), { code: '08006' }) }), true],
     [Object.assign(new Error('duplicate key'), { code: '23505' }), false],

@@ -58,7 +58,7 @@ export const RECOVERY = [
     why: 'What was accepted is a promise; that a cache in between forgot it is no excuse to whoever made the change.',
     provoked:
       'Changes are published while the consumer is down, or cut off; then Redis is killed and comes back without data.',
-    look: 'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap; and how long that waits for a connection on which nobody answers.',
+    look: 'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap; how long that waits for a connection on which nobody answers, and whether a lock on it stays for good.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: what a restart may lose',
     cases: [
@@ -88,6 +88,15 @@ export const RECOVERY = [
         needs: ['redis', 'stop redis', 'wipe redis', 'network redis', 'network postgres'],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 14,
+      },
+      {
+        ...lost,
+        variant: 'comparing-silent',
+        title:
+          'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+        needs: ['redis', 'stop redis', 'wipe redis', 'network redis', 'network postgres', 'postgres'],
+        floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
+        seconds: 20,
       },
     ],
   },

@@ -307,10 +307,10 @@ export const RESILIENCE = [
     ],
     why: 'Databases restart, fail over and drop connections every week: that must cost some requests, and neither processes nor events.',
     provoked:
-      'PostgreSQL killed and stopped (SIGSTOP); the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write; connections that fall silent for good, as behind a firewall that lost its table.',
+      'PostgreSQL killed and stopped (SIGSTOP), and its disk filled up; the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write; connections that fall silent for good, as behind a firewall that lost its table.',
     look: 'Listeners for errors of idle and of lent connections, what becomes of the idle ones when one is lost, limits of statements and of waiting for a connection, and what counts as poison.',
     since: '0.1.0',
-    source: 'PostgreSQL documentation, Error Codes (class 57), and Shutting Down the Server',
+    source: 'PostgreSQL documentation, Error Codes (classes 53 and 57), and Shutting Down the Server',
     cases: [
       {
         file: 'resilience/postgres-away.test.ts',
@@ -319,6 +319,15 @@ export const RESILIENCE = [
         needs: ['redis', 'stop postgres', 'metrics'],
         floor: { uploadsBefore: 5, uploadsAfter: 1, seenBefore: 1, refused: 10 },
         seconds: 12,
+      },
+      {
+        file: 'resilience/postgres-disk-full.test.ts',
+        variant: 'disk-full',
+        title:
+          'PostgreSQL’s disk is full: writes are answered, searches do not notice, no event is given up, all recovers.',
+        needs: ['redis', 'postgres', 'network redis', 'fill postgres', 'metrics'],
+        floor: { uploadsBefore: 5, uploadsAfter: 1, seenBefore: 1, refused: 3, searchesDuring: 5, waiting: 50 },
+        seconds: 11,
       },
       {
         file: 'resilience/postgres-away.test.ts',

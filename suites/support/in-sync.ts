@@ -75,7 +75,8 @@ export async function demandInSync(
     pollUntil(
       async () => {
         for (let id = rest[0]; id !== undefined; id = rest[0]) {
-          if (!(await inSync(id))) throw new Error(`${rest.length} of ${ids.length} files differ, e.g. ${id}`);
+          if (!(await inSync(id)))
+            throw new Error(`${id} differs, ${rest.length - 1} of ${ids.length} files were not looked at yet`);
           rest.shift();
         }
         return true;

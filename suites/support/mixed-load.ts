@@ -3,22 +3,18 @@ import type { CaseContext } from './case.ts';
 
 /** Operations that are due, in a hundred. */
 export const MIX = { upload: 30, update: 30, delete: 6, read: 20, search: 14 } as const;
-export type MixedKind = keyof typeof MIX;
+type MixedKind = keyof typeof MIX;
+const KINDS = Object.keys(MIX) as MixedKind[];
 /** Files that take part at a time; further uploads take the place of deletions. */
 const FILES_MAX = 400;
 const FILES_MIN = 10;
 const TIMEOUT_MS = 10_000;
 
-/** One operation as a client saw it; `dueAt` is run time. */
-export interface Seen {
-  kind: MixedKind;
-  dueAt: number;
-  outcome: 'ok' | 'fail' | 'unknown';
-}
+type Outcome = 'ok' | 'fail' | 'unknown';
 
 export interface MixedLoad {
-  /** Every operation, in the order of their ends. */
-  seen: readonly Seen[];
+  /** How many operations ended how, of these kinds. Which ones they were is in the history. */
+  count(outcomes: readonly Outcome[], kinds?: readonly MixedKind[]): number;
   /** How long after its due time an operation began, at worst. */
   readonly latestMs: number;
   stop(): Promise<void>;
@@ -45,7 +41,7 @@ export function startMixedLoad(
   { ratePerSecond, readers, writers, take }: MixedLoadOptions,
 ): MixedLoad {
   const lots = random.fork('load');
-  const seen: Seen[] = [];
+  const counts = new Map<string, number>();
   const names = new Map<string, string>();
   /** Alive, as far as is known, with no write under way. */
   const idle: string[] = [];
@@ -54,9 +50,14 @@ export function startMixedLoad(
 
   const anyIdle = (): string | undefined => idle[lots.integer(0, idle.length - 1)];
   const takeIdle = (): string | undefined => idle.splice(lots.integer(0, Math.max(0, idle.length - 1)), 1)[0];
+  /** Of what is not written to any more. */
+  const forget = (id: string): void => {
+    names.delete(id);
+    steps.delete(id);
+  };
   const options = (intendedAt: number) => ({ intendedAt, timeoutMs: TIMEOUT_MS, signal });
 
-  const acts: Record<MixedKind, (dueAt: number, index: number) => Promise<Seen['outcome'] | undefined>> = {
+  const acts: Record<MixedKind, (dueAt: number, index: number) => Promise<Outcome | undefined>> = {
     async upload(dueAt, index) {
       const filename = `${unique}-${index}.txt`;
       const content = Buffer.from(filename);
@@ -75,6 +76,7 @@ export function startMixedLoad(
       steps.set(id, step);
       const { outcome } = await lots.pick(writers).update(id, { description: `step ${step}` }, options(dueAt));
       if (outcome !== 'unknown') idle.push(id);
+      else forget(id);
       return outcome;
     },
     async delete(dueAt) {
@@ -82,7 +84,7 @@ export function startMixedLoad(
       if (id === undefined) return undefined;
       const { outcome } = await lots.pick(writers).remove(id, options(dueAt));
       if (outcome === 'fail') idle.push(id);
-      else names.delete(id);
+      else forget(id);
       return outcome;
     },
     async read(dueAt) {
@@ -103,11 +105,16 @@ export function startMixedLoad(
       latestMs = Math.max(latestMs, recorder.now() - dueAt);
       const kind = kindFor(lots.integer(0, 99), idle.length);
       const outcome = await acts[kind](dueAt, index);
-      if (outcome !== undefined) seen.push({ kind, dueAt, outcome });
+      if (outcome === undefined) return;
+      const key = `${kind} ${outcome}`;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
     },
   });
   return {
-    seen,
+    count: (outcomes, kinds = KINDS) =>
+      outcomes
+        .flatMap((outcome) => kinds.map((kind) => counts.get(`${kind} ${outcome}`) ?? 0))
+        .reduce((sum, each) => sum + each, 0),
     get latestMs() {
       return latestMs;
     },

@@ -11,13 +11,19 @@ import {
   UsageError,
 } from '../../harness/index.ts';
 import { AIMS, type Aiming } from './aimed.ts';
+import type { Broken } from './no-outage.ts';
 
 interface Disruption {
   needs: readonly Capability[];
   /** What it breaks, and what has to stand while it is begun and healed: two at once share none of these. */
   touches: readonly PartName[];
+  /** How long after its healing operations may still fail because of it, in ms; `LINGERS_MS` when absent. */
+  lingersMs?: number;
   begin: (faults: Faults) => Promise<Fault>;
 }
+
+/** Operations of the first moment may meet broken connections. */
+const LINGERS_MS = 2000;
 
 /** Everything the nemesis can do, by name. */
 const DISRUPTIONS = {
@@ -59,6 +65,16 @@ const DISRUPTIONS = {
     touches: ['redis'],
     begin: (f) => f.network.delay({ server: 'redis', ms: 50 }),
   },
+  'redis-jittery': {
+    needs: ['network redis'],
+    touches: ['redis'],
+    begin: (f) => f.network.delay({ server: 'redis', ms: 60, jitterMs: 50 }),
+  },
+  'redis-throttled': {
+    needs: ['network redis'],
+    touches: ['redis'],
+    begin: (f) => f.network.throttle({ server: 'redis', bytesPerSecond: 4_000 }),
+  },
   'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
   'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
   'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
@@ -96,12 +112,29 @@ const DISRUPTIONS = {
   'postgres-forgotten': {
     needs: ['network postgres'],
     touches: ['postgres', 'admin', 'query'],
+    // Each client finds out when a request on a silent connection runs out of time, one connection after the other.
+    lingersMs: 12_000,
     begin: (f) => f.network.forget({ server: 'postgres' }),
   },
   'postgres-delayed': {
     needs: ['network postgres'],
     touches: ['postgres'],
     begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
+  },
+  'postgres-jittery': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.delay({ server: 'postgres', ms: 20, jitterMs: 18 }),
+  },
+  'postgres-throttled': {
+    needs: ['network postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.network.throttle({ server: 'postgres', bytesPerSecond: 8_000 }),
+  },
+  'postgres-disk-full': {
+    needs: ['fill postgres'],
+    touches: ['postgres'],
+    begin: (f) => f.postgres.fillDisk(),
   },
   'admin-backends-stopped': {
     needs: ['backends'],
@@ -236,68 +269,69 @@ function shuffled<T>(random: Random, items: readonly T[]): T[] {
   return Array.from({ length: left.length }, () => left.splice(random.integer(0, left.length - 1), 1)[0] as T);
 }
 
-/** What the nemesis did. Times are run time. */
-export interface Done {
-  name: DisruptionName | AimName;
-  requestedAt: number;
-  healedAt: number;
-  ofRedis: boolean;
-}
-
 /**
- * Carries rounds out, one after the other, each healed before the next begins. A fault that makes no sense at its moment,
- * or that nobody saw, is undone and left out.
- * @param broken told when a round begins and when all of it is healed
+ * Carries rounds out, one after the other, each healed before the next begins, and records when each began and was over. A
+ * fault that makes no sense at its moment, or that nobody saw, is undone and left out.
+ * @returns all that was broken, or may have been, in the order of its end; and how many disruptions were left out
  * @throws Violation of an aim, and what a fault throws that cannot be healed; all others of its round are healed then, too
  */
 export async function disrupt(
   t: Aiming,
   rounds: readonly Round[],
-  broken: (isOn: boolean) => void,
-): Promise<{ done: Done[]; leftOut: number }> {
-  const { signal } = t;
-  const done: Done[] = [];
+): Promise<{ broken: readonly Broken[]; leftOut: number }> {
+  const { signal, recorder } = t;
+  const broken: Broken[] = [];
   let leftOut = 0;
   for (const [index, { pauseMs, disruptions }] of rounds.entries()) {
     await sleep(pauseMs, undefined, { signal });
+    const number = index + 1;
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'began' });
     const round = disruptions.map(async ({ name, startMs, holdMs }) => {
       await sleep(startMs, undefined, { signal });
       const times = isAim(name) ? await aimAt(t, name, index) : await hold(t, name, holdMs);
-      if (times === undefined) leftOut++;
-      else done.push({ name, ...times, ofRedis: !isAim(name) && isOfRedis(name) });
+      if (times?.seen !== true) leftOut++;
+      if (times === undefined) return;
+      const lingersMs = isAim(name) ? LINGERS_MS : (of(name).lingersMs ?? LINGERS_MS);
+      broken.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
     });
-    broken(true);
     const failed = (await Promise.allSettled(round)).find((end) => end.status === 'rejected');
-    broken(false);
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended' });
     if (failed !== undefined) throw failed.reason;
   }
-  return { done, leftOut };
+  return { broken, leftOut };
 }
 
-interface Times {
-  requestedAt: number;
-  healedAt: number;
-}
+type Times = Pick<Broken, 'requestedAt' | 'healedAt' | 'seen'>;
 
-async function hold({ faults, signal }: Aiming, name: DisruptionName, holdMs: number): Promise<Times | undefined> {
+/** @returns undefined when nothing was broken */
+async function hold(
+  { faults, recorder, signal }: Aiming,
+  name: DisruptionName,
+  holdMs: number,
+): Promise<Times | undefined> {
+  const askedAt = recorder.now();
   const begun = await of(name).begin(faults).catch(leaveOut);
-  if (begun === undefined) return undefined;
+  if (begun === 'not now') return undefined;
+  if (begun === 'not seen') return { requestedAt: askedAt, healedAt: recorder.now(), seen: false };
   await using fault = begun;
   await sleep(holdMs, undefined, { signal });
   const healedAt = await fault.heal();
-  return { requestedAt: fault.requestedAt, healedAt };
+  return { requestedAt: fault.requestedAt, healedAt, seen: true };
 }
 
-async function aimAt(t: Aiming, name: AimName, index: number): Promise<Times | undefined> {
+/** An aim that was left out may have got as far as to break something. */
+async function aimAt(t: Aiming, name: AimName, index: number): Promise<Times> {
   const requestedAt = t.recorder.now();
   const acted = await AIMS[name]
     .act({ ...t, unique: `${t.unique}-${name}-${index}` })
-    .then(() => true)
+    .then(() => 'seen' as const)
     .catch(leaveOut);
-  return acted === undefined ? undefined : { requestedAt, healedAt: t.recorder.now() };
+  return { requestedAt, healedAt: t.recorder.now(), seen: acted === 'seen' };
 }
 
-/** For a fault that makes no sense at its moment, or that nobody saw. */
-function leaveOut(error: unknown): undefined {
-  if (!(error instanceof InconclusiveError) && !(error instanceof NotNowError)) throw error;
+/** For a fault that makes no sense at its moment, so that nothing was broken, or that was broken and nobody saw it. */
+function leaveOut(error: unknown): 'not now' | 'not seen' {
+  if (error instanceof NotNowError) return 'not now';
+  if (error instanceof InconclusiveError) return 'not seen';
+  throw error;
 }

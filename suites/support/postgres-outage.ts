@@ -12,7 +12,7 @@ import { demand } from './violation.ts';
 export const ANSWERED_MS = 12_000;
 /** Longer than that: what waits for the end of the fault is found out. */
 export const HANGS_FOR_MS = 14_000;
-const CONVERGE_MS = 10_000;
+export const CONVERGE_MS = 10_000;
 /** More than a pool holds. */
 export const AT_ONCE = 30;
 

@@ -3,9 +3,32 @@ import { connectPostgres, type Environment, pollUntil } from '../../harness/inde
 import type { CaseContext } from './case.ts';
 import { promised } from './violation.ts';
 
-/** Locks the read model's table: writers wait, readers do not, so searches go on. Disposing unlocks. */
-export function lockReadModel(env: Environment): Promise<AsyncDisposable> {
-  return holdLock(env, `LOCK TABLE ${READ_MODEL_TABLE} IN EXCLUSIVE MODE`);
+/**
+ * Locks the read model's table: writers wait, and with `whom: 'everybody'` readers, too; otherwise searches go on.
+ * Disposing unlocks.
+ */
+export function lockReadModel(env: Environment, whom: 'writers' | 'everybody' = 'writers'): Promise<AsyncDisposable> {
+  const mode = whom === 'everybody' ? 'ACCESS EXCLUSIVE' : 'EXCLUSIVE';
+  return holdLock(env, `LOCK TABLE ${READ_MODEL_TABLE} IN ${mode} MODE`);
+}
+
+/** Resolves when somebody waits for the read model's table, which is locked. @throws DeadlineError */
+export async function awaitSomebodyWaiting({ env, signal }: CaseContext, who: string): Promise<void> {
+  const database = connectPostgres(env.databaseAccess('query'));
+  try {
+    await pollUntil(
+      async () => {
+        const { rowCount } = await database.query(
+          'SELECT FROM pg_locks WHERE NOT granted AND relation = to_regclass($1)',
+          [READ_MODEL_TABLE],
+        );
+        return rowCount === 0 ? undefined : true;
+      },
+      { what: `${who} to wait for the table`, timeoutMs: 10_000, intervalMs: 5, intervalMsMax: 20, signal },
+    );
+  } finally {
+    await database.end();
+  }
 }
 
 /** Locks the read model's row of one file. */

@@ -1,4 +1,4 @@
-import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
+import type { Capability } from '../../harness/contract/capabilities.ts';
 import { PROFILES } from '../../harness/contract/names.ts';
 import {
   type HistoryWriter,
@@ -7,6 +7,7 @@ import {
   loadTarget,
   offersOf,
   openHistory,
+  ownOffers,
   RUN_CONTEXT_VARIABLE,
   type RunContext,
   type Target,
@@ -43,7 +44,7 @@ export function currentRun(): Run {
   if (context === undefined) throw new UsageError(`Expected ${RUN_CONTEXT_VARIABLE} to name a run context`);
   const history = openHistory(context.historyPath, context.originMs);
   const target = context.target === undefined ? undefined : loadTarget(context.target);
-  const capabilities = target === undefined ? new Set(CAPABILITIES.keys()) : offersOf(target);
+  const capabilities = target === undefined ? ownOffers(context.environment) : offersOf(target);
   const retryMs = target?.promises.pending_retry_ms ?? Number(PROFILES[context.profile].REDIS_PENDING_RETRY_MS ?? 0);
   const patienceMs = 2 * Math.max(0, retryMs - REFERENCE_RETRY_MS);
   opened = { context, target, capabilities, patienceMs, history, signal: interruption() };

@@ -11,7 +11,7 @@ import {
 import { currentRun } from './run.ts';
 import { inTurn } from './start-turn.ts';
 
-export type EnvironmentChoices = Pick<EnvironmentOptions, 'storage' | 'settings' | 'deferred'>;
+export type EnvironmentChoices = Pick<EnvironmentOptions, 'storage' | 'settings' | 'deferred' | 'postgresDisk'>;
 
 /** The environment of one suite file: started by the first case that needs it, stopped after the last. */
 export class SharedEnvironment {
@@ -56,6 +56,7 @@ function startForRun(choices: EnvironmentChoices): Promise<Environment> {
     signal,
     ...(target === undefined ? {} : { target }),
     ...(context.nodeArguments === undefined ? {} : { nodeArguments: context.nodeArguments }),
+    ...(context.redisGrants === undefined ? {} : { redisGrants: context.redisGrants }),
     ...choices,
   };
   return inTurn(async () => {

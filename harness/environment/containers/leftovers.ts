@@ -4,7 +4,7 @@ import { connectEngine, ENVIRONMENT_LABEL } from './engine.ts';
 const REMOVE_TIMEOUT_MS = 30_000;
 
 /**
- * Removes every container of an environment, with the anonymous volumes that hold its data, whoever started it.
+ * Removes every container of an environment, with the volumes that hold its data, whoever started it.
  * @throws UnreachableError when no Docker daemon answers
  */
 export async function removeContainers(environmentId: string): Promise<void> {
@@ -25,11 +25,15 @@ export async function removeContainers(environmentId: string): Promise<void> {
     },
     { what: `the containers of environment ${environmentId} to be gone`, timeoutMs: REMOVE_TIMEOUT_MS },
   );
+  // Those with a name do not go with their containers.
+  const { Volumes } = await dockerode.listVolumes({ filters: labelOf(environmentId) });
+  for (const { Name } of Volumes ?? []) await dockerode.getVolume(Name).remove();
 }
 
 /** Ids of an environment's containers, running or not. */
 export async function containersOf(environmentId: string): Promise<string[]> {
   const { dockerode } = (await connectEngine()).container;
-  const filters = { label: [`${ENVIRONMENT_LABEL}=${environmentId}`] };
-  return (await dockerode.listContainers({ all: true, filters })).map(({ Id }) => Id);
+  return (await dockerode.listContainers({ all: true, filters: labelOf(environmentId) })).map(({ Id }) => Id);
 }
+
+const labelOf = (environmentId: string) => ({ label: [`${ENVIRONMENT_LABEL}=${environmentId}`] });

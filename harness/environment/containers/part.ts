@@ -151,6 +151,16 @@ export class ContainerPart implements PartControl {
     return this.#options.secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
   }
 
+  async memoryBytes(): Promise<number | undefined> {
+    const container = this.#container;
+    if (container === undefined || this.#life?.over !== false) return undefined;
+    // Its end between the question and the answer is none of our business.
+    const stats = await container.stats({ stream: false, 'one-shot': true }).catch(() => undefined);
+    const kinds = stats?.memory_stats.stats as { anon?: number; total_rss?: number } | undefined;
+    // The second generation of control groups, or the first.
+    return kinds?.anon ?? kinds?.total_rss;
+  }
+
   /** From now on nothing starts, and an exit is no crash; the container itself is removed with the environment's others. */
   discard(): void {
     this.#discarded = true;

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
+import { type ServerName, type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
 import type { PartLabel, PartName } from '../../record/history.ts';
+import { SMALL_DISK_SETTINGS } from '../disk.ts';
 import type { EnvironmentOptions, Link } from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import type { Home } from '../leftovers/home.ts';
@@ -12,11 +12,13 @@ import { expectStatus, pingPostgres } from '../process/probes.ts';
 import { pingRedis } from '../process/redis-probes.ts';
 import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
 import { REDIS_SETTINGS } from '../servers/redis-part.ts';
-import { serviceSettings } from '../servers/service-settings.ts';
+import { createPasswords, hashedSecret, type Passwords } from '../servers/rights.ts';
+import { serviceSettings, usersOf } from '../servers/service-settings.ts';
 import type { Engine, HostAccess } from './engine.ts';
 import { type Images, PROJECT_FOLDER } from './images.ts';
 import { ContainerPart, type ContainerPartOptions } from './part.ts';
 import type { PartRecipe } from './recipe.ts';
+import type { DiskVolume } from './small-disk.ts';
 
 export interface ContainerPartsOptions {
   options: EnvironmentOptions;
@@ -30,14 +32,14 @@ export interface ContainerPartsOptions {
   links: readonly Link[];
   accounts: Accounts;
   logDirectory: string;
+  postgresDisk: DiskVolume | undefined;
 }
-
-export type Passwords = Readonly<Record<'admin' | 'query', string>>;
 
 /** Places inside the containers; the project's folder is docker/Dockerfile's. */
 const APP = '/app';
 const KEY_FILE = '/run/syncproof/private.pem';
 const CLIENTS_FILE = '/run/syncproof/clients.json';
+const USERS_FILE = '/run/syncproof/redis-users.acl';
 const INIT_SCRIPT = 'docker/postgres/init-databases.sh';
 /** The only folder besides the image's own from which `nodeArguments` may load something. */
 const MUTANTS = 'suites/mutants';
@@ -45,29 +47,29 @@ const MUTANTS = 'suites/mutants';
 const LOOPBACK = '127.0.0.1';
 const REDIS_PORT = 6379;
 const POSTGRES_PORT = 5432;
+const POSTGRES_VOLUME = '/var/lib/postgresql';
 
 type Special = Pick<PartRecipe, 'image' | 'command' | 'environment' | 'containerPort'> &
-  Partial<Pick<PartRecipe, 'files' | 'folders' | 'publishOn'>> &
+  Partial<Pick<PartRecipe, 'files' | 'folders' | 'volumes' | 'publishOn'>> &
   Pick<ContainerPartOptions, 'probe'> & { stopSignal?: NodeJS.Signals; hasData?: boolean };
 
 /** Plans every part; no container exists yet. */
 export async function planContainers(context: ContainerPartsOptions): Promise<{
   parts: Readonly<Record<PartName, ContainerPart>>;
-  passwords: Passwords;
+  passwords: Readonly<Record<ServerName, Passwords>>;
   /** Plans a further instance of a service, published at `port`. */
   instance: (name: PartLabel, service: ServiceName, port: number) => ContainerPart;
 }> {
-  const passwords = { admin: secret(), query: secret() };
-  const superuser = secret();
-  const secrets = [...secretsOf(context.accounts), ...Object.values(passwords), superuser];
+  const passwords = { redis: createPasswords(), postgres: createPasswords() };
+  const secrets = [...secretsOf(context.accounts), ...Object.values(passwords).flatMap((all) => Object.values(all))];
   await mkdir(context.logDirectory, { recursive: true });
   const build = (name: PartLabel, port: number, special: Special): ContainerPart =>
     buildPart(name, port, special, secrets, context);
   const { ports } = context;
   const services = await planServices(context, passwords);
   const parts = {
-    redis: build('redis', ports.redis, planRedis(context)),
-    postgres: build('postgres', ports.postgres, await planPostgres(context, passwords, superuser)),
+    redis: build('redis', ports.redis, planRedis(context, passwords.redis)),
+    postgres: build('postgres', ports.postgres, await planPostgres(context, passwords.postgres)),
     admin: build('admin', ports.admin, services('admin', ports.admin)),
     storage: build('storage', ports.storage, services('storage', ports.storage)),
     ingester: build('ingester', ports.ingester, services('ingester', ports.ingester)),
@@ -76,38 +78,41 @@ export async function planContainers(context: ContainerPartsOptions): Promise<{
   return { parts, passwords, instance: (name, service, port) => build(name, port, services(service, port)) };
 }
 
-const secret = (): string => randomBytes(18).toString('base64url');
-
-function planRedis({ images, ports }: ContainerPartsOptions): Special {
+function planRedis({ images, ports, options }: ContainerPartsOptions, passwords: Passwords): Special {
   const settings = {
     ...REDIS_SETTINGS,
     bind: '* -::*',
-    // Nobody but this machine's own addresses can reach the published port.
-    'protected-mode': 'no',
     dir: '/data',
+    aclfile: USERS_FILE,
   };
   return {
     image: images.redis,
     command: ['redis-server', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])],
     environment: {},
+    // Every user of the container can read it, which the server's own must; it tells no password.
+    files: [{ content: usersOf(options, (user) => hashedSecret(passwords[user])), target: USERS_FILE }],
     containerPort: REDIS_PORT,
     publishOn: [LOOPBACK],
-    probe: () => pingRedis({ host: LOOPBACK, port: ports.redis }),
+    probe: () => pingRedis({ host: LOOPBACK, port: ports.redis, password: passwords.harness }),
     hasData: true,
   };
 }
 
 async function planPostgres(
-  { images, ports, options }: ContainerPartsOptions,
+  { images, ports, options, postgresDisk }: ContainerPartsOptions,
   passwords: Passwords,
-  superuser: string,
 ): Promise<Special> {
-  const unsafe = options.storage === 'disk' ? [] : ['-c', 'fsync=off', '-c', 'full_page_writes=off'];
+  const settings = {
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    ...(options.storage === 'disk' ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...(postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS),
+  };
   return {
     image: images.postgres,
-    command: ['postgres', '-c', 'timezone=UTC', '-c', 'log_timezone=UTC', ...unsafe],
+    command: ['postgres', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     environment: {
-      POSTGRES_PASSWORD: superuser,
+      POSTGRES_PASSWORD: passwords.harness,
       ADMIN_DB_PASSWORD: passwords.admin,
       QUERY_DB_PASSWORD: passwords.query,
       POSTGRES_INITDB_ARGS:
@@ -119,6 +124,7 @@ async function planPostgres(
         target: '/docker-entrypoint-initdb.d/10-databases.sh',
       },
     ],
+    volumes: postgresDisk === undefined ? [] : [{ name: postgresDisk.volume, target: POSTGRES_VOLUME }],
     containerPort: POSTGRES_PORT,
     publishOn: [LOOPBACK],
     probe: () => pingPostgres({ host: LOOPBACK, port: ports.postgres }),
@@ -130,15 +136,16 @@ async function planPostgres(
 
 async function planServices(
   context: ContainerPartsOptions,
-  passwords: Passwords,
+  { redis, postgres }: Readonly<Record<ServerName, Passwords>>,
 ): Promise<(name: ServiceName, port: number) => Special> {
   const { options, images, access, home, links, ports } = context;
   const settings = serviceSettings({
     options,
     url: (name) => `http://${access.fromContainers}:${ports[name]}`,
-    redisUrl: (service) => `redis://${fromContainers(linkAddress(links, service, 'redis'), access)}`,
+    redisUrl: (service) =>
+      `redis://${service}:${redis[service]}@${fromContainers(linkAddress(links, service, 'redis'), access)}`,
     databaseUrl: (service) =>
-      `postgres://${service}:${passwords[service]}@${fromContainers(linkAddress(links, service, 'postgres'), access)}/${service}`,
+      `postgres://${service}:${postgres[service]}@${fromContainers(linkAddress(links, service, 'postgres'), access)}/${service}`,
     objectDirectory: '/data',
     keyFile: KEY_FILE,
     clientsFile: CLIENTS_FILE,
@@ -187,6 +194,7 @@ function buildPart(
     recipe: {
       files: [],
       folders: [],
+      volumes: [],
       publishOn: access.publishOn,
       extraHosts: access.extraHosts,
       ...recipe,

@@ -19,6 +19,7 @@ export interface PartRecipe {
   /** Files put into it before it starts; secrets come this way, never as labels or arguments. */
   files: readonly { content: string; target: string }[];
   folders: readonly { source: string; target: string }[];
+  volumes: readonly { name: string; target: string }[];
 }
 
 /** Readiness is probed from outside: many images have no shell, which the library's own port check needs. */
@@ -46,6 +47,7 @@ export class PartContainer extends GenericContainer {
     this.withExtraHosts([...recipe.extraHosts]);
     this.withCopyContentToContainer(recipe.files.map((file) => ({ ...file, mode: 0o644 })));
     this.withCopyDirectoriesToContainer([...recipe.folders]);
+    this.withBindMounts(recipe.volumes.map(({ name, target }) => ({ source: name, target })));
     this.withWaitStrategy(NO_WAIT);
     // The harness's own watchdog removes what is left; no further image is needed for that.
     this.withAutoCleanup(false);

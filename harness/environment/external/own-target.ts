@@ -29,7 +29,7 @@ export async function writeOwnTarget(environment: OwnEnvironment, path: string):
     },
     credentials: { ADMIN: account('ADMIN'), USER: account('USER'), READONLY: account('READONLY') },
     ...(key === undefined ? {} : { signing_key_file: keyFile }),
-    redis: { url: `redis://${redis.host}:${redis.port}`, admin: true },
+    redis: { url: `redis://:${encodeURIComponent(redis.password ?? '')}@${redis.host}:${redis.port}`, admin: true },
     postgres: { query: database('query'), admin: database('admin') },
     promises: {
       sync_ms: promises.syncMs,

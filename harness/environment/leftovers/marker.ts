@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { appendFile, chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { cachePath } from '../process/cache.ts';
+import { unmountWithin } from '../process/small-disk.ts';
 import { findProcess, isSameProcess } from '../process/table.ts';
 
 /** The environment variable that every process of an environment carries. */
@@ -35,6 +36,9 @@ const UNREADABLE_DEAD_AFTER_MS = 60_000;
 export const identityOf = (pid: number): ProcessIdentity => ({ pid, startedAt: findProcess(pid)?.startedAt ?? '' });
 export const isAlive = (identity: ProcessIdentity): boolean => isSameProcess(identity.pid, identity.startedAt);
 
+/** In a folder of its own, which may be a file system of its own. */
+const postgresDataIn = (data: string): string => join(data, 'postgres', 'data');
+
 const environmentsFolder = (): string => cachePath('environments');
 
 /** Makes the folders of a new environment and its marker. Data goes to a memory file system if asked for and there is one. */
@@ -50,15 +54,16 @@ export async function createMarker(
     id,
     harness: identityOf(process.pid),
     folders: [...new Set([home, ...(inMemory ? [data] : [])])],
-    postgresData: join(data, 'postgres'),
+    postgresData: postgresDataIn(data),
     ...(containers ? { containers } : {}),
   };
   await mkdir(home, { recursive: true });
   // The marker first: from here on whatever else is made can be found again.
   await saveMarker(marker);
-  await mkdir(data, { recursive: true });
+  const postgresFolder = dirname(marker.postgresData);
+  await mkdir(postgresFolder, { recursive: true });
   // PostgreSQL may run as another user, who must get through to its folder but need not see what else is there.
-  for (const folder of [home, data]) await chmod(folder, 0o711);
+  for (const folder of [home, data, postgresFolder]) await chmod(folder, 0o711);
   return { ...marker, home, data };
 }
 
@@ -118,7 +123,7 @@ export async function presumedMarker(home: string): Promise<Marker | undefined> 
   const inMemory = join(MEMORY_FOLDER, `syncproof-${id}`);
   const data = existsSync(inMemory) ? inMemory : join(home, 'data');
   const folders = data === inMemory ? [home, data] : [home];
-  return { id, harness: { pid: 0, startedAt: '' }, folders, postgresData: join(data, 'postgres') };
+  return { id, harness: { pid: 0, startedAt: '' }, folders, postgresData: postgresDataIn(data) };
 }
 
 /** The folders of all environments on this machine that use this cache. */
@@ -129,6 +134,7 @@ export async function environmentFolders(): Promise<string[]> {
 
 /** Removes the folders, the one with the marker last. */
 export async function removeFolders(marker: Marker): Promise<void> {
+  await unmountWithin(marker.folders);
   for (const folder of marker.folders.toReversed()) await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 

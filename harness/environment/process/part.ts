@@ -3,6 +3,7 @@ import { SyncproofError } from '../../core/errors.ts';
 import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
 import { Child, type ChildOptions } from './child.ts';
+import { residentBytes } from './memory.ts';
 
 /** How long a part may take from its start to its first answer. */
 const START_TIMEOUT_MS = 30_000;
@@ -102,6 +103,10 @@ export class ProcessPart implements PartControl {
       throw error;
     });
     return this.#plan.secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+  }
+
+  async memoryBytes(): Promise<number | undefined> {
+    return this.#child?.running ? residentBytes(this.#child.pid) : undefined;
   }
 
   /** Ends the part for good, in whatever state it is. */

@@ -3,8 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROLES, type Role } from '../../contract/http.ts';
-import type { ServiceAccount } from '../environment.ts';
+import type { ServerName } from '../../contract/names.ts';
+import type { OwnEnvironment, ServerAddress, ServiceAccount } from '../environment.ts';
 import { cachedFolder, cachePath } from '../process/cache.ts';
+import { HARNESS_USER, type Passwords } from './rights.ts';
 
 const newAccount = (name: string): ServiceAccount => ({
   clientId: `syncproof-${name}`,
@@ -42,6 +44,27 @@ export async function writeClientsFile(folder: string, { roles, query }: Account
   const rows = [...ROLES.map((role) => row(role, roles[role], role.toLowerCase())), row('READONLY', query, 'query')];
   await writeFile(path, JSON.stringify(rows), { mode: 0o600 });
   return path;
+}
+
+/** How to log in to the servers: as the harness does, and as a service. */
+export function serverAccess(
+  address: (server: ServerName) => ServerAddress,
+  passwords: Readonly<Record<ServerName, Passwords>>,
+): Pick<OwnEnvironment, 'redisAddress' | 'databaseAccess' | 'accessOf'> {
+  return {
+    redisAddress: () => ({ ...address('redis'), password: passwords.redis.harness }),
+    databaseAccess: (database) => ({
+      ...{ ...address('postgres'), database },
+      ...{ user: HARNESS_USER.postgres, password: passwords.postgres.harness },
+    }),
+    accessOf: (service) => ({
+      redis: { ...address('redis'), username: service, password: passwords.redis[service] },
+      database: {
+        ...{ ...address('postgres'), database: service },
+        ...{ user: service, password: passwords.postgres[service] },
+      },
+    }),
+  };
 }
 
 /**

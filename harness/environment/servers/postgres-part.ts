@@ -15,6 +15,8 @@ export interface PostgresOptions {
   port: number;
   /** `memory`: nothing is forced to disk, for data that lives on a memory file system anyway. */
   storage: 'memory' | 'disk';
+  /** Beside and over those that it always has. */
+  settings?: Readonly<Record<string, string>>;
 }
 
 export interface PostgresSetup {
@@ -42,6 +44,7 @@ export async function setupPostgres(
     log_timezone: 'UTC',
     timezone: 'UTC',
     ...(options.storage === 'memory' ? { fsync: 'off', full_page_writes: 'off' } : {}),
+    ...options.settings,
   };
   return {
     template,

@@ -1,29 +1,25 @@
-import { randomBytes } from 'node:crypto';
 import { chown, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedFolder, cachePath } from '../process/cache.ts';
 import { run } from '../process/run.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
+import { createPasswords, databaseSetups, HARNESS_USER, type Passwords } from './rights.ts';
 import type { ServerUser } from './server-user.ts';
 
 /** Changes whenever what the template holds changes, so that an old cache is not taken for a new one. */
-const TEMPLATE_VERSION = 1;
+const TEMPLATE_VERSION = 2;
 const STEP_TIMEOUT_MS = 60_000;
-
-export const DATABASE_OWNERS = ['admin', 'query'] as const;
-export type DatabaseOwner = (typeof DATABASE_OWNERS)[number];
 
 export interface PostgresTemplate {
   /** A data directory to copy; never to be started itself. */
   dataDirectory: string;
-  /** Role and database have the owner's name. */
-  passwords: Readonly<Record<DatabaseOwner, string>>;
+  passwords: Passwords;
   /** E.g. "18.4". */
   version: string;
 }
 
 /**
- * A prepared data directory with a role and a database per owner, made once per PostgreSQL version: copying it takes
+ * A prepared data directory with a role and a database per service, made once per PostgreSQL version: copying it takes
  * milliseconds, `initdb` more than a second. The roles' passwords are random and known to this user of the machine only.
  */
 export async function postgresTemplate(
@@ -58,26 +54,17 @@ async function prepare(folder: string, binaries: PostgresBinaries, user: ServerU
     });
   const locale = process.platform === 'linux' ? 'C.UTF-8' : 'C';
   await execute('initdb', [
-    ...['-D', dataDirectory, '-U', 'postgres', '-E', 'UTF8', `--locale=${locale}`, '--wal-segsize=4'],
+    ...['-D', dataDirectory, '-U', HARNESS_USER.postgres, '-E', 'UTF8', `--locale=${locale}`, '--wal-segsize=4'],
     ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
     ...['--auth=trust', '--no-sync', '--no-instructions'],
   ]);
-  // The superuser has no password and so cannot log in.
   await writeFile(join(dataDirectory, 'pg_hba.conf'), 'host all all samehost scram-sha-256\n');
-  const passwords = Object.fromEntries(DATABASE_OWNERS.map((owner) => [owner, randomBytes(18).toString('base64url')]));
-  // Single-user mode: one statement a line, no server, no port, no password of a superuser.
-  const single = (database: string, statements: string[]): Promise<string> =>
+  const passwords = createPasswords();
+  // Single-user mode: one statement a line, no server, no port.
+  const single = (database: string, statements: readonly string[]): Promise<string> =>
     execute('postgres', ['--single', '-j', '-D', dataDirectory, database], `${statements.join(';\n\n')};\n\n`);
-  await single(
-    'postgres',
-    DATABASE_OWNERS.flatMap((owner) => [
-      `CREATE ROLE ${owner} LOGIN PASSWORD '${passwords[owner]}'`,
-      // For observers: see and end backends, which fault cases do.
-      `GRANT pg_monitor, pg_signal_backend TO ${owner}`,
-      `CREATE DATABASE ${owner} OWNER ${owner} STRATEGY file_copy`,
-    ]),
-  );
-  await single('query', ['CREATE EXTENSION pg_trgm']);
+  for (const { database, statements } of databaseSetups((user) => passwords[user])) await single(database, statements);
+  await single('postgres', [`ALTER ROLE ${HARNESS_USER.postgres} PASSWORD '${passwords.harness}'`]);
   const version = (await execute('postgres', ['--version'])).trim().split(' ').at(-1) ?? binaries.packageVersion;
   await writeFile(join(folder, 'access.json'), JSON.stringify({ passwords, version }), { mode: 0o600 });
 }

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import type { PartPlan } from '../process/part.ts';
 import { pingRedis } from '../process/redis-probes.ts';
 import { findRedis, type RedisBinary } from './redis-binary.ts';
@@ -7,6 +7,16 @@ export interface RedisOptions {
   dataDirectory: string;
   host: string;
   port: number;
+  users: RedisUsers;
+}
+
+export interface RedisUsers {
+  /** An ACL file: not in the data directory, since a Redis that lost its data must still know who may do what. */
+  file: string;
+  /** What it holds; see `redisUsers`. */
+  text: string;
+  /** The default user's. */
+  password?: string;
 }
 
 export interface RedisSetup {
@@ -29,12 +39,13 @@ export async function setupRedis(
   prepare: { onProgress?: (detail: string) => void; signal?: AbortSignal },
 ): Promise<RedisSetup> {
   const binary = await findRedis(prepare);
-  const { dataDirectory, host, port } = options;
+  const { dataDirectory, host, port, users } = options;
   const settings: Record<string, string> = {
     ...REDIS_SETTINGS,
     bind: host,
     port: String(port),
     dir: dataDirectory,
+    aclfile: users.file,
     daemonize: 'no',
     // Its command line and environment stay readable, so that leftovers can be told from strangers.
     'set-proc-title': 'no',
@@ -46,6 +57,7 @@ export async function setupRedis(
       discardGraceMs: 1000,
       async launch() {
         await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+        await writeFile(users.file, users.text, { mode: 0o600 });
         return {
           command: binary.path,
           args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
@@ -53,7 +65,7 @@ export async function setupRedis(
           cwd: dataDirectory,
         };
       },
-      probe: () => pingRedis({ host, port }),
+      probe: () => pingRedis({ host, port, ...(users.password === undefined ? {} : { password: users.password }) }),
       wipe: () => rm(dataDirectory, { recursive: true, force: true }),
     },
   };

@@ -1,6 +1,7 @@
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../contract/names.ts';
 import type { EnvironmentOptions, Promises, RegistryTable } from '../environment.ts';
 import type { Accounts } from './credentials.ts';
+import { type Passwords, redisUsers } from './rights.ts';
 
 /** What the services need to know of their surroundings, whatever they run in; addresses are as they see them. */
 export interface Wiring {
@@ -45,6 +46,18 @@ export function serviceSettings(wiring: Wiring): Record<ServiceName, Record<stri
       AUTH_CLIENT_SECRET: wiring.accounts.query.clientSecret,
     }),
   };
+}
+
+/** The users of Redis for services with these settings: their rights are about the stream that they use. */
+export function usersOf(
+  { settings, redisGrants: besides }: EnvironmentOptions,
+  secretOf: (user: keyof Passwords) => string,
+): string {
+  const stream = settings?.query?.EVENT_STREAM_NAME;
+  return redisUsers(secretOf, {
+    ...(stream === undefined ? {} : { stream }),
+    ...(besides === undefined ? {} : { besides }),
+  });
 }
 
 /** The reference's own defaults, where neither profile nor run says otherwise. */

@@ -33,6 +33,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     defect: 'a consumer looks for the abandoned entries of others, not for its own',
     services: ['query'],
     caughtBy: ['CON-02/own'],
+    redis: { query: ['~file-events +xpending +xclaim'] },
     edits: [
       {
         file: 'services/query/stream.ts',
@@ -254,7 +255,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'services/query/stream.ts',
-        find: "return redis.call('XACK', KEYS[1], KEYS[3], ARGV[1])`;",
+        find: "return redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])`;",
         replace: 'return 1`;',
       },
     ],
@@ -314,6 +315,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     defect: 'what was delivered more than ten times is dead-lettered, whatever the reason was',
     services: ['query'],
     caughtBy: ['CON-08'],
+    redis: { query: ['~file-events +xpending +xclaim'] },
     edits: [
       {
         file: 'services/query/consumer.ts',
@@ -401,6 +403,7 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
     defect: 'a takeover expects as many entries from XCLAIM as it asked for, and what it throws ends the process',
     services: ['query'],
     caughtBy: ['CON-11/abandoned'],
+    redis: { query: ['~file-events +xpending +xclaim'] },
     edits: [
       {
         file: 'services/query/stream.ts',

@@ -21,6 +21,7 @@ export const LATENCY_MUTANTS: readonly Mutant[] = [
     defect: 'somebody reads with BLOCK on the connection that the relay publishes on',
     services: ['admin'],
     caughtBy: ['LAT-02'],
+    redis: { admin: ['~file-events +xread'] },
     edits: [
       {
         file: 'services/admin/main.ts',

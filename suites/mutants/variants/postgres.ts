@@ -65,6 +65,19 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    id: 'full-disk-counts-as-poison',
+    defect: 'an event that the read model has no room for counts as one that can never be applied',
+    services: ['query'],
+    caughtBy: ['RES-08/disk-full'],
+    edits: [
+      {
+        file: 'services/query/failures.ts',
+        find: 'const DATA = /^(22|23|54)/;',
+        replace: 'const DATA = /^(22|23|53|54)/;',
+      },
+    ],
+  },
+  {
     id: 'search-empty-without-database',
     defect: 'a search whose database is away answers 200 and finds nothing',
     services: ['query'],

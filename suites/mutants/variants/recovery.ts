@@ -60,13 +60,41 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'compares-on-a-silent-connection',
-    defect:
-      'the comparison takes a connection that lies idle, and waits for its answer as long as for the comparison itself',
+    defect: 'the comparison keeps its connections, and waits for an answer on one as long as for the comparison itself',
     services: ['query'],
     caughtBy: ['REC-02/database-silent'],
     edits: [
-      { file: 'services/query/main.ts', find: '    idleTimeoutMs: RECONCILE_IDLE_MS,\n', replace: '' },
-      { file: 'services/query/reconciler.ts', find: '        query_timeout: LOCK_ANSWER_MS,\n', replace: '' },
+      {
+        file: 'services/query/reconciler.ts',
+        find: 'const pool = connect();',
+        replace: 'const pool = (Reconciler.kept ??= connect());',
+      },
+      {
+        file: 'services/query/reconciler.ts',
+        find: '  readonly #options: ReconcilerOptions;',
+        replace: '  static kept: Pool | undefined;\n  readonly #options: ReconcilerOptions;',
+      },
+      { file: 'services/query/reconciler.ts', find: 'await closePool(pool, CLOSE_MS);', replace: '' },
+      { file: 'services/query/comparing.ts', find: 'const ANSWER_MS = 3000;', replace: 'const ANSWER_MS = 60_000;' },
+      // The lock goes with the session; with one that is kept it has to be given back.
+      {
+        file: 'services/query/comparing.ts',
+        find: '      over.abort();',
+        replace: "      over.abort();\n      await ask('SELECT pg_advisory_unlock_all()');",
+      },
+    ],
+  },
+  {
+    id: 'comparison-never-ended',
+    defect: 'the lock of a comparison whose connections have fallen silent stays with the server',
+    services: ['query'],
+    caughtBy: ['REC-02/comparing-silent'],
+    edits: [
+      {
+        file: 'services/query/comparing.ts',
+        find: 'const UNHEARD_MS = 8000;',
+        replace: 'const UNHEARD_MS = 0;',
+      },
     ],
   },
   {

@@ -7,6 +7,7 @@ export const RESILIENCE_MUTANTS: readonly Mutant[] = [
     defect: 'the answer to an upload waits for an XADD on a client with default options',
     services: ['admin'],
     caughtBy: ['RES-01/killed', 'RES-01/paused'],
+    redis: { admin: ['~file-events:direct +xadd'] },
     edits: [
       {
         file: 'services/admin/main.ts',

@@ -168,11 +168,6 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: upload,
-        find: '{ storage, fileBytesMax }: UploadParts,',
-        replace: '{ storage, registry, fileBytesMax }: UploadParts,',
-      },
-      {
-        file: upload,
         find: '{ objectName, account }: Leftover,\n): Promise<StoredObject>',
         replace: '{ fileId, objectName, account }: Leftover,\n): Promise<StoredObject>',
       },
@@ -188,7 +183,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
       storage_element_id: 'storage-1',
       storage_path: objectName,
     };
-    await registry.register(registration, account, {});
+    await parts.registry.register(registration, account, {});
     if (broken !== undefined) throw broken;`,
       },
     ],
@@ -208,10 +203,10 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
       },
       {
         file: upload,
-        find: 'stored = await storage.put(objectName, counted(), account);',
+        find: 'stored = await parts.storage.put(objectName, counted(), account);',
         replace: `const chunks: Buffer[] = [];
     for await (const chunk of counted()) chunks.push(chunk);
-    later.set(objectName, () => storage.put(objectName, (async function* () { yield* chunks; })(), account));
+    later.set(objectName, () => parts.storage.put(objectName, (async function* () { yield* chunks; })(), account));
     stored = { storage_path: objectName, storage_element_id: 'storage-1', size, checksum_sha256: hash.copy().digest('hex') };`,
       },
       {
@@ -263,14 +258,14 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
     defect: 'the size limit is held against the announced length only, which has room for a form',
     services: ['ingester'],
     caughtBy: ['UP-04/too-large'],
-    edits: [{ file: upload, find: 'if (size > fileBytesMax) {', replace: 'if (size < 0) {' }],
+    edits: [{ file: upload, find: 'if (size > parts.fileBytesMax)', replace: 'if (size < 0)' }],
   },
   {
     id: 'limit-off-by-one',
     defect: 'a file of exactly the size limit is refused',
     services: ['ingester'],
     caughtBy: ['UP-04/too-large'],
-    edits: [{ file: upload, find: 'if (size > fileBytesMax) {', replace: 'if (size >= fileBytesMax) {' }],
+    edits: [{ file: upload, find: 'if (size > parts.fileBytesMax)', replace: 'if (size >= parts.fileBytesMax)' }],
   },
   {
     id: 'cut-at-the-limit',
@@ -280,10 +275,10 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
     edits: [
       {
         file: upload,
-        find: '        size += chunk.length;\n        if (size > fileBytesMax) {',
-        replace: `        if (size + chunk.length > fileBytesMax) continue;
+        find: '        size += chunk.length;\n',
+        replace: `        if (size + chunk.length > parts.fileBytesMax) continue;
         size += chunk.length;
-        if (size > fileBytesMax) {`,
+`,
       },
     ],
   },
@@ -292,9 +287,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
     defect: 'a length that is too large is answered 400',
     services: ['ingester'],
     caughtBy: ['UP-04/declared-limit', 'UP-04/too-large'],
-    edits: [
-      { file: 'services/ingester/app.ts', find: 'throw new HttpProblem(413,', replace: 'throw new HttpProblem(400,' },
-    ],
+    edits: [{ file: upload, find: 'return new HttpProblem(413,', replace: 'return new HttpProblem(400,' }],
   },
   {
     id: 'early-end-taken-for-the-end',

@@ -13,6 +13,7 @@ import { findProcess } from '../../../harness/environment/process/table.ts';
 import { type Accounts, createAccounts, signingKeyFile } from '../../../harness/environment/servers/credentials.ts';
 import { setupPostgres } from '../../../harness/environment/servers/postgres-part.ts';
 import { setupRedis } from '../../../harness/environment/servers/redis-part.ts';
+import { hashedSecret } from '../../../harness/environment/servers/rights.ts';
 import { claimPorts } from '../../../harness/net/ports.ts';
 import { memoryRecorder } from '../../../harness/record/writer.ts';
 import { type Launch, type PlainPart, plainPart } from './part.ts';
@@ -142,15 +143,10 @@ async function planServers({
 }) {
   const mark = markOf(home);
   const dataDirectory = join(home.data, 'redis');
-  const { plan: redisPlan } = await setupRedis({ ...redis, dataDirectory }, { signal });
-  const redisLaunch = await redisPlan.launch();
-  const password = plan.redisPassword === undefined ? [] : ['--requirepass', plan.redisPassword];
-  const redisPart = await plainPart(
-    home.home,
-    'redis',
-    { ...redisLaunch, args: [...redisLaunch.args, ...password] },
-    { mark },
-  );
+  const secret = plan.redisPassword === undefined ? 'nopass' : hashedSecret(plan.redisPassword);
+  const users = { file: join(home.home, 'users.acl'), text: `user default on ${secret} ~* &* +@all\n` };
+  const { plan: redisPlan } = await setupRedis({ ...redis, dataDirectory, users }, { signal });
+  const redisPart = await plainPart(home.home, 'redis', await redisPlan.launch(), { mark });
   const { plan: postgresPlan, template } = await setupPostgres(
     { ...postgres, dataDirectory: home.postgresData, storage: 'memory' },
     { signal },
