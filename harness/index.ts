@@ -36,6 +36,7 @@ export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
+export { copyDataset, type Dataset, loadDataset } from './faults/redis-dataset.ts';
 export type { RedisError } from './faults/redis-errors.ts';
 export { hopSource } from './probes/hops.ts';
 export { awaitReadiness, cacheOf } from './probes/readiness.ts';
@@ -47,7 +48,7 @@ export {
   pendingEntries,
 } from './probes/stream.ts';
 export { VisibilityTracker } from './probes/visibility.ts';
-export type { HistoryRecord, PartName, Verdict } from './record/history.ts';
+export type { Broken, HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { checkFile } from './report/check-file.ts';
 export { finalReads } from './scenario/final-reads.ts';

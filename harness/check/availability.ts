@@ -1,5 +1,6 @@
 import type { HistoryRecord, OperationKind } from '../record/history.ts';
-import { type FaultWindow, faultWindows, isDuring } from './fault-windows.ts';
+import { FaultTimes } from './fault-times.ts';
+import { type FaultWindow, faultWindows } from './fault-windows.ts';
 import { completeOperations, type Operation } from './operations.ts';
 
 /** How the operations of a group ended. */
@@ -41,8 +42,9 @@ export function availabilityOf(
   faults: (fault: FaultWindow) => boolean = () => true,
 ): Availability[] {
   const windows = Map.groupBy(faultWindows(records).filter(faults), (window) => window.case);
-  const isFaulty = (operation: Operation): boolean =>
-    (windows.get(operation.invoked.case) ?? []).some((window) => isDuring(operation, window));
+  const times = new Map([...windows].map(([key, own]) => [key, new FaultTimes(own)]));
+  const isFaulty = ({ invoked }: Operation): boolean =>
+    (times.get(invoked.case)?.at(invoked.intendedAt).on.length ?? 0) > 0;
   return [...Map.groupBy(completeOperations(records), ({ invoked }) => invoked.kind)].map(([kind, operations]) => ({
     kind,
     total: withShare(tally(operations)),

@@ -42,30 +42,47 @@ function samplesNeeded(fraction: number): number {
  * samples count as infinite above. `fraction` 1 is the maximum.
  */
 export function quantileOf(intervals: readonly Interval[], fraction: number): Quantile {
-  const n = intervals.length;
+  return quantileOfSorted(sortedBounds(intervals), fraction);
+}
+
+/** Lower and upper bounds of intervals, each ascending; a missing upper one is infinite. */
+interface SortedBounds {
+  lows: Float64Array;
+  highs: Float64Array;
+}
+
+function sortedBounds(intervals: readonly Interval[]): SortedBounds {
+  return {
+    lows: Float64Array.from(intervals, ({ lowMs }) => lowMs ?? 0).sort(),
+    highs: Float64Array.from(intervals, ({ highMs }) => highMs ?? Number.POSITIVE_INFINITY).sort(),
+  };
+}
+
+function quantileOfSorted({ lows, highs }: SortedBounds, fraction: number): Quantile {
   const needed = samplesNeeded(fraction);
-  if (n < needed) return { lowMs: null, highMs: null, reason: `n < ${needed}` };
-  const at = (values: number[]): number => values.sort(ascending)[nearestRank(n, fraction)] ?? Number.POSITIVE_INFINITY;
-  const lowMs = round(at(intervals.map(({ lowMs }) => lowMs ?? 0)));
-  const highMs = at(intervals.map(({ highMs }) => highMs ?? Number.POSITIVE_INFINITY));
+  if (lows.length < needed) return { lowMs: null, highMs: null, reason: `n < ${needed}` };
+  const rank = nearestRank(lows.length, fraction);
+  const lowMs = round(lows[rank] ?? 0);
+  const highMs = highs[rank] ?? Number.POSITIVE_INFINITY;
   if (highMs === Number.POSITIVE_INFINITY) return { lowMs, highMs: null, reason: 'among censored' };
   return { lowMs, highMs: round(highMs) };
 }
 
 /** Percentiles with their sample counts and the resolution that they were measured with. */
 export function summarize(intervals: readonly Interval[]): Distribution {
-  const widths = intervals
-    .flatMap(({ lowMs, highMs }) => (highMs === null ? [] : [highMs - (lowMs ?? 0)]))
-    .sort(ascending);
+  const bounds = sortedBounds(intervals);
+  const widths = Float64Array.from(
+    intervals.flatMap(({ lowMs, highMs }) => (highMs === null ? [] : [highMs - (lowMs ?? 0)])),
+  ).sort();
   const median = widths[nearestRank(widths.length, 0.5)];
   const widest = widths.at(-1);
   return {
     n: intervals.length,
-    censored: intervals.filter(({ highMs }) => highMs === null).length,
-    p50: quantileOf(intervals, 0.5),
-    p95: quantileOf(intervals, 0.95),
-    p99: quantileOf(intervals, 0.99),
-    max: quantileOf(intervals, 1),
+    censored: intervals.length - widths.length,
+    p50: quantileOfSorted(bounds, 0.5),
+    p95: quantileOfSorted(bounds, 0.95),
+    p99: quantileOfSorted(bounds, 0.99),
+    max: quantileOfSorted(bounds, 1),
     resolutionMs: median === undefined ? null : round(median),
     resolutionMsMax: widest === undefined ? null : round(widest),
   };
@@ -93,5 +110,3 @@ export function round(ms: number): number {
 function nearestRank(n: number, fraction: number): number {
   return Math.max(0, Math.ceil(fraction * n) - 1);
 }
-
-const ascending = (a: number, b: number): number => a - b;

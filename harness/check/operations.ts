@@ -20,17 +20,24 @@ export function mayHaveHappened({ end }: Operation): boolean {
 
 /** Invocations joined with their completions, in the order of invocation, however the records were written. */
 export const completeOperations = oncePerHistory((records): readonly Operation[] => {
-  const operations = new Map<string, Operation>();
-  const completed = new Map<string, Completed>();
+  const operations: Operation[] = [];
+  /** Begun and not ended yet: few at a time, however many there are. */
+  const open = new Map<string, Operation>();
+  /** Written before what they end. */
+  const early = new Map<string, Completed>();
   for (const record of records) {
-    if (record.type === 'invoke') operations.set(record.op, { invoked: record });
-    else if (record.type === 'ok' || record.type === 'fail' || record.type === 'unknown') {
-      completed.set(record.op, record);
+    if (record.type === 'invoke') {
+      const end = early.get(record.op);
+      early.delete(record.op);
+      const operation: Operation = end === undefined ? { invoked: record } : { invoked: record, end };
+      if (end === undefined) open.set(record.op, operation);
+      operations.push(operation);
+    } else if (record.type === 'ok' || record.type === 'fail' || record.type === 'unknown') {
+      const operation = open.get(record.op);
+      if (operation === undefined) early.set(record.op, record);
+      else operation.end = record;
+      open.delete(record.op);
     }
   }
-  for (const [op, operation] of operations) {
-    const end = completed.get(op);
-    if (end !== undefined) operation.end = end;
-  }
-  return [...operations.values()].sort((a, b) => a.invoked.at - b.invoked.at);
+  return operations.sort((a, b) => a.invoked.at - b.invoked.at);
 });

@@ -16,20 +16,31 @@ export interface Recovery {
   firstSuccessAfterMs: number | null;
   /** Healed → nothing pending and all of the backlog visible. */
   backlogDrainedMs: number | null;
+  /** Healed → the first answer of yes to a write of the case. */
+  writesAgainMs: number | null;
   /** Writes that the checkers found lost and that were due since it was on. */
   losses: number;
+  /** Files that the checkers found back from their deletion, which was due since it was on. */
+  resurrected: number;
 }
 
 /** One entry per fault of the history. Losses are those whose findings are among the records. */
 export function recoveries(records: readonly HistoryRecord[]): Recovery[] {
   const windows = faultWindows(records);
-  const losses = attributeLosses(records, windows);
+  const findings = attribute(records, windows);
+  const marks = firstMarks(records);
+  const seen = new TimesByCase(visibilitySamples(records).map((sample) => ({ case: sample.case, at: sample.hitAt })));
+  const written = new TimesByCase(
+    completeOperations(records)
+      .filter((operation) => isWrite(operation) && operation.end?.type === 'ok')
+      .map(({ invoked, end }) => ({ case: invoked.case, at: end?.at ?? null })),
+  );
   return windows.map((fault) => {
     const at = (event: FaultChanged['event']): number | undefined =>
       fault.changes.find((change) => change.event === event)?.at;
-    const mark = (name: Marked['name']): number | undefined =>
-      records.find((record) => record.type === 'mark' && record.name === name && record.fault === fault.id)?.at;
+    const mark = (name: Marked['name']): number | undefined => marks.get(`${name} ${fault.id}`);
     const effectiveAt = at('effective');
+    const own = findings.get(fault.id) ?? [];
     return {
       fault,
       requestedAt: at('requested') ?? fault.fromAt,
@@ -37,9 +48,11 @@ export function recoveries(records: readonly HistoryRecord[]): Recovery[] {
       healedAt: fault.toAt ?? null,
       witness: fault.changes.find(({ event }) => event === 'effective')?.witness ?? null,
       detectedMs: since(effectiveAt, mark('fault-detected')),
-      firstSuccessAfterMs: since(fault.toAt, mark('first-applied') ?? firstVisible(records, fault)),
+      firstSuccessAfterMs: since(fault.toAt, mark('first-applied') ?? seen.firstAfter(fault)),
       backlogDrainedMs: since(fault.toAt, mark('backlog-drained')),
-      losses: losses.get(fault.id) ?? 0,
+      writesAgainMs: since(fault.toAt, written.firstAfter(fault)),
+      losses: own.filter((checker) => checker === 'lost').length,
+      resurrected: own.filter((checker) => checker === 'resurrected').length,
     };
   });
 }
@@ -48,38 +61,82 @@ function since(from: number | undefined, to: number | undefined): number | null 
   return from === undefined || to === undefined ? null : round(to - from);
 }
 
-/** The first moment after healing at which a write of the case was seen: the fallback where no mark was set. */
-function firstVisible(records: readonly HistoryRecord[], { case: key, toAt }: FaultWindow): number | undefined {
-  if (toAt === undefined) return undefined;
-  let first: number | undefined;
-  for (const { case: own, hitAt } of visibilitySamples(records)) {
-    if (own === key && hitAt !== null && hitAt >= toAt) first = Math.min(first ?? hitAt, hitAt);
+/** The first mark of each name and fault. */
+function firstMarks(records: readonly HistoryRecord[]): ReadonlyMap<string, number> {
+  const marks = new Map<string, number>();
+  for (const record of records) {
+    if (record.type !== 'mark') continue;
+    const key = `${record.name} ${record.fault}`;
+    if (!marks.has(key)) marks.set(key, record.at);
   }
-  return first;
+  return marks;
 }
 
+/** Moments of each case, to find the first one after a fault was healed. */
+class TimesByCase {
+  readonly #times: ReadonlyMap<string | undefined, Float64Array>;
+
+  constructor(moments: readonly { case: string | undefined; at: number | null }[]) {
+    const byCase = Map.groupBy(moments, (moment) => moment.case);
+    this.#times = new Map(
+      [...byCase].map(([key, own]) => [
+        key,
+        Float64Array.from(own.flatMap(({ at }) => (at === null ? [] : [at]))).sort(),
+      ]),
+    );
+  }
+
+  firstAfter({ case: key, toAt }: FaultWindow): number | undefined {
+    const times = this.#times.get(key);
+    return times === undefined || toAt === undefined ? undefined : times[firstAtLeast(times, toAt)];
+  }
+}
+
+/** The index of the first of ascending values that is not below `least`; their number when all are. */
+function firstAtLeast(values: Float64Array, least: number): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((values[middle] ?? 0) < least) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const ATTRIBUTED: ReadonlySet<string> = new Set(['lost', 'resurrected']);
+
 /**
- * Lost writes by fault: each counts for the last fault of its case that was on before it was due, so that two faults
- * in one case do not both answer for it; one that was due before any fault counts for the first.
+ * Checkers of lost and resurrected files by fault: each counts for the last fault of its case that was on before the file's
+ * last write was due, so that two faults in one case do not both answer for it; one that was due before any fault counts
+ * for the first.
  */
-function attributeLosses(
+function attribute(
   records: readonly HistoryRecord[],
   windows: readonly FaultWindow[],
-): ReadonlyMap<string, number> {
+): ReadonlyMap<string, readonly string[]> {
+  const findings = records.filter((record) => record.type === 'finding' && ATTRIBUTED.has(record.checker));
+  const wanted = new Set(findings.map((record) => nameOf(record.case, fileOf(record))));
   const dueAt = new Map<string, number>();
-  for (const operation of completeOperations(records)) {
-    const fileId = operation.end?.fileId ?? operation.invoked.fileId;
-    if (fileId !== undefined && isWrite(operation)) {
-      dueAt.set(`${operation.invoked.case} ${fileId}`, operation.invoked.intendedAt);
-    }
+  for (const operation of wanted.size === 0 ? [] : completeOperations(records)) {
+    if (!isWrite(operation)) continue;
+    const { invoked, end } = operation;
+    const name = nameOf(invoked.case, end?.fileId ?? invoked.fileId);
+    if (wanted.has(name)) dueAt.set(name, invoked.intendedAt);
   }
-  const losses = new Map<string, number>();
-  for (const record of records) {
-    if (record.type !== 'finding' || record.checker !== 'lost') continue;
-    const own = windows.filter((window) => window.case === record.case).toSorted((a, b) => a.fromAt - b.fromAt);
-    const at = dueAt.get(`${record.case} ${record.fileId}`) ?? 0;
+  const byCase = Map.groupBy(
+    windows.toSorted((a, b) => a.fromAt - b.fromAt),
+    (window) => window.case,
+  );
+  const attributed = new Map<string, string[]>();
+  for (const record of findings) {
+    if (record.type !== 'finding') continue;
+    const own = byCase.get(record.case) ?? [];
+    const at = dueAt.get(nameOf(record.case, record.fileId)) ?? 0;
     const fault = own.findLast((window) => window.fromAt <= at) ?? own[0];
-    if (fault !== undefined) losses.set(fault.id, (losses.get(fault.id) ?? 0) + 1);
+    if (fault !== undefined) attributed.set(fault.id, [...(attributed.get(fault.id) ?? []), record.checker]);
   }
-  return losses;
+  return attributed;
 }
+
+const fileOf = (record: HistoryRecord): string | undefined => (record.type === 'finding' ? record.fileId : undefined);
+const nameOf = (key: string | undefined, fileId: string | undefined): string => `${key} ${fileId}`;

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { MUTANTS } from '../../suites/mutants/mutants.ts';
 import { type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
+import { type SoakFault, soakFaults } from '../../suites/spec/disruptions.ts';
 import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
 import { CAPABILITIES } from '../contract/capabilities.ts';
 import { filterCases } from './cases.ts';
@@ -14,7 +15,7 @@ export function addExplainCommand(program: Command, finish: (exitCode: number) =
   program
     .command('explain')
     .description('Say all about a requirement: why it matters, how it is provoked, what to look at when it fails.')
-    .argument('<id>', 'a requirement or one case of it, or a glob of them')
+    .argument('<id>', 'a requirement or one case of it, a glob of them, or the name of what a soak breaks')
     .option('--json', 'as data')
     .addHelpText(
       'after',
@@ -22,6 +23,7 @@ export function addExplainCommand(program: Command, finish: (exitCode: number) =
 Examples:
   $ syncproof explain PUB-01
   $ syncproof explain RES-01/killed
+  $ syncproof explain postgres-disk-full
   $ syncproof explain REC-06 --json | jq -r '.[0].look'
 ${EXIT_CODES_HELP}`,
     )
@@ -32,6 +34,11 @@ ${EXIT_CODES_HELP}`,
 }
 
 function explain(id: string, json: boolean): void {
+  const [fault] = soakFaults([id]);
+  if (fault?.name === id) {
+    explainFault(fault, json);
+    return;
+  }
   const byRequirement = [...Map.groupBy(filterCases({ ids: [id] }), ({ requirement }) => requirement)];
   if (json) {
     writeJson(
@@ -45,6 +52,24 @@ function explain(id: string, json: boolean): void {
   using screen = openScreen(process.stdout);
   const texts = byRequirement.map(([requirement, cases]) => explanation(requirement, cases, screen.paint));
   screen.line(texts.join('\n\n'));
+}
+
+function explainFault(fault: SoakFault, json: boolean): void {
+  if (json) {
+    writeJson([fault]);
+    return;
+  }
+  using screen = openScreen(process.stdout);
+  const round = { pauseMs: 3000, disruptions: [{ name: fault.name, startMs: 0, holdMs: 4000 }] };
+  screen.line(
+    [
+      `${screen.paint('bold', fault.name)}  what a soak breaks, ${fault.sort}`,
+      fault.text,
+      '',
+      screen.paint('bold', 'As a round of a plan, for `syncproof soak --plan`'),
+      `  ${JSON.stringify(round)}`,
+    ].join('\n'),
+  );
 }
 
 const mutantsAgainst = (id: string) =>

@@ -1,6 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { caseByKey, type KeyedCase } from '../../suites/spec/cases.ts';
+import { soakFaults } from '../../suites/spec/disruptions.ts';
 import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import { UsageError } from '../core/errors.ts';
 import { table } from '../core/table.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
@@ -13,6 +15,7 @@ interface ListOptions {
   level?: CaseFilter['levels'];
   need?: CaseFilter['needs'];
   cases?: boolean;
+  faults?: boolean;
   json?: boolean;
 }
 
@@ -25,6 +28,14 @@ export function addListCommand(program: Command, finish: (exitCode: number) => v
     .addOption(levelOption())
     .addOption(needOption())
     .option('--cases', 'the cases of each, too: what --case takes')
+    .addOption(
+      new Option('--faults', 'what a soak breaks instead: what its plans name').conflicts([
+        'tier',
+        'level',
+        'need',
+        'cases',
+      ]),
+    )
     .option('--json', 'as data')
     .addHelpText(
       'after',
@@ -34,11 +45,13 @@ Examples:
   $ syncproof list 'RES-*' --cases         what is tried while servers are away
   $ syncproof list --tier core --level MUST
   $ syncproof list --need postgres         what needs access to the read model
+  $ syncproof list 'redis-*' --faults      what a soak does to Redis
 ${EXIT_CODES_HELP}`,
     )
     .action((ids: readonly string[], options: ListOptions) => {
       const { tier: tiers = [], level: levels = [], need: needs = [] } = options;
-      list(filterCases({ ids, tiers, levels, needs, onDemand: true }), options);
+      if (options.faults) listFaults(ids, options.json);
+      else list(filterCases({ ids, tiers, levels, needs, onDemand: true }), options);
       finish(EXIT.conformant);
     });
 }
@@ -56,6 +69,18 @@ function list(cases: readonly KeyedCase[], { cases: withCases = false, json = fa
     return [head, ...(withCases ? own.map(({ key, title }) => ['', '', '', '', `${key}: ${title}`]) : [])];
   });
   for (const line of table(rows)) screen.line(line);
+}
+
+/** @throws UsageError when nothing has such a name */
+function listFaults(ids: readonly string[], json = false): void {
+  const faults = soakFaults(ids);
+  if (faults.length === 0) throw new UsageError(`Expected names of what a soak breaks, got ${ids.join(', ')}`);
+  if (json) {
+    writeJson(faults);
+    return;
+  }
+  using screen = openScreen(process.stdout);
+  for (const line of table(faults.map(({ name, sort, text }) => [name, sort, text]))) screen.line(line);
 }
 
 /** An entry of the ledger, its cases with their keys. */

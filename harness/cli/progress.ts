@@ -10,6 +10,21 @@ export interface LiveState {
   /** Environment id → the parts that have answered so far. */
   starting: Map<string, string[]>;
   verdicts: Map<Verdict, number>;
+  /** Of a run that is a soak. */
+  soak?: SoakState;
+}
+
+interface SoakState {
+  /** How long it is to break things. */
+  seconds: number;
+  /** Its case and when that began, once it has. */
+  case?: { key: string; since: number };
+  operations: number;
+  /** Uploads that were followed until they were seen, and those that were not in time. */
+  followed: number;
+  unseen: number;
+  findings: number;
+  round?: { round: number; of: number; event: 'began' | 'ended' };
 }
 
 export function emptyState(): LiveState {
@@ -18,6 +33,7 @@ export function emptyState(): LiveState {
 
 /** Takes in one record and gives the line that is worth reading for good, if any. */
 export function applyRecord(state: LiveState, record: HistoryRecord, paint: Paint): string | undefined {
+  applySoak(state, record);
   switch (record.type) {
     case 'environment':
       return applyEnvironment(state, record, paint);
@@ -32,6 +48,22 @@ export function applyRecord(state: LiveState, record: HistoryRecord, paint: Pain
       return paint('red', `${prefix(record.case)}${record.checker}: ${record.message}`);
     default:
       return undefined;
+  }
+}
+
+function applySoak(state: LiveState, record: HistoryRecord): void {
+  if (record.type === 'run-started' && record.soak !== undefined) {
+    state.soak = { seconds: record.soak.seconds, operations: 0, followed: 0, unseen: 0, findings: 0 };
+  }
+  const { soak } = state;
+  if (soak === undefined) return;
+  if (record.type === 'soak-planned' && record.case !== undefined) soak.case = { key: record.case, since: record.at };
+  else if (record.type === 'invoke') soak.operations++;
+  else if (record.type === 'round') soak.round = record;
+  else if (record.type === 'finding') soak.findings++;
+  else if (record.type === 'visibility') {
+    soak.followed++;
+    if (record.hitAt === null) soak.unseen++;
   }
 }
 
@@ -96,9 +128,29 @@ export function liveLines(state: LiveState, now: number, paint: Paint): string[]
   const cases = [...state.cases].map(([key, since]) => {
     const faults = [...state.faults.values()].filter((fault) => fault.case === key).map((fault) => fault.kind);
     const on = faults.length === 0 ? '' : `  ${paint('magenta', faults.join(' + '))}`;
-    return `${paint('cyan', 'run ')} ${key} ${seconds(since)}${on}`;
+    const soak = state.soak?.case?.key === key ? soakText(state.soak, now, paint) : '';
+    return `${paint('cyan', 'run ')} ${key} ${seconds(since)}${soak}${on}`;
   });
   const tally = [...state.verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ');
   const total = tally === '' ? '' : `${tally}, `;
   return [...starting, ...cases, paint('dim', `${total}${(now / 1000).toFixed(0)} s`)];
+}
+
+/** How long it still lasts, where it is, how much it did, and what it lost so far. */
+function soakText(soak: SoakState, now: number, paint: Paint): string {
+  const { round, operations, followed, unseen, findings } = soak;
+  const leftMs = (soak.case?.since ?? now) + soak.seconds * 1000 - now;
+  const isOver = round?.event === 'ended' && round.round === round.of;
+  const left = isOver
+    ? 'all healed, comparing every file'
+    : leftMs > 0
+      ? `${milliseconds(leftMs)} left`
+      : 'last rounds';
+  const where = round === undefined || isOver ? '' : `  round ${round.round} of ${round.of}`;
+  const lost = unseen + findings;
+  const losses =
+    lost === 0
+      ? `nothing lost so far (${followed} uploads followed)`
+      : paint('red', `${unseen} of ${followed} followed uploads never seen, ${findings} findings so far`);
+  return `  ${left}${where}  ${operations.toLocaleString('en-GB')} operations  ${losses}`;
 }

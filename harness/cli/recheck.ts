@@ -5,7 +5,7 @@ import { runCheckers } from '../check/index.ts';
 import { describeError, UsageError } from '../core/errors.ts';
 import { table } from '../core/table.ts';
 import type { HistoryRecord, Verdict } from '../record/history.ts';
-import { readHistory } from '../record/writer.ts';
+import { BrokenHistoryError, readHistory } from '../record/writer.ts';
 import { checkFile } from '../report/check-file.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { writeJson } from './output.ts';
@@ -26,7 +26,8 @@ Examples:
   $ syncproof recheck reports/output/2026-01-31T09-30-00-ab12/history.jsonl
   $ syncproof recheck history.jsonl --json | jq '.cases[].findings'
 ${EXIT_CODES_HELP}
-1 here means that a checker found something where no failure was expected; 2, that the history is torn.`,
+1 here means that a checker found something where no failure was expected; 2, that the history is torn or broken, or
+that it does not say how the run or a case of it ended.`,
     )
     .action(async (path: string, { json = false }: { json?: boolean }) => finish(await recheck(path, json)));
 }
@@ -41,33 +42,77 @@ interface CheckedCase {
 
 async function recheck(given: string, json: boolean): Promise<number> {
   const path = (await isFolder(given)) ? join(given, 'history.jsonl') : given;
-  const { records, problem } = await readAll(path);
-  const cases = await checkedCases(path, records);
-  if (cases.length === 0) throw new UsageError(`Expected ${path} to hold the records of at least one case`);
-  if (json) writeJson({ history: path, torn: problem ?? null, cases });
-  else show(cases, problem);
-  if (cases.some(({ verdict, findings }) => findings.length > 0 && verdict !== 'xfail')) return EXIT.violation;
-  return problem === undefined ? EXIT.conformant : EXIT.inconclusive;
-}
-
-async function checkedCases(path: string, records: readonly HistoryRecord[]): Promise<CheckedCase[]> {
-  const byCase = Map.groupBy(records, (record) => record.case);
-  const checked: CheckedCase[] = [];
-  for (const [key, own] of byCase) {
-    if (key === undefined) continue;
-    const finished = own.findLast((record) => record.type === 'case-finished');
-    const verdict = finished?.verdict ?? null;
+  const { cases: read, problems, linesMax } = await readCases(path);
+  const cases: CheckedCase[] = [];
+  for (const [key, { verdict, operations, records }] of read) {
     // What did not run has nothing to check.
     if (verdict === 'skip') continue;
-    const operations = own.filter(({ type }) => type === 'invoke').length;
-    const large = own.some((record) => record.type === 'case-started' && record.checkedFromFile);
-    const findings = large ? (await checkFile(path, key)).findings : runCheckers(own);
-    checked.push({ case: key, verdict, operations, findings });
+    const findings = records === undefined ? (await checkFile(path, key, { linesMax })).findings : runCheckers(records);
+    cases.push({ case: key, verdict, operations, findings });
   }
-  return checked;
+  if (cases.length === 0 && problems.length === 0)
+    throw new UsageError(`Expected ${path} to hold the records of at least one case`);
+  if (json) writeJson({ history: path, problems, cases });
+  else show(cases, problems);
+  if (cases.some(({ verdict, findings }) => findings.length > 0 && verdict !== 'xfail')) return EXIT.violation;
+  return problems.length === 0 ? EXIT.conformant : EXIT.inconclusive;
 }
 
-function show(cases: readonly CheckedCase[], problem: string | undefined): void {
+interface ReadCase {
+  /** The line on which it began. */
+  lineNumber: number;
+  verdict: Verdict | null;
+  operations: number;
+  /** Undefined: there may be more of them than fit in memory. */
+  records: HistoryRecord[] | undefined;
+}
+
+interface ReadCases {
+  cases: ReadonlyMap<string, ReadCase>;
+  /** What is wrong with the history, each with the line that shows it. */
+  problems: readonly string[];
+  /** Lines up to the first that is no record. */
+  linesMax: number;
+}
+
+async function readCases(path: string): Promise<ReadCases> {
+  const cases = new Map<string, ReadCase>();
+  const problems: string[] = [];
+  let [lineNumber, linesMax, ended] = [0, Number.POSITIVE_INFINITY, false];
+  const spoilt = (at: number, how: string): void => {
+    linesMax = at - 1;
+    problems.push(`${path}:${at} ${how}`);
+  };
+  try {
+    const onLine = (at: number): void => {
+      lineNumber = at;
+    };
+    const onTorn = (at: number): void => spoilt(at, 'is torn: the history ends in it');
+    for await (const record of readHistory(path, { onLine, onTorn })) {
+      if (record.type === 'run-finished') ended = true;
+      if (record.case !== undefined) takeIn(cases, record.case, record, lineNumber);
+    }
+  } catch (error) {
+    if (!(error instanceof BrokenHistoryError)) throw error;
+    spoilt(error.lineNumber, `is no record: ${describeError(error.cause)}`);
+  }
+  if (problems.length === 0 && !ended)
+    problems.push(`${path}:${lineNumber} is the last line, and none says that the run ended`);
+  for (const [key, { verdict, lineNumber: began }] of cases)
+    if (verdict === null) problems.push(`${path}:${began} begins ${key}, and no line says how it ended`);
+  return { cases, problems, linesMax };
+}
+
+function takeIn(cases: Map<string, ReadCase>, key: string, record: HistoryRecord, lineNumber: number): void {
+  const own = cases.get(key) ?? { lineNumber, verdict: null, operations: 0, records: [] };
+  cases.set(key, own);
+  if (record.type === 'case-started' && record.checkedFromFile) own.records = undefined;
+  if (record.type === 'case-finished') own.verdict = record.verdict;
+  if (record.type === 'invoke') own.operations++;
+  own.records?.push(record);
+}
+
+function show(cases: readonly CheckedCase[], problems: readonly string[]): void {
   using screen = openScreen(process.stdout);
   const { paint } = screen;
   const rows = cases.map(({ case: key, verdict, operations, findings }) => [
@@ -88,7 +133,7 @@ function show(cases: readonly CheckedCase[], problem: string | undefined): void 
   const checked = cases.filter(({ operations }) => operations > 0).length;
   const rest = checked === cases.length ? '' : ` (${cases.length - checked} recorded no operation)`;
   screen.line(`\n${checked} cases checked again${rest}, ${found} findings.`);
-  if (problem !== undefined) screen.line(paint('yellow', `The history is torn: ${problem}`));
+  for (const problem of problems) screen.line(paint('yellow', `The history is not whole: ${problem}`));
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -96,15 +141,4 @@ async function isFolder(path: string): Promise<boolean> {
     throw new UsageError(`Expected history to be a history.jsonl or a run's folder, got ${path}`, { cause });
   });
   return stats.isDirectory();
-}
-
-/** Everything up to the first line that is no record. */
-async function readAll(path: string): Promise<{ records: HistoryRecord[]; problem?: string }> {
-  const records: HistoryRecord[] = [];
-  try {
-    for await (const record of readHistory(path)) records.push(record);
-  } catch (error) {
-    return { records, problem: describeError(error) };
-  }
-  return { records };
 }

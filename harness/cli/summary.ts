@@ -3,10 +3,12 @@ import { table } from '../core/table.ts';
 import type { RunStarted, Verdict } from '../record/history.ts';
 import { formatBytes, tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
+import { soakSentence } from '../report/soak-sentence.ts';
 import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
 
 /** What a person wants to know when a run is over, as lines. */
 export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {
+  const found = soakSentence(result);
   return [
     '',
     ...requirementTable(result, paint),
@@ -14,6 +16,7 @@ export function summaryLines(result: RunResult, places: { report: string }, pain
     ...figures(result),
     '',
     ...notPassed(result, paint),
+    ...(found === undefined ? [] : [found]),
     ...(result.tiers.length === 0 ? [] : [`Tiers:   ${tiersText(result.tiers)}`]),
     verdictLine(result, paint),
     `Report:  ${places.report}`,
@@ -129,10 +132,11 @@ function quantile({ lowMs, highMs, reason }: Quantile): string {
   return low === high ? high : `${low}–${high}`;
 }
 
-/** What a killed Redis cost, in the words of the requirement. */
-function redisKillRows({ faults }: RunResult): string[][] {
+/** What a killed Redis cost, in the words of the requirement; cases with very many faults have them in the report. */
+function redisKillRows({ faults, faultKinds }: RunResult): string[][] {
+  const many = new Set(faultKinds.map((kind) => kind.case));
   return faults
-    .filter(({ kind }) => kind === 'redis-killed')
+    .filter((fault) => fault.kind === 'redis-killed' && !many.has(fault.case))
     .map((fault) => {
       const facts = [
         fault.writes.ok + fault.writes.notOk === 0

@@ -45,7 +45,10 @@ export const CAPABILITIES: ReadonlyMap<Capability, string> = new Map([
   ...control('stop', PARTS, (part) => `ending ${part} (SIGKILL, SIGTERM) and starting it again`),
   ...control('pause', PARTS, (part) => `SIGSTOP and SIGCONT of ${part}`),
   ['wipe redis', 'starting Redis without its data'],
-  ['fill postgres', "PostgreSQL's data on a file system of its own that can be filled"],
+  [
+    'fill postgres',
+    "PostgreSQL's data on a file system of its own that can be filled; for processes only root can make one",
+  ],
   ...control('network', SERVER_NAMES, (server) => `cutting the wire between the services and ${server}`),
 ] as [Capability, string][]);
 

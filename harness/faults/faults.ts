@@ -20,6 +20,7 @@ import {
   type WireChoice,
 } from './network-faults.ts';
 import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
+import { failOverPlan, loseTailPlan, type TailChoice } from './redis-data-faults.ts';
 import { type RedisError, redisErrorPlan } from './redis-errors.ts';
 import { type CommitChoice, clockAheadPlan, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
 import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
@@ -39,6 +40,13 @@ export interface ServerFaults extends PartFaults {
   /** SIGKILL; with `data: 'lose'` it comes back empty when healed. */
   kill(options?: { data?: DataFate }): Promise<Fault>;
   restart(options?: { data?: DataFate }): Promise<Fault>;
+}
+
+export interface RedisFaults extends ServerFaults {
+  /** It dies and comes back with what it held a moment ago: the events since are gone. Somebody must write some meanwhile. */
+  loseTail(choice: TailChoice): Promise<Fault>;
+  /** A replica that missed the last events takes over, and takes no writes until healed. Somebody must write some meanwhile. */
+  failOver(): Promise<Fault>;
 }
 
 export interface PostgresFaults extends ServerFaults {
@@ -75,6 +83,7 @@ export interface RegistryFaults {
 
 export type Faults = Readonly<Record<ServerName, ServerFaults>> &
   Readonly<Record<ServiceName, PartFaults>> & {
+    readonly redis: RedisFaults;
     readonly postgres: PostgresFaults;
     readonly network: NetworkFaults;
     readonly backends: BackendFaults;
@@ -110,6 +119,11 @@ export function createFaults(environment: Environment, recorder: Recorder, limit
   ) as Record<PartName, ServerFaults>;
   return {
     ...all,
+    redis: {
+      ...all.redis,
+      loseTail: (choice) => start(loseTailPlan(environment, choice)),
+      failOver: () => start(failOverPlan(environment)),
+    },
     postgres: { ...all.postgres, fillDisk: () => start(fillDiskPlan(environment)) },
     of: (instance) => ofTarget(() => targetOfInstance(instance)),
     redisAnswers: (error) => start(redisErrorPlan(environment, error)),

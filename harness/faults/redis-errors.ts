@@ -12,10 +12,12 @@ export type RedisError = (typeof REDIS_ERRORS)[number];
 
 interface Provocation {
   provoke(redis: Redis): Promise<void>;
-  /** The witness, where it is somebody else than the harness who gets the error; undefined while nobody does. */
+  /** The witness, where others than the harness get the error; undefined where it is one of them. */
   seen?(redis: Redis): Promise<string | undefined>;
   /** Also undoes a half-done provocation. */
   undo(redis: Redis): Promise<void>;
+  /** What shows that it is undone, besides that the harness can write. @throws while it is not */
+  healed?(redis: Redis): Promise<string>;
 }
 
 /** Longer than any of these faults is on. */
@@ -68,10 +70,11 @@ export function redisErrorPlan(environment: Environment, error: RedisError): Fau
     async witnessHealed() {
       const answer = await write();
       if (answer !== 'OK') throw new SyncproofError(`XADD is answered with ${answer}`);
+      const healed = await provocation.healed?.(open());
       await open().del(PROBE_KEY);
       redis?.disconnect();
       hand?.disconnect();
-      return 'XADD is answered with an id';
+      return `XADD is answered with an id${healed === undefined ? '' : `, ${healed}`}`;
     },
   };
 }
@@ -190,10 +193,7 @@ function loseRights(): Provocation {
         .trim()
         .split('\n');
       const shared = clients.some((line) => line.includes(` user=${own} `) && !line.includes(` name=${OBSERVER} `));
-      const users = ((await redis.acl('LIST')) as string[]).map((line) => {
-        const [, name = '', ...rule] = line.split(' ');
-        return { name, rule };
-      });
+      const users = await usersOf(redis);
       const canLogIn = users.filter(({ rule }) => rule.includes('on'));
       const others = canLogIn.filter(({ name }) => name !== own);
       for (const { name, rule } of shared || others.length === 0 ? canLogIn : others) {
@@ -214,7 +214,29 @@ function loseRights(): Provocation {
     async undo(redis) {
       for (const [user, rule] of rules) await redis.acl('SETUSER', user, 'nocommands', ...rule);
     },
+    async healed(redis) {
+      const users = await usersOf(redis);
+      // In any order: Redis itself keeps none.
+      const inOrder = (rule: readonly string[] = []): string =>
+        rule
+          .join(' ')
+          .split(/[ ()]+/)
+          .toSorted()
+          .join(' ');
+      for (const [user, rule] of rules) {
+        const now = users.find(({ name }) => name === user)?.rule;
+        if (inOrder(now) !== inOrder(rule)) throw new SyncproofError(`the rights of ${user} are not what they were`);
+      }
+      return `${[...rules.keys()].join(', ')} may do what they could before`;
+    },
   };
+}
+
+async function usersOf(redis: Redis): Promise<{ name: string; rule: readonly string[] }[]> {
+  return ((await redis.acl('LIST')) as string[]).map((line) => {
+    const [, name = '', ...rule] = line.split(' ');
+    return { name, rule };
+  });
 }
 
 /** Selectors, which add to what a rule allows, are there since Redis 7. */

@@ -227,6 +227,21 @@ export interface MemorySampled extends Base {
   bytes: Readonly<Record<string, number>>;
 }
 
+/** What a round of a soak broke, or may have broken. Times are run time, in ms. */
+export interface Broken {
+  name: string;
+  /** From 1. */
+  round: number;
+  requestedAt: number;
+  healedAt: number;
+  /** How long after its healing operations may still fail because of it. */
+  lingersMs: number;
+  /** It concerns Redis alone: uploads and searches have nothing to do with it. */
+  ofRedis: boolean;
+  /** A witness saw it in effect. What nobody saw may have been there all the same, and accuses nobody. */
+  seen: boolean;
+}
+
 /** A round of a soak begins to break things, or all of it was healed. */
 export interface RoundChanged extends Base {
   type: 'round';
@@ -235,6 +250,8 @@ export interface RoundChanged extends Base {
   /** How many there are. */
   of: number;
   event: 'began' | 'ended';
+  /** At its end. */
+  broken?: readonly Broken[];
 }
 
 export type HistoryRecord =

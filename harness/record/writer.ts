@@ -1,5 +1,6 @@
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
 import { monotonicMs } from '../core/clock.ts';
+import { SyncproofError } from '../core/errors.ts';
 import type { HistoryRecord, NewRecord } from './history.ts';
 
 /** Where a part of the harness records what it did; bound to a case by `forCase`. */
@@ -58,13 +59,41 @@ export function memoryRecorder(originMs = monotonicMs()): Recorder & { records: 
   return { ...recorder(), records };
 }
 
-/** Reads a history line by line. A torn last line (the writer was killed) is left out; a broken earlier one throws. */
-export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> {
+export interface ReadOptions {
+  /** Told the number of each line, from 1, before its record is given. */
+  onLine?: (lineNumber: number) => void;
+  /** Told of a torn last line, with its number. */
+  onTorn?: (lineNumber: number) => void;
+  /** No more lines than these are read. */
+  linesMax?: number;
+}
+
+/** A line of a history is none, and others follow it. */
+export class BrokenHistoryError extends SyncproofError {
+  /** From 1. */
+  readonly lineNumber: number;
+
+  constructor(path: string, lineNumber: number, cause: unknown) {
+    super(`${path}:${lineNumber} is not a history record`, { cause });
+    this.lineNumber = lineNumber;
+  }
+}
+
+/**
+ * Reads a history line by line. A torn last line (the writer was killed) is left out.
+ * @throws BrokenHistoryError for an earlier one
+ */
+export async function* readHistory(
+  path: string,
+  { onLine, onTorn, linesMax = Number.POSITIVE_INFINITY }: ReadOptions = {},
+): AsyncGenerator<HistoryRecord> {
   let number = 0;
   let broken: { number: number; cause: unknown } | undefined;
   for await (const line of linesOf(path)) {
+    if (number >= linesMax) return;
     number++;
-    if (broken) throw new Error(`${path}:${broken.number} is not a history record`, { cause: broken.cause });
+    onLine?.(number);
+    if (broken) throw new BrokenHistoryError(path, broken.number, broken.cause);
     if (line.trim() === '') continue;
     let entry: HistoryRecord;
     try {
@@ -76,6 +105,7 @@ export async function* readHistory(path: string): AsyncGenerator<HistoryRecord> 
     }
     yield entry;
   }
+  if (broken) onTorn?.(broken.number);
 }
 
 /** Only LF ends a line. Node's readline takes U+2028 and U+2029 for ends, too, and JSON leaves these as they are. */

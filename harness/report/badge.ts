@@ -11,7 +11,7 @@ const COLORS = { good: '#2e7d32', warn: '#b26a00', bad: '#c62828' } as const;
 
 /**
  * What a run entitles to; undefined where it does not say what was judged by what: target, suite and ledger with their
- * versions.
+ * versions, and where it judged nothing of the tiers.
  */
 export function badgeOf({ run, tiers }: RunResult): Badge | undefined {
   const { target, suiteVersion, requirementsVersion } = run;
@@ -20,7 +20,7 @@ export function badgeOf({ run, tiers }: RunResult): Badge | undefined {
   }
   const label = `syncproof ${suiteVersion} · ${target.name} ${target.version}`;
   const [first] = tiers;
-  if (first === undefined) return undefined;
+  if (first === undefined || first.verdict === 'unjudged') return undefined;
   const held = tiers.findLast(({ verdict }) => verdict === 'conformant');
   if (held !== undefined) return { label, message: held.tier, color: COLORS.good };
   const message = `${first.tier} ${first.verdict}`;

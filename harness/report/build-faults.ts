@@ -1,34 +1,59 @@
-import { isDuring, isWrite, type Operation, recoveries } from '../check/index.ts';
+import { faultTimes, isWrite, NO_FAULTS, type Operation, type Recovery } from '../check/index.ts';
 import type { HistoryRecord } from '../record/history.ts';
 import type { FaultResult, RequirementResult } from './result.ts';
 
 interface FaultsInput {
   records: readonly HistoryRecord[];
+  recovered: readonly Recovery[];
   operations: readonly Operation[];
   requirements: readonly RequirementResult[];
 }
 
 /** What each fault did, when, and how the pipeline came back from it. */
-export function buildFaults({ records, operations, requirements }: FaultsInput): FaultResult[] {
-  const judged = new Set(
-    requirements
-      .flatMap(({ cases }) => cases)
-      .filter(({ verdict }) => verdict === 'pass' || verdict === 'fail')
-      .map(({ key }) => key),
-  );
-  return recoveries(records).map(({ fault, losses, ...times }) => {
-    const { id, kind, target, case: key } = fault;
-    const writes = operations.filter((operation) => isWrite(operation) && isDuring(operation, fault));
-    const ok = writes.filter(({ end }) => end?.type === 'ok').length;
+export function buildFaults({ records, recovered, operations, requirements }: FaultsInput): FaultResult[] {
+  const judged = judgedCases(requirements);
+  const writes = writesMeanwhile(records, operations);
+  return recovered.map(({ fault, losses, resurrected: _, ...times }) => {
+    const { id, kind, target, case: key, round } = fault;
     return {
       id,
       kind,
       target,
       case: key ?? null,
+      round: round ?? null,
       ...times,
-      // A case without a verdict did not look, so it cannot say "none".
+      // A case that did not look cannot say "none".
       losses: key !== undefined && judged.has(key) ? losses : null,
-      writes: { ok, notOk: writes.length - ok },
+      writes: writes.get(id) ?? { ok: 0, notOk: 0 },
     };
   });
+}
+
+/** Cases that looked for losses: those that came to a verdict, and those that got to read all files at the end. */
+export function judgedCases(requirements: readonly RequirementResult[]): ReadonlySet<string> {
+  const cases = requirements.flatMap((requirement) => requirement.cases);
+  const looked = cases.filter(
+    ({ verdict, evidence }) => verdict === 'pass' || verdict === 'fail' || Number(evidence.readAtEnd ?? 0) > 0,
+  );
+  return new Set(looked.map(({ key }) => key));
+}
+
+/** Of each fault, how the writes ended that were due while it was on. */
+function writesMeanwhile(
+  records: readonly HistoryRecord[],
+  operations: readonly Operation[],
+): ReadonlyMap<string, { ok: number; notOk: number }> {
+  const times = faultTimes(records);
+  const counts = new Map<string, { ok: number; notOk: number }>();
+  for (const operation of operations) {
+    if (!isWrite(operation)) continue;
+    const { invoked, end } = operation;
+    for (const { id } of (times.get(invoked.case) ?? NO_FAULTS).at(invoked.intendedAt).on) {
+      const count = counts.get(id) ?? { ok: 0, notOk: 0 };
+      if (end?.type === 'ok') count.ok++;
+      else count.notOk++;
+      counts.set(id, count);
+    }
+  }
+  return counts;
 }

@@ -1,14 +1,28 @@
-import { type Interval, summarize, syncLatency, visibilitySamples } from '../check/index.ts';
+import {
+  faultTimes,
+  type Interval,
+  NO_FAULTS,
+  phaseOf,
+  summarize,
+  syncLatency,
+  visibilitySamples,
+} from '../check/index.ts';
 import type { HistoryRecord, Visibility } from '../record/history.ts';
 import type { HopSeries, LatencySample, LatencySeries } from './result.ts';
 
-/** Sync latency, one sample per watched write, from the moment it was meant to be sent. */
+/**
+ * Sync latency, one sample per watched write, from the moment it was meant to be sent. Phases of a soak follow from the
+ * times of its faults.
+ */
 export function buildSamples(records: readonly HistoryRecord[]): LatencySample[] {
+  const times = faultTimes(records);
+  const soaks = new Set(records.flatMap((record) => (record.type === 'soak-planned' ? [record.case] : [])));
   return visibilitySamples(records)
     .map((sample) => ({
       at: sample.intendedAt,
       case: sample.case ?? null,
-      phase: sample.phase,
+      // Who writes a soak's load does not know what is broken at the moment.
+      phase: soaks.has(sample.case) ? phaseOf(times.get(sample.case) ?? NO_FAULTS, sample) : sample.phase,
       kind: sample.kind,
       fileId: sample.fileId,
       ...syncLatency(sample, 'intended'),

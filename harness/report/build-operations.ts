@@ -1,12 +1,16 @@
-import { type FaultWindow, isDuring, type Operation, summarize, tally } from '../check/index.ts';
+import { faultTimes, NO_FAULTS, type Operation, summarize, tally } from '../check/index.ts';
+import type { HistoryRecord } from '../record/history.ts';
 import type { OperationSeries } from './result.ts';
 
-/** Latency and availability per kind of operation, calm and under a fault. */
-export function buildOperations(operations: readonly Operation[], windows: readonly FaultWindow[]): OperationSeries[] {
-  const byCase = Map.groupBy(windows, (window) => window.case);
-  const groups = Map.groupBy(operations, (operation) => {
-    const faulty = (byCase.get(operation.invoked.case) ?? []).some((window) => isDuring(operation, window));
-    return `${operation.invoked.kind}|${faulty ? 'during-fault' : 'steady'}`;
+/** Latency and availability per kind of operation, calm and under a fault of its own case. */
+export function buildOperations(
+  records: readonly HistoryRecord[],
+  operations: readonly Operation[],
+): OperationSeries[] {
+  const times = faultTimes(records);
+  const groups = Map.groupBy(operations, ({ invoked }) => {
+    const { on } = (times.get(invoked.case) ?? NO_FAULTS).at(invoked.intendedAt);
+    return `${invoked.kind}|${on.length > 0 ? 'during-fault' : 'steady'}`;
   });
   return [...groups]
     .sort(([a], [b]) => b.localeCompare(a))

@@ -7,7 +7,8 @@ const UNDECIDED: readonly Verdict[] = ['inconclusive', 'error', 'flaky'];
 
 /**
  * What a run says of each tier. A target conforms to a tier when every MUST of it and of those below passed, all those of
- * the ledger: one that was not selected, or skipped for lack of a capability, leaves the tier partial.
+ * the ledger: one that was not selected, or skipped for lack of a capability, leaves the tier partial. Of a tier of which, and
+ * of those below which, nothing was selected, nothing is said: it is unjudged.
  * @param ledger in the order in which tiers build on each other
  */
 export function buildTiers(ledger: readonly RequirementText[], results: readonly RequirementResult[]): TierResult[] {
@@ -20,13 +21,15 @@ export function buildTiers(ledger: readonly RequirementText[], results: readonly
     soFar.push(...own);
     const some = (kinds: readonly Verdict[]): boolean =>
       soFar.some((each) => each !== undefined && kinds.includes(each));
-    const verdict = some(VIOLATED)
-      ? 'violated'
-      : some(UNDECIDED)
-        ? 'inconclusive'
-        : soFar.every((each) => each === 'pass')
-          ? 'conformant'
-          : 'partial';
+    const verdict = soFar.every((each) => each === undefined)
+      ? 'unjudged'
+      : some(VIOLATED)
+        ? 'violated'
+        : some(UNDECIDED)
+          ? 'inconclusive'
+          : soFar.every((each) => each === 'pass')
+            ? 'conformant'
+            : 'partial';
     return { tier, verdict, passed: own.filter((each) => each === 'pass').length, total: own.length };
   });
 }

@@ -1,5 +1,6 @@
-import { completeOperations, faultWindows, judgeRun, type RunFailure } from '../check/index.ts';
+import { completeOperations, judgeRun, type RunFailure, recoveries } from '../check/index.ts';
 import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
+import { buildAvailability } from './build-availability.ts';
 import { buildFaults } from './build-faults.ts';
 import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
 import { buildMemory } from './build-memory.ts';
@@ -41,7 +42,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
   const expected = new Set(cases.filter(({ verdict }) => verdict === 'xfail').map(({ key }) => key));
   const unexpectedFindings = findings.filter((found) => found.case === undefined || !expected.has(found.case)).length;
   const samples = buildSamples(records);
-  const windows = faultWindows(records);
+  const recovered = recoveries(records);
   const operations = completeOperations(records);
 
   return {
@@ -82,9 +83,10 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       at,
     })),
     latency: { series: buildSeries(samples), samples },
-    operations: buildOperations(operations, windows),
+    operations: buildOperations(records, operations),
     hops: buildHops(records),
-    faults: buildFaults({ records, operations, requirements }),
+    faults: buildFaults({ records, recovered, operations, requirements }),
+    ...buildAvailability({ records, recovered, operations, requirements }),
     memory: buildMemory(records),
     figures: records
       .filter((record) => record.type === 'figure')

@@ -15,20 +15,30 @@ interface Checked {
   unread: readonly string[];
 }
 
+interface CheckFileOptions {
+  /** About how much of the file is held at once. */
+  partBytes?: number;
+  /** What follows these lines is left out. */
+  linesMax?: number;
+}
+
 /**
  * Runs the checkers on what one case wrote to a history file, however long that is: file by file, from parts that it is
  * split into beside it. Findings are those that `runCheckers` has for the whole.
- * @param partBytes about how much of the file is held at once
- * @throws when the history cannot be read to its end
+ * @throws BrokenHistoryError when the history cannot be read to its end
  */
-export async function checkFile(path: string, key: string, partBytes = PART_BYTES): Promise<Checked> {
+export async function checkFile(
+  path: string,
+  key: string,
+  { partBytes = PART_BYTES, linesMax = Number.POSITIVE_INFINITY }: CheckFileOptions = {},
+): Promise<Checked> {
   const { size } = await stat(path);
   const count = Math.min(PARTS_MAX, Math.max(1, Math.ceil(size / partBytes)));
   await using resources = new AsyncDisposableStack();
   const folder = await mkdtemp(join(dirname(path), 'parts-'));
   resources.defer(() => rm(folder, { recursive: true, force: true }));
   const paths = Array.from({ length: count }, (_, i) => join(folder, `${i}.jsonl`));
-  await split(path, key, paths);
+  await split(() => recordsOf(path, key, linesMax), paths);
 
   const findings = new Map<string, Checked['findings'][number]>();
   const unread: string[] = [];
@@ -41,9 +51,9 @@ export async function checkFile(path: string, key: string, partBytes = PART_BYTE
   return { findings: [...findings.values()], unread };
 }
 
-async function split(path: string, key: string, paths: readonly string[]): Promise<void> {
+async function split(read: () => AsyncIterable<HistoryRecord>, paths: readonly string[]): Promise<void> {
   const partition = new HistoryPartition(paths.length);
-  for await (const record of recordsOf(path, key)) partition.learn(record);
+  for await (const record of read()) partition.learn(record);
   partition.forgetUnfinished();
   using parts = new DisposableStack();
   const writers = paths.map((part) => parts.use(bufferedWriter(part)));
@@ -51,15 +61,15 @@ async function split(path: string, key: string, paths: readonly string[]): Promi
     const text = records.map((record) => `${JSON.stringify(record)}\n`).join('');
     for (const index of wanted) writers[index]?.write(text);
   };
-  for await (const record of recordsOf(path, key)) {
+  for await (const record of read()) {
     const placed = partition.place(record);
     if (placed !== undefined) write(placed);
   }
   partition.unfinished().forEach(write);
 }
 
-async function* recordsOf(path: string, key: string): AsyncGenerator<HistoryRecord> {
-  for await (const record of readHistory(path)) if (record.case === key) yield record;
+async function* recordsOf(path: string, key: string, linesMax: number): AsyncGenerator<HistoryRecord> {
+  for await (const record of readHistory(path, { linesMax })) if (record.case === key) yield record;
 }
 
 function bufferedWriter(path: string): { write(text: string): void } & Disposable {

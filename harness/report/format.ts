@@ -80,7 +80,7 @@ export function verdictSentence({ verdict, requirements, counts, findings, run }
   const why = run.reason === undefined ? '' : `: ${run.reason}`;
   switch (verdict) {
     case 'conformant':
-      return `All ${of} hold, shown by ${plural(counts.cases.pass, 'passed case')}.`;
+      return `${requirements.length === 1 ? 'The requirement holds' : `All ${of} hold`}, shown by ${plural(counts.cases.pass, 'passed case')}.`;
     case 'as-expected':
       return `Nothing failed that is not expected to: ${ids(['xfail'])} of ${of}.`;
     case 'partial':
@@ -118,10 +118,13 @@ const TIER_VERDICT_LABELS: Record<
   violated: { sign: '✕', label: 'violated', tone: 'bad' },
   inconclusive: { sign: '?', label: 'inconclusive', tone: 'warn' },
   partial: { sign: '–', label: 'partial', tone: 'warn' },
+  unjudged: { sign: '–', label: 'not judged', tone: 'warn' },
 };
 
 /** `core conformant (31/31), resilient partial (5/11)`. */
 export function tiersText(tiers: readonly TierResult[]): string {
+  const judged = tiers.filter(({ verdict }) => verdict !== 'unjudged');
+  if (judged.length === 0) return 'not judged: none of their requirements was selected';
   return tiers
     .map(({ tier, verdict, passed, total }) => `${tier} ${TIER_VERDICT_LABELS[verdict].label} (${passed}/${total})`)
     .join(', ');

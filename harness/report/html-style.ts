@@ -17,7 +17,8 @@ a{color:var(--link)}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:4px}
 h1,h2,h3{line-height:1.25;margin:0}
 h2{font-size:19px;letter-spacing:-.01em}
-h2+p.lead{margin:4px 0 0;color:var(--soft);max-width:75ch}
+p.lead{margin:14px 0 0;color:var(--soft);max-width:75ch}
+h2+p.lead{margin-top:4px}
 section{margin:36px 0 0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;margin-top:14px}
 header.top{display:flex;flex-wrap:wrap;gap:4px 16px;align-items:baseline;padding-top:26px;color:var(--soft)}
@@ -30,6 +31,7 @@ header.top nav a:hover{text-decoration:underline}
 .banner .sign{grid-row:span 2;display:grid;place-items:center;width:54px;height:54px;border-radius:50%;background:var(--tone-bg);color:var(--tone);font-size:26px;font-weight:700}
 .banner h1{font-size:25px;letter-spacing:-.02em;color:var(--tone)}
 .banner p{margin:0;font-size:17px;overflow-wrap:anywhere}
+.banner p.found{grid-column:2;font-size:15px;color:var(--soft)}
 .counts{display:flex;flex-wrap:wrap;gap:8px;padding:0 24px 20px 92px;margin:0;list-style:none}
 .good{--tone:var(--good);--tone-bg:var(--good-bg)}.bad{--tone:var(--bad);--tone-bg:var(--bad-bg)}
 .warn{--tone:var(--warn);--tone-bg:var(--warn-bg)}.mute{--tone:var(--mute);--tone-bg:var(--mute-bg)}
@@ -58,6 +60,7 @@ td .sub,th .sub{display:block;color:var(--soft);font-size:12.5px;font-weight:400
 .num .sub{white-space:nowrap}
 .num .why{color:var(--soft);font-size:13px}
 tbody th{font-weight:600;white-space:nowrap}
+tr.folded>td{border-top:0;padding-top:0}tr.folded details>summary{margin:0}tr.folded table{margin:6px 0 8px}tr.folded td,tr.folded th{padding:4px 12px}
 td.key{white-space:nowrap}
 .req td.text{width:100%;overflow-wrap:anywhere}
 .reason{margin:6px 0 0;padding:7px 11px;border-left:3px solid var(--tone);background:var(--tone-bg);border-radius:0 6px 6px 0;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -79,6 +82,7 @@ figcaption span{color:var(--soft);font-weight:400}
 svg.panel{display:block;width:100%;min-width:680px;height:auto;margin-top:4px}
 svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif;fill:var(--soft)}
 svg .band{fill:var(--band);fill-opacity:.13}
+svg .band.lane{fill-opacity:.75}
 svg .band-edge{stroke:var(--band);stroke-width:1.5;fill:none}
 svg .band-label{fill:var(--ink);font-weight:600}
 svg .grid{stroke:var(--line);stroke-width:1;fill:none}svg .grid.minor{stroke:var(--hair);stroke-width:.7}
@@ -91,7 +95,7 @@ ${[0, 1, 2, 3, 4, 5].map((c) => `.c${c}{stroke:var(--c${c})}.censored.c${c}{fill
 footer{padding-top:34px;padding-bottom:46px;color:var(--soft);font-size:13.5px}
 @media (max-width:720px){
 main,header.top,footer{padding-left:14px;padding-right:14px}
-.banner{padding:16px;gap:4px 13px}.banner .sign{grid-row:auto;width:42px;height:42px;font-size:20px}.banner p{grid-column:1/-1;font-size:16px}
+.banner{padding:16px;gap:4px 13px}.banner .sign{grid-row:auto;width:42px;height:42px;font-size:20px}.banner p,.banner p.found{grid-column:1/-1;font-size:16px}
 .counts{padding:0 16px 16px}
 dl.facts{grid-template-columns:1fr;gap:1px;padding:14px 16px}dl.facts dd{margin-bottom:9px}
 header.top nav{margin-left:0;width:100%}

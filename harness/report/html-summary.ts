@@ -11,6 +11,7 @@ import {
 } from './format.ts';
 import { html, type Markup } from './markup.ts';
 import type { CaseResult, LatencySeries, RunResult } from './result.ts';
+import { soakSentence } from './soak-sentence.ts';
 
 export function verdictBadge(verdict: CaseResult['verdict']): Markup {
   const { sign, label, tone } = VERDICT_LABELS[verdict];
@@ -22,8 +23,9 @@ export function summarySection(result: RunResult): Markup {
   const { run, counts } = result;
   const { sign, label, tone } = RUN_VERDICT_LABELS[result.verdict];
   const versions = Object.entries(run.versions);
+  const found = soakSentence(result);
   return html`<div class="card ${tone}" id="verdict" data-run-verdict="${result.verdict}">
-<div class="banner ${tone}"><span class="sign" aria-hidden="true">${sign}</span><h1>${label}</h1><p>${verdictSentence(result)}</p></div>
+<div class="banner ${tone}"><span class="sign" aria-hidden="true">${sign}</span><h1>${label}</h1><p>${verdictSentence(result)}</p>${found !== undefined && html`<p class="found">${found}</p>`}</div>
 <ul class="counts" aria-label="Cases by verdict">${VERDICTS.filter((verdict) => counts.cases[verdict] > 0).map(
     (verdict) =>
       html`<li><span class="verdict ${VERDICT_LABELS[verdict].tone}">${plural(counts.cases[verdict], 'case')}: ${VERDICT_LABELS[verdict].label}</span></li>`,

@@ -1,7 +1,7 @@
 import { formatMs, formatShare, plural } from './format.ts';
 import { distributionCells, distributionHead } from './html-latency.ts';
 import { html, type Markup } from './markup.ts';
-import type { FaultResult, RunResult } from './result.ts';
+import type { RunResult } from './result.ts';
 
 const FINDINGS_MAX = 200;
 
@@ -17,31 +17,6 @@ export function findingsSection({ findings }: RunResult): Markup {
       html`<tr data-finding><th scope="row">${checker}</th><td class="key">${key ?? '–'}</td><td>${message}</td><td class="mono">${fileId ?? '–'}</td></tr>`,
   )}</tbody></table></div>
 </section>`;
-}
-
-export function faultsSection({ faults }: RunResult): Markup {
-  return html`<section id="faults" aria-labelledby="faults-title">
-<h2 id="faults-title">Faults, and how the pipeline came back</h2>
-<p class="lead">A fault counts from the moment a witness outside the pipeline saw it take effect; recovery counts from the moment its healing was seen.</p>
-${
-  faults.length === 0
-    ? html`<p class="card empty">No fault was injected.</p>`
-    : html`<div class="card scroll" tabindex="0" role="region" aria-label="Faults"><table><thead><tr><th scope="col">Fault</th><th scope="col">Case</th><th scope="col" class="num">On for</th><th scope="col" class="num">Writes<br>meanwhile</th><th scope="col" class="num">Time to<br>detect</th><th scope="col" class="num">First success<br>after healing</th><th scope="col" class="num">Backlog<br>drained</th><th scope="col" class="num">Losses</th><th scope="col">Witness</th></tr></thead>
-<tbody>${faults.map(faultRow)}</tbody></table></div>`
-}
-</section>`;
-}
-
-function faultRow(fault: FaultResult): Markup {
-  const { effectiveAt, healedAt, requestedAt, writes, losses } = fault;
-  const from = effectiveAt ?? requestedAt;
-  const due = writes.ok + writes.notOk;
-  return html`<tr data-fault-row="${fault.id}"><th scope="row">${fault.kind}<span class="sub">at ${formatMs(from)}</span></th><td class="key">${fault.case ?? '–'}</td>
-<td class="num">${healedAt === null ? 'not healed' : formatMs(healedAt - from)}</td>
-<td class="num">${due === 0 ? '–' : `${writes.ok} of ${due} ok`}</td>
-<td class="num">${orDash(fault.detectedMs)}</td><td class="num">${orDash(fault.firstSuccessAfterMs)}</td><td class="num">${orDash(fault.backlogDrainedMs)}</td>
-<td class="num">${losses === null ? 'not checked' : losses === 0 ? '0' : html`<span class="verdict bad">✕ ${losses} lost</span>`}</td>
-<td>${fault.witness ?? html`<span class="verdict warn">? no witness</span>`}</td></tr>`;
 }
 
 export function operationsSection({ operations }: RunResult): Markup {
@@ -93,8 +68,4 @@ export function figuresSection({ figures }: RunResult): Markup {
       html`<tr><th scope="row">${name}</th><td class="num">${unit === 'ms' ? formatMs(value) : `${Math.round(value * 1000) / 1000} ${unit}`}</td><td>${key ?? 'run'}</td><td>${detail ?? ''}</td></tr>`,
   )}</tbody></table></div>
 </section>`;
-}
-
-function orDash(ms: number | null): string {
-  return ms === null ? '–' : formatMs(ms);
 }

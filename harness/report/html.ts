@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { plural } from './format.ts';
+import { availabilitySection, faultsSection } from './html-faults.ts';
 import { latencySection } from './html-latency.ts';
 import { memorySection } from './html-memory.ts';
 import { mutantsSection } from './html-mutants.ts';
 import { requirementsSection } from './html-requirements.ts';
 import { SCRIPT, STYLE } from './html-style.ts';
 import { summarySection } from './html-summary.ts';
-import { faultsSection, figuresSection, findingsSection, hopsSection, operationsSection } from './html-tables.ts';
+import { figuresSection, findingsSection, hopsSection, operationsSection } from './html-tables.ts';
 import { html, trusted } from './markup.ts';
 import type { RunResult } from './result.ts';
 
@@ -33,6 +34,7 @@ ${findingsSection(result)}
 ${requirementsSection(result)}
 ${latencySection(result)}
 ${faultsSection(result)}
+${availabilitySection(result)}
 ${operationsSection(result)}
 ${hopsSection(result)}
 ${memorySection(result)}

@@ -9,7 +9,8 @@ import {
   verdictSentence,
 } from './format.ts';
 import { visibleText } from './markup.ts';
-import type { RunResult } from './result.ts';
+import type { FaultKindResult, RunResult } from './result.ts';
+import { soakSentence } from './soak-sentence.ts';
 
 const SERIES_MAX = 12;
 const FINDINGS_MAX = 10;
@@ -20,12 +21,15 @@ export function renderMarkdown(result: RunResult): string {
   return `${[
     `## ${sign} syncproof: ${label}`,
     cell(verdictSentence(result)),
+    cell(soakSentence(result) ?? ''),
     result.tiers.length === 0 ? '' : cell(`Tiers: ${tiersText(result.tiers)}.`),
     aboutRun(result),
     findings(result),
     requirements(result),
     latency(result),
     faults(result),
+    kindsOfFaults(result),
+    availability(result),
     operations(result),
     memory(result),
     mutants(result),
@@ -74,20 +78,55 @@ function latency({ latency: { series } }: RunResult): string {
   return `### Sync latency\n\n${table(['', 'n', 'p50', 'p95', 'p99', 'max', 'resolution'], rows)}${rest}`;
 }
 
-function faults({ faults }: RunResult): string {
-  if (faults.length === 0) return '';
-  const time = (ms: number | null): string => (ms === null ? '–' : formatMs(ms));
-  const rows = faults.map((fault) => [
-    cell(`${fault.kind}${fault.case === null ? '' : ` (${fault.case})`}`),
-    fault.healedAt === null ? 'not healed' : formatMs(fault.healedAt - (fault.effectiveAt ?? fault.requestedAt)),
-    time(fault.detectedMs),
-    time(fault.firstSuccessAfterMs),
-    time(fault.backlogDrainedMs),
-    fault.losses === null ? 'not checked' : String(fault.losses),
-    fault.witness === null ? '**none**' : cell(fault.witness),
-  ]);
+const timeOr = (ms: number | null): string => (ms === null ? '–' : formatMs(ms));
+
+function faults({ faults, faultKinds }: RunResult): string {
+  const byKind = new Set(faultKinds.map((kind) => kind.case));
+  const rows = faults
+    .filter((fault) => !byKind.has(fault.case))
+    .map((fault) => [
+      cell(`${fault.kind}${fault.case === null ? '' : ` (${fault.case})`}`),
+      fault.healedAt === null ? 'not healed' : formatMs(fault.healedAt - (fault.effectiveAt ?? fault.requestedAt)),
+      timeOr(fault.detectedMs),
+      timeOr(fault.firstSuccessAfterMs),
+      timeOr(fault.backlogDrainedMs),
+      fault.losses === null ? 'not checked' : String(fault.losses),
+      fault.witness === null ? '**none**' : cell(fault.witness),
+    ]);
+  if (rows.length === 0) return '';
   const head = ['fault', 'on for', 'detected', 'first success after', 'backlog drained', 'losses', 'witness'];
   return `### Faults\n\n${table(head, rows)}`;
+}
+
+function kindsOfFaults({ faultKinds }: RunResult): string {
+  if (faultKinds.length === 0) return '';
+  const share = ({ availability, n }: FaultKindResult['writesAlone']): string =>
+    availability === null ? '–' : `${formatShare(availability)} of ${n}`;
+  const rows = faultKinds.map((each) => [
+    cell(each.kind),
+    each.unwitnessed === 0 ? String(each.count) : `${each.count} (${each.unwitnessed} seen by nobody)`,
+    timeOr(each.recoveryMedianMs),
+    timeOr(each.recoverySlowestMs),
+    share(each.writesAlone),
+    share(each.readsAlone),
+    each.lost === null ? 'not checked' : `${each.lost} / ${each.resurrected}`,
+  ]);
+  const head = ['fault', 'how often', 'recovery, median', 'slowest', 'writes, it alone', 'reads, it alone'];
+  return `### Faults by kind\n\n${table([...head, 'lost / back from deletion'], rows)}`;
+}
+
+function availability({ availability }: RunResult): string {
+  if (availability.length === 0) return '';
+  const rows = [...Map.groupBy(availability, ({ case: key, kind }) => `${key} ${kind}`).values()].map((scopes) => [
+    cell(scopes[0]?.kind ?? ''),
+    ...(['outside', 'during', 'near'] as const).map((wanted) => {
+      const found = scopes.find(({ scope }) => scope === wanted);
+      return found === undefined || found.availability === null
+        ? '–'
+        : `${formatShare(found.availability)} of ${found.n}`;
+    }),
+  ]);
+  return `### Availability\n\n${table(['', 'nothing broken', 'a fault on', 'may still be felt'], rows)}`;
 }
 
 function operations({ operations }: RunResult): string {

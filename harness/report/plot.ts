@@ -30,6 +30,10 @@ const RIGHT = 16;
 const PLOT_HEIGHT = 190;
 const BAND_ROW = 18;
 const LABEL_CHARACTER = 6.7;
+/** More faults than this in a panel have a lane per part, in place of a label each. */
+const LABELS_MAX = 20;
+const LANE_ROW = 16;
+const BAR_HEIGHT = 10;
 
 /** Latency over the run's time on a log axis: one mark per sample, from its lower to its upper bound; faults as bands. */
 export function latencyPanel({ id, title, samples, faults }: Panel, scale: PlotScale): Markup {
@@ -42,9 +46,11 @@ export function latencyPanel({ id, title, samples, faults }: Panel, scale: PlotS
   const x = scaleLinear()
     .domain(timeDomain(samples, bands))
     .range([LEFT, WIDTH - RIGHT]);
-  const labels = placeLabels(bands.map((band) => ({ ...band, left: x(band.from) })));
+  const inLanes = faults.length > LABELS_MAX;
+  const labels = inLanes ? [] : placeLabels(bands.map((band) => ({ ...band, left: x(band.from) })));
+  const lanes = inLanes ? [...new Set(faults.map(({ target }) => target))].sort() : [];
   const rows = Math.max(0, ...labels.map(({ row }) => row + 1));
-  const top = 20 + rows * BAND_ROW;
+  const top = 20 + rows * BAND_ROW + lanes.length * LANE_ROW;
   const bottom = top + PLOT_HEIGHT;
   const height = bottom + 46;
   const y = scaleLog().domain([scale.lowMs, scale.highMs]).range([bottom, top]).clamp(true);
@@ -55,12 +61,15 @@ export function latencyPanel({ id, title, samples, faults }: Panel, scale: PlotS
   return html`<svg class="panel" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc" data-panel="${title}" data-samples="${samples.length}">
 <title id="${id}-title">Sync latency over time: ${title}</title>
 <desc id="${id}-desc">${panelSummary(samples, faults, censored)}</desc>
-${bands.map(
-  ({ fault, from, to }) =>
-    html`<rect class="band" data-fault="${fault.id}" x="${px(x(from))}" y="${top}" width="${px(
-      Math.max(2, x(to) - x(from)),
-    )}" height="${PLOT_HEIGHT}"><title>${bandTitle(fault, from, to)}</title></rect>`,
-)}
+${bands.map(({ fault, from, to }) => {
+  const at = inLanes
+    ? { y: 16 + lanes.indexOf(fault.target) * LANE_ROW, height: BAR_HEIGHT }
+    : { y: top, height: PLOT_HEIGHT };
+  return html`<rect class="band${inLanes && ' lane'}" data-fault="${fault.id}" x="${px(x(from))}" y="${at.y}" width="${px(
+    Math.max(inLanes ? 1 : 2, x(to) - x(from)),
+  )}" height="${at.height}"><title>${bandTitle(fault, from, to)}</title></rect>`;
+})}
+${lanes.map((lane, row) => html`<text class="tick" x="${LEFT - 8}" y="${25 + row * LANE_ROW}" text-anchor="end">${lane}</text>`)}
 ${labels.map(
   ({ fault, left, row, anchor }) => html`<path class="band-edge" d="M${px(left)} ${20 + row * BAND_ROW - 4}V${bottom}"/>
 <text class="band-label" x="${px(anchor === 'end' ? left - 5 : left + 5)}" y="${20 + row * BAND_ROW + 7}" text-anchor="${anchor}">${labelOf(fault)}</text>`,
@@ -158,7 +167,12 @@ function bandTitle({ kind, target, witness, healedAt }: FaultResult, from: numbe
 
 function panelSummary(samples: readonly LatencySample[], faults: readonly FaultResult[], censored: number): string {
   const late = censored === 0 ? '' : `, ${censored} of them never visible while watched`;
-  const during = faults.length === 0 ? 'no fault' : faults.map(labelOf).join(', ');
+  const during =
+    faults.length === 0
+      ? 'no fault'
+      : faults.length > LABELS_MAX
+        ? `${plural(faults.length, 'fault')}, in a lane for each part`
+        : faults.map(labelOf).join(', ');
   return `${plural(samples.length, 'sample')}${late}; ${during}. The figures are in the table below.`;
 }
 

@@ -93,12 +93,51 @@ export const faultResultSchema = z.object({
   healedAt: ms.nullable(),
   witness: z.string().nullable(),
   detectedMs: ms.nullable().describe('effective → the pipeline said so'),
+  round: count.nullable().describe('of a soak, from 1'),
+  writesAgainMs: ms.nullable().describe('healed → first write answered with yes'),
   firstSuccessAfterMs: ms.nullable().describe('healed → first write visible'),
   backlogDrainedMs: ms.nullable().describe('healed → nothing pending and all of the backlog visible'),
   losses: count
     .nullable()
     .describe('acknowledged writes, due since it was on, that were lost; null when the case came to no verdict'),
   writes: z.object({ ok: count, notOk: count }).describe('writes due while it was on'),
+});
+
+const answered = {
+  n: count,
+  ok: count,
+  refused: count.describe('answered with a definite no (4xx)'),
+  failed: count,
+  unknown: count,
+  availability: z.number().min(0).max(1).nullable().describe('(ok + refused) / all; null when there were none'),
+};
+
+export const availabilitySchema = z.object({
+  case: z.string().nullable(),
+  kind: z.string().describe('upload, update, delete, read, search'),
+  scope: z
+    .enum(['outside', 'during', 'near'])
+    .describe(
+      'when it was due: while a fault was on (during); while one was asked for and not seen yet, or was over and may still be felt (near); while nothing was broken (outside)',
+    ),
+  ...answered,
+});
+
+export const faultKindSchema = z.object({
+  case: z.string().nullable(),
+  kind: z.string(),
+  target: z.string(),
+  count: count.describe('how often'),
+  unwitnessed: count.describe('of these, so many were begun and seen by nobody'),
+  recoveries: count.describe('of these, so many were healed and followed by a write that was answered with yes'),
+  recoveryMedianMs: ms.nullable().describe('healed → first write answered with yes'),
+  recoverySlowestMs: ms.nullable(),
+  writesAlone: z
+    .object(answered)
+    .describe('due from the request of the fault until what it left behind was over, while nothing else was broken'),
+  readsAlone: z.object(answered).describe('the same for reads by id and searches'),
+  lost: count.nullable().describe('acknowledged writes lost since; null when the case came to no verdict'),
+  resurrected: count.nullable().describe('deleted files that came back since'),
 });
 
 const findingSchema = z.object({
@@ -128,10 +167,12 @@ const figureSchema = z.object({
   case: z.string().nullable(),
 });
 
-const TIER_VERDICTS = ['conformant', 'violated', 'inconclusive', 'partial'] as const;
+const TIER_VERDICTS = ['conformant', 'violated', 'inconclusive', 'partial', 'unjudged'] as const;
 export const tierResultSchema = z.object({
   tier: z.string(),
-  verdict: z.enum(TIER_VERDICTS).describe('partial: a MUST of it or below was skipped or not selected'),
+  verdict: z
+    .enum(TIER_VERDICTS)
+    .describe('partial: a MUST of it or below was skipped or not selected; unjudged: none was selected'),
   passed: count.describe('MUST requirements of this tier alone that passed'),
   total: count.describe('MUST requirements of this tier alone'),
 });
@@ -191,6 +232,8 @@ export const runResultSchema = z.object({
   operations: z.array(operationSeriesSchema),
   hops: z.array(hopSchema),
   faults: z.array(faultResultSchema),
+  availability: z.array(availabilitySchema).describe('of soaks, and of cases with more than 20 faults'),
+  faultKinds: z.array(faultKindSchema).describe('of the same cases: their faults, kind by kind'),
   memory: z.array(memoryResultSchema).describe('of the cases that looked at it: soaks'),
   figures: z.array(figureSchema),
   mutants: killMatrixSchema
@@ -212,3 +255,5 @@ export type TierResult = z.infer<typeof tierResultSchema>;
 export type RequirementResult = z.infer<typeof requirementResultSchema>;
 export type FaultResult = z.infer<typeof faultResultSchema>;
 export type MemoryResult = z.infer<typeof memoryResultSchema>;
+export type AvailabilityResult = z.infer<typeof availabilitySchema>;
+export type FaultKindResult = z.infer<typeof faultKindSchema>;

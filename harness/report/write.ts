@@ -77,10 +77,11 @@ export async function writeReports(options: ReportOptions): Promise<RunResult> {
 async function salvageHistory(path: string): Promise<{ records: HistoryRecord[]; problem?: string }> {
   const records: HistoryRecord[] = [];
   const large = new Set<string>();
+  const compact = compactor();
   try {
     for await (const record of readHistory(path)) {
       if (record.type === 'case-started' && record.checkedFromFile) large.add(record.case);
-      records.push(record.case !== undefined && large.has(record.case) ? withoutStates(record) : record);
+      records.push(record.case !== undefined && large.has(record.case) ? compact(record) : record);
     }
   } catch (error) {
     return { records, problem: `the history could not be read to its end: ${describeError(error)}` };
@@ -88,14 +89,28 @@ async function salvageHistory(path: string): Promise<{ records: HistoryRecord[];
   return { records };
 }
 
-function withoutStates(record: HistoryRecord): HistoryRecord {
-  if (record.type === 'invoke') {
-    const { input: _, ...rest } = record;
-    return rest;
-  }
-  if (record.type !== 'ok' && record.type !== 'fail' && record.type !== 'unknown') return record;
-  const { state: _state, ids: _ids, ...rest } = record;
-  return rest;
+/** Keeps of the operations of a large case what figures are made of, and each text once. */
+function compactor(): (record: HistoryRecord) => HistoryRecord {
+  const texts = new Map<string, string>();
+  const once = (text: string): string => {
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return known ?? text;
+  };
+  return (record) => {
+    const { at, case: key = '' } = record;
+    if (record.type === 'invoke') {
+      const { type, op, kind, intendedAt, fileId, final } = record;
+      const own = { type, at, case: once(key), op, kind, intendedAt };
+      if (final !== undefined) return { ...own, final, ...(fileId === undefined ? {} : { fileId: once(fileId) }) };
+      return fileId === undefined ? own : { ...own, fileId: once(fileId) };
+    }
+    if (record.type !== 'ok' && record.type !== 'fail' && record.type !== 'unknown') return record;
+    const { type, op, kind, fileId, status } = record;
+    const own = { type, at, case: once(key), op, kind };
+    if (fileId === undefined) return status === undefined ? own : { ...own, status };
+    return status === undefined ? { ...own, fileId: once(fileId) } : { ...own, status, fileId: once(fileId) };
+  };
 }
 
 async function writeWhole(path: string, content: string): Promise<void> {

@@ -16,11 +16,12 @@ const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 const PUBLISH_TIMEOUT_MS_MAX = 2000;
 
 await runService('admin', adminSettings, async ({ config, log, resources }) => {
-  const database = { url: config.DATABASE_URL, log };
+  const database = { url: config.DATABASE_URL, ca: config.DATABASE_CA_FILE, log };
   const pool = createPool({ ...database, applicationName: 'syncproof-admin' });
   resources.defer(() => closePool(pool));
   const socketTimeoutMs = Math.min(config.EVENT_PUBLISH_TIMEOUT * 1000, PUBLISH_TIMEOUT_MS_MAX);
-  const redis = createRedisClient({ url: config.REDIS_URL, log, name: 'admin-publisher', socketTimeoutMs });
+  const server = { url: config.REDIS_URL, ca: config.REDIS_CA_FILE };
+  const redis = createRedisClient({ ...server, log, name: 'admin-publisher', socketTimeoutMs });
   resources.defer(() => closeRedis(redis));
   const metrics = createMetrics('admin');
   const events = createAdminMetrics(metrics.registry, () => outboxBacklog(pool));

@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { commonSettings, decimal, integer, onOff, optionalSecretFile, secretUrl, text } from '../common/config.ts';
+import { commonSettings, decimal, integer, onOff, optionalSecretFile, serverSettings, text } from '../common/config.ts';
 
 export const adminSettings = {
   ...commonSettings('admin'),
-  DATABASE_URL: secretUrl(['postgres', 'postgresql']),
-  REDIS_URL: secretUrl(['redis', 'rediss']),
+  ...serverSettings(),
   EVENT_PUBLISH_ENABLED: onOff(true),
   /** Seconds. */
   EVENT_PUBLISH_TIMEOUT: decimal({ min: 0.1, max: 60, fallback: 5 }),

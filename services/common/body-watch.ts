@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
-import { PROBLEM_MEDIA_TYPE, problemDocument } from './problem.ts';
+import { rawProblem } from './problem.ts';
 
 /** A body that comes slower, on average over a window, is not waited for; Apache's `RequestReadTimeout` has the same rate. */
 const BYTES_PER_S_MIN = 500;
@@ -74,15 +74,7 @@ export class BodyWatch {
   /** Past whoever handles the request: it sees a client that has gone, as Node's own timeouts would have it. */
   #refuse({ socket, url = '/', method }: IncomingMessage): void {
     this.#log.info({ method, url }, 'a body came too slowly, its connection is closed');
-    const problem = problemDocument(408, 'The body came too slowly.', url.split('?', 1)[0] ?? '/');
-    const text = JSON.stringify(problem);
-    const head = [
-      'HTTP/1.1 408 Request Timeout',
-      `content-type: ${PROBLEM_MEDIA_TYPE}`,
-      `content-length: ${Buffer.byteLength(text)}`,
-      'connection: close',
-    ];
-    socket.write(`${head.join('\r\n')}\r\n\r\n${text}`);
+    socket.write(rawProblem(408, 'The body came too slowly.', url.split('?', 1)[0] ?? '/'));
     socket.destroySoon();
   }
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type ServiceName, STANDARD_PORTS } from '../../harness/contract/names.ts';
@@ -105,6 +106,49 @@ export function secretUrl(protocols: readonly string[]): z.ZodType<string> {
     INVALID,
   );
   return setting(schema, `a ${protocols.map((protocol) => `${protocol}://`).join(' or ')} URL`, true);
+}
+
+/**
+ * The address of a PostgreSQL, which may carry a password and is never shown. TLS, where it is asked for, is verified:
+ * every other `sslmode` would talk to anybody.
+ */
+function databaseUrl(): z.ZodType<string> {
+  const isAcceptable = (value: string): boolean =>
+    hasProtocol(value, ['postgres:', 'postgresql:']) &&
+    [...new URL(value).searchParams].every(([name, given]) =>
+      name === 'sslmode' ? given === 'disable' || given === 'verify-full' : !/ssl|uselibpqcompat/.test(name),
+    );
+  const expected =
+    'a postgres:// or postgresql:// URL, about TLS with nothing but sslmode=verify-full or sslmode=disable';
+  return setting(z.string().refine(isAcceptable, INVALID), expected, true);
+}
+
+/** The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and no setting. */
+function optionalAuthorityFile(): z.ZodType<string | undefined> {
+  const schema = z
+    .string()
+    .transform((path, context) => {
+      try {
+        const pem = readFileSync(path, 'utf8');
+        return new X509Certificate(pem) && pem;
+      } catch {
+        // What was expected is said with the setting's name.
+        context.addIssue({ code: 'custom', message: INVALID });
+        return z.NEVER;
+      }
+    })
+    .optional();
+  return setting(schema, 'the path of a readable file with certificates in PEM form', true);
+}
+
+/** How the services that use both reach Redis and PostgreSQL. A file of authorities asks for TLS that they vouch for. */
+export function serverSettings() {
+  return {
+    DATABASE_URL: databaseUrl(),
+    DATABASE_CA_FILE: optionalAuthorityFile(),
+    REDIS_URL: secretUrl(['redis', 'rediss']),
+    REDIS_CA_FILE: optionalAuthorityFile(),
+  };
 }
 
 function packageVersion(): string {

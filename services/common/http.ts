@@ -22,7 +22,14 @@ import { buildFacts, type CommonSettings, publicSettings } from './config.ts';
 import { InexactJsonError, parseExactJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { ServiceMetrics } from './metrics.ts';
-import { badParameter, HttpProblem, type ParameterFault, PROBLEM_MEDIA_TYPE, problemDocument } from './problem.ts';
+import {
+  badParameter,
+  HttpProblem,
+  type ParameterFault,
+  PROBLEM_MEDIA_TYPE,
+  problemDocument,
+  rawProblem,
+} from './problem.ts';
 import { findUnstorableText } from './text.ts';
 import { isUnavailable } from './unavailable.ts';
 
@@ -59,6 +66,12 @@ const versionAnswerSchema = z.object({
 
 const STILL_CONNECTION_MS = 60_000;
 const BODY_WINDOW_MS = 20_000;
+/** Codes of Node's HTTP parser. */
+const NO_REQUEST: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The head of the request is too large.'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The extensions of a chunk are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The head of the request came too slowly.'],
+};
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
 const DATA_EXCEPTION = /^22[0-9A-Z]{3}$/;
@@ -84,6 +97,14 @@ export async function createHttpService(options: HttpServiceOptions) {
         error.message,
         request as unknown as FastifyRequest,
       );
+    },
+    // Errors before that: what came is no HTTP, or its head is too large or too slow.
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable && error.code !== 'ECONNRESET') {
+        const [status, detail] = NO_REQUEST[error.code] ?? [400, 'That is no HTTP request.'];
+        socket.write(rawProblem(status, detail, '/'));
+      }
+      socket.destroySoon();
     },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
     // Uploads and downloads may take as long as they move (see BodyWatch); a connection that stands still is closed.

@@ -8,7 +8,10 @@ import { type Log, troubleLog } from './log.ts';
 export type Pool = pg.Pool;
 
 export interface PoolOptions {
+  /** With `sslmode=verify-full` for TLS that an authority known to Node vouches for. */
   url: string;
+  /** Certificates of the authorities to believe instead, in PEM form: given, the connection is TLS in any case. */
+  ca?: string | undefined;
   log: Log;
   /** Shown in pg_stat_activity. */
   applicationName: string;
@@ -24,7 +27,7 @@ const CONNECT_TIMEOUT_MS = 2000;
 /** Options of every connection, pooled or not: each wait has a bound. */
 export function connectionOptions(options: PoolOptions): pg.ClientConfig {
   return {
-    connectionString: options.url,
+    ...address(options),
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: options.queryTimeoutMs ?? 5000,
@@ -32,6 +35,14 @@ export function connectionOptions(options: PoolOptions): pg.ClientConfig {
     keepAlive: true,
     keepAliveInitialDelayMillis: 5000,
   };
+}
+
+function address({ url, ca }: PoolOptions): pg.ClientConfig {
+  if (ca === undefined) return { connectionString: url };
+  const withoutMode = new URL(url);
+  // What the address says would come before the option.
+  withoutMode.searchParams.delete('sslmode');
+  return { connectionString: withoutMode.href, ssl: { ca } };
 }
 
 export function createPool(options: PoolOptions): Pool {

@@ -77,3 +77,15 @@ export function problemDocument(
     ...(errors.length === 0 ? {} : { errors }),
   };
 }
+
+/** A whole answer as it goes over the wire, for what cannot be answered in the ordinary way; the connection ends after it. */
+export function rawProblem(status: number, detail: string, instance: string): string {
+  const body = JSON.stringify(problemDocument(status, detail, instance));
+  const head = [
+    `HTTP/1.1 ${status} ${TITLES[status] ?? 'Error'}`,
+    `content-type: ${PROBLEM_MEDIA_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
+}

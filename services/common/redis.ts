@@ -4,8 +4,15 @@ import { type Log, troubleLog } from './log.ts';
 
 export type RedisClient = Redis;
 
-export interface RedisClientOptions {
+/** Where Redis is, and whom to believe that it is it. */
+export interface RedisServer {
+  /** `rediss://` for TLS that an authority known to Node vouches for. */
   url: string;
+  /** Certificates of the authorities to believe instead, in PEM form: given, the connection is TLS in any case. */
+  ca?: string | undefined;
+}
+
+export interface RedisClientOptions extends RedisServer {
   log: Log;
   /** Shown by CLIENT LIST. */
   name: string;
@@ -23,6 +30,7 @@ export interface RedisClientOptions {
  */
 export function createRedisClient(options: RedisClientOptions): RedisClient {
   const client = new Redis(options.url, {
+    ...(options.ca === undefined ? {} : { tls: { ca: options.ca } }),
     lazyConnect: true,
     connectionName: options.name,
     // CLIENT SETINFO would be one right more, which servers before 7.2 cannot even name.

@@ -1,9 +1,8 @@
 import { TimeoutError, within } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
-import { closeRedis, createRedisClient, type RedisClient } from '../common/redis.ts';
+import { closeRedis, createRedisClient, type RedisClient, type RedisServer } from '../common/redis.ts';
 
-export interface ReaderConnectionOptions {
-  url: string;
+export interface ReaderConnectionOptions extends RedisServer {
   log: Log;
   /** Shown by CLIENT LIST; the consumer's own name, so that others can see it is alive. */
   name: string;

@@ -4,7 +4,13 @@ import { DEAD_LETTER_STREAM_SUFFIX } from '../../harness/contract/names.ts';
 import { within } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
 import type { Pool } from '../common/postgres.ts';
-import { closeRedis, createRedisClient, createRedisProbe, type RedisClient } from '../common/redis.ts';
+import {
+  closeRedis,
+  createRedisClient,
+  createRedisProbe,
+  type RedisClient,
+  type RedisServer,
+} from '../common/redis.ts';
 import { BatchApplier } from './batch.ts';
 import { ReaderConnection } from './connection.ts';
 import { type ConsumerSettings, StreamConsumer } from './consumer.ts';
@@ -16,7 +22,7 @@ import type { SequenceLog } from './sequence-log.ts';
 import { EventStream, foldReply, REMOVE_CONSUMER_SCRIPT, type StreamNames } from './stream.ts';
 
 export interface ConsumingOptions {
-  redisUrl: string;
+  redis: RedisServer;
   stream: string;
   group: string;
   consumer: string;
@@ -69,9 +75,9 @@ export class Consuming implements AsyncDisposable {
 
   constructor(options: ConsumingOptions) {
     this.#options = options;
-    const { redisUrl: url, stream, group, consumer, log, signal } = options;
+    const { redis, stream, group, consumer, log, signal } = options;
     this.#names = { stream, group, consumer, deadLetter: stream + DEAD_LETTER_STREAM_SUFFIX };
-    this.#side = createRedisClient({ url, log, name: `${consumer}:side`, socketTimeoutMs: SIDE_TIMEOUT_MS });
+    this.#side = createRedisClient({ ...redis, log, name: `${consumer}:side`, socketTimeoutMs: SIDE_TIMEOUT_MS });
     this.#ping = createRedisProbe(this.#side, ASK_MS);
     this.deadLetters = new DeadLetterBox(this.#side, this.#names);
     signal.addEventListener('abort', () => void this.#unblock(), { once: true });
@@ -79,9 +85,9 @@ export class Consuming implements AsyncDisposable {
 
   start(): void {
     if (this.#consumer !== undefined || this.#options.signal.aborted) return;
-    const { redisUrl: url, settings, pool, sequences, onLoss, metrics, log, signal } = this.#options;
+    const { redis, settings, pool, sequences, onLoss, metrics, log, signal } = this.#options;
     const socketTimeoutMs = settings.blockMs + SOCKET_GRACE_MS;
-    const connection = new ReaderConnection({ url, log, name: this.#names.consumer, socketTimeoutMs });
+    const connection = new ReaderConnection({ ...redis, log, name: this.#names.consumer, socketTimeoutMs });
     const stream = new EventStream(connection, this.#names);
     const onApplied = (numbers: readonly bigint[]): void => sequences.note(numbers);
     const batches = new BatchApplier({ pool, log, metrics, onApplied, signal });

@@ -17,6 +17,8 @@ export interface DownloadOptions {
 
 const FORWARDED_CONDITIONS = ['range', 'if-range'];
 const PASSED_HEADERS = ['content-length', 'content-range', 'accept-ranges', 'etag'];
+/** The registry takes names that no object can have. */
+const NO_SUCH_OBJECT = new Set([400, 404, 414, 431]);
 const PASSED_STATUS = new Set([200, 206, 416]);
 
 /** Streams a file's bytes from storage to the client; ranges (206, 416) are storage's matter. */
@@ -63,7 +65,9 @@ export function attachment(filename: string): string {
 }
 
 function refusal(status: number): HttpProblem {
-  if (status === 404) return new HttpProblem(404, 'The file is known, but storage does not have its bytes.');
+  if (NO_SUCH_OBJECT.has(status)) {
+    return new HttpProblem(404, 'The file is known, but storage does not have its bytes.');
+  }
   if (status === 401 || status === 403) return new HttpProblem(status, 'Storage does not accept the token.');
   if (status === 503) return new HttpProblem(503, 'Storage is not available.', { headers: { 'retry-after': '1' } });
   return new HttpProblem(502, `Storage answered ${status}.`);

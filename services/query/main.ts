@@ -17,12 +17,12 @@ const RECONCILE_QUERY_TIMEOUT_MS = 30_000;
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 
 await runService('query', querySettings, async ({ config, log, resources, signal }) => {
-  const pool = createPool({ url: config.DATABASE_URL, log, applicationName: 'syncproof-query' });
+  const database = { url: config.DATABASE_URL, ca: config.DATABASE_CA_FILE, log };
+  const pool = createPool({ ...database, applicationName: 'syncproof-query' });
   resources.defer(() => closePool(pool));
   // Own connection, not the pool: a burst of searches must not hold up the events, nor a locked row the searches.
   const consumerPool = createPool({
-    url: config.DATABASE_URL,
-    log,
+    ...database,
     applicationName: 'syncproof-query-consumer',
     connectionsMax: 1,
     pipeline: true,
@@ -36,8 +36,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
   const reconciler = new Reconciler({
     connect: () =>
       createPool({
-        url: config.DATABASE_URL,
-        log,
+        ...database,
         applicationName: 'syncproof-query-reconcile',
         connectionsMax: 3,
         queryTimeoutMs: RECONCILE_QUERY_TIMEOUT_MS,
@@ -56,7 +55,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
   let reconciling: Promise<void> | undefined;
   resources.defer(async () => reconciling);
   const consuming = new Consuming({
-    redisUrl: config.REDIS_URL,
+    redis: { url: config.REDIS_URL, ca: config.REDIS_CA_FILE },
     stream: config.EVENT_STREAM_NAME,
     group: config.REDIS_CONSUMER_GROUP,
     consumer: consumerName({ host: config.HOST, port: config.PORT }),

@@ -6,7 +6,7 @@ import {
   integer,
   optionalSecret,
   optionalText,
-  secretUrl,
+  serverSettings,
   text,
   verifierSettings,
 } from '../common/config.ts';
@@ -14,8 +14,7 @@ import {
 export const querySettings = {
   ...commonSettings('query'),
   ...verifierSettings(),
-  DATABASE_URL: secretUrl(['postgres', 'postgresql']),
-  REDIS_URL: secretUrl(['redis', 'rediss']),
+  ...serverSettings(),
   STORAGE_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.storage}`),
   EVENT_STREAM_NAME: text(EVENT_STREAM_NAME),
   REDIS_CONSUMER_GROUP: text(CONSUMER_GROUP),

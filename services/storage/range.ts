@@ -4,7 +4,7 @@ export interface ByteRange {
   end: number;
 }
 
-const SINGLE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
+const SINGLE_RANGE = /^bytes=(\d*)-(\d*)$/i;
 
 /**
  * Reads a `Range` header (RFC 9110 section 14). Several ranges at once and unknown units are answered with the whole,
@@ -22,6 +22,7 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
     return length === 0 ? 'unsatisfiable' : { start: size - length, end: size - 1 };
   }
   const start = Number(first);
+  // Positions may have any number of digits: beyond what a double has exactly, they are beyond the end.
   const end = last === '' ? size - 1 : Number(last);
   if (last !== '' && end < start) return undefined;
   return start >= size ? 'unsatisfiable' : { start, end: Math.min(end, size - 1) };

@@ -7,6 +7,7 @@ import { test as base, expect, type Page } from '@playwright/test';
 import { type RunResult, runResultSchema } from '../../harness/report/result.ts';
 import { writeReports } from '../../harness/report/write.ts';
 import { sampleHistory } from './sample-history.ts';
+import { soakHistory } from './soak-history.ts';
 
 const LATEST = fileURLToPath(new URL('../../reports/output/latest/', import.meta.url));
 const HOSTILE_NAME = '<img src=x onerror="console.error(1)">\u202Egpj.exe';
@@ -44,6 +45,14 @@ async function writeSample(directory: string, outcome: 'conformant' | 'violation
   const historyPath = join(directory, 'history.jsonl');
   const history = sampleHistory({ outcome, hostileName: HOSTILE_NAME });
   await writeFile(historyPath, history.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  await writeReports({ historyPath, outputDirectory: directory, complete: true });
+  return directory;
+}
+
+async function writeSoak(directory: string, outcome: 'conformant' | 'violation' | 'inconclusive'): Promise<string> {
+  const historyPath = join(directory, 'history.jsonl');
+  const records = [...soakHistory({ outcome })];
+  await writeFile(historyPath, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
   await writeReports({ historyPath, outputDirectory: directory, complete: true });
   return directory;
 }
@@ -108,6 +117,40 @@ for (const outcome of ['conformant', 'violation'] as const) {
   });
 }
 
+for (const outcome of ['conformant', 'violation', 'inconclusive'] as const) {
+  test(`a ${outcome} soak of many faults is shown as its result says`, async ({ open, sampleDirectory }) => {
+    const report = await open(await writeSoak(sampleDirectory, outcome));
+    expect(report.result.verdict).toBe(outcome);
+    await expectToShowItsResult(report);
+  });
+}
+
+test('a soak has a lane per part, and its faults folded by kind, in the order of their rounds', async ({
+  open,
+  sampleDirectory,
+}) => {
+  const { page, result } = await open(await writeSoak(sampleDirectory, 'violation'));
+  await expect(page.locator('.band-label')).toHaveCount(0);
+  const lanes = await page
+    .locator('rect.band.lane')
+    .evaluateAll((bars) => new Set(bars.map((bar) => bar.getAttribute('y'))).size);
+  expect(lanes).toBe(new Set(result.faults.map(({ target }) => target)).size);
+
+  const kinds = page.locator('[data-fault-kind]');
+  await expect(kinds).toHaveCount(result.faultKinds.length);
+  const kind = page.locator('[data-fault-kind="redis-killed"]');
+  await expect(kind.locator('[data-fault-row]').first()).toBeHidden();
+  await kind.locator('summary').click();
+  const shown = await kind.locator('[data-fault-row] td:first-child').allTextContents();
+  const rounds = result.faults.filter((fault) => fault.kind === 'redis-killed').map(({ round }) => String(round));
+  expect(shown).toEqual(rounds);
+  await expect(page.locator('#faults').getByText('1 lost').first()).toBeVisible();
+
+  await expect(page.locator('[data-availability]')).toHaveCount(5);
+  await expect(page.locator('[data-memory]')).toHaveCount(result.memory.length);
+  await expectNoSidewaysScroll(page);
+});
+
 test('the latest run is shown as its result says', async ({ open }) => {
   test.skip(!existsSync(join(LATEST, 'index.html')), 'no run has been reported here yet');
   await expectToShowItsResult(await open(LATEST));
@@ -169,9 +212,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test(`it fits a phone and is readable in ${colorScheme}`, async ({ open, sampleDirectory, page }) => {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width: 360, height: 740 });
-    await open(await writeSample(sampleDirectory, 'violation'));
-    await expectNoSidewaysScroll(page);
-    expect(await lowestContrast(page, '.verdict, h1, h2, p.lead, td, th, .sub, .note, button, a')).toBeGreaterThan(4.5);
+    for (const write of [writeSample, writeSoak]) {
+      await open(await write(sampleDirectory, 'violation'));
+      await expectNoSidewaysScroll(page);
+      expect(await lowestContrast(page, '.verdict, h1, h2, p.lead, td, th, .sub, .note, button, a')).toBeGreaterThan(
+        4.5,
+      );
+    }
   });
 }
 

@@ -30,15 +30,15 @@ export const mutantSchema = z
       .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
       .optional()
       .describe("statements that are run in a service's database once it is up"),
+    redis: z
+      .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
+      .optional()
+      .describe("what a service's user at Redis may do besides, as selectors of its ACL; nobody else may do more"),
     aims: z
       .array(z.string().min(1))
       .min(1)
       .optional()
       .describe('the aims of the soak that have to find it; without them, a soak that is drawn from a fixed seed'),
-    redis: z
-      .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
-      .optional()
-      .describe("what a service's user at Redis may do besides, as selectors of its ACL; nobody else may do more"),
     unrepaired: z
       .literal(true)
       .optional()

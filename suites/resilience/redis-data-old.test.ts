@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import { pollUntil } from '../../harness/index.ts';
+import { copyDataset, type Dataset, loadDataset, pollUntil } from '../../harness/index.ts';
 import type { CaseContext } from '../support/case.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../support/in-sync.ts';
 import { births, demandSameProcesses } from '../support/processes.ts';
-import { copyDataset, type Dataset, loadDataset } from '../support/redis-dataset.ts';
 import { rereading } from '../support/rereading.ts';
 import { upload } from '../support/steps.ts';
 import { suite } from '../support/suite.ts';

@@ -105,6 +105,7 @@ verify(
     evidence.convergedMs = Math.round(monotonicMs() - startedAt);
     evidence.followed = (await tracker.finish()).length;
     await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS + files.length * FINAL_READ_MS, signal });
+    evidence.readAtEnd = files.length;
     // Before anybody is accused of having been away.
     demandInTime(load.latestMs, ratePerSecond);
     const noOutage = await whileRedisAlone(operationsOf(historyPath, 'SOAK-01'), broken);

@@ -216,7 +216,7 @@ test('a history file is checked case by case, in parts that are gone afterwards'
   writeFileSync(path, all.map((record) => `${JSON.stringify(record)}\n`).join(''));
   const whole = { findings: asSet(runCheckers(history.records)), unread: unreadFiles(history.records) };
   for (const partBytes of [1, 4000, 1e9]) {
-    const { findings, unread } = await checkFile(path, 'CASE-01', partBytes);
+    const { findings, unread } = await checkFile(path, 'CASE-01', { partBytes });
     expect({ findings: asSet(findings), unread: unread.toSorted() }).toEqual({
       ...whole,
       unread: whole.unread.toSorted(),

@@ -76,6 +76,8 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
   { words: ['list', 'RES-01', '--tier', 'core'], says: [/Nothing is selected/] },
   { words: ['list', '--tier', 'top'], says: [/--tier/, /core, resilient, durable/, /"top"/] },
   { words: ['list', '--need', 'stop everything'], says: [/--need/, /stop redis/, /"stop everything"/] },
+  { words: ['list', 'redis-eaten', '--faults'], says: [/what a soak breaks, got redis-eaten/] },
+  { words: ['list', '--faults', '--tier', 'core'], says: [/--faults/, /--tier/] },
   { words: ['explain', 'PUB-8'], says: [/PUB-8;/, /did you mean PUB-08/] },
   { words: ['plan', '--target', '/nowhere.yaml'], says: [/--target/, /\/nowhere\.yaml/] },
   { words: ['run', '--target', '/nowhere.yaml'], says: [/--target/, /\/nowhere\.yaml/] },

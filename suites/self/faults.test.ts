@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectPostgres } from '../../harness/clients/postgres.ts';
 import { connectRedis } from '../../harness/clients/redis.ts';
-import { SERVICE_NAMES } from '../../harness/contract/names.ts';
+import { EVENT_STREAM_NAME, SERVICE_NAMES } from '../../harness/contract/names.ts';
 import { InconclusiveError } from '../../harness/core/errors.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
 import { pingRedis } from '../../harness/environment/process/redis-probes.ts';
@@ -182,6 +182,49 @@ describe('gates at the registry', () => {
       await insert(database, 'no 2');
       expect(await names(database)).toEqual(['no 2']);
     }));
+});
+
+describe('the last events get lost', () => {
+  async function whileWritten(act: () => Promise<void>): Promise<void> {
+    const redis = connectRedis(environment.redisAddress());
+    // Not answered while Redis is away or refuses: that is what these tests do to it.
+    const add = (): unknown => redis.xadd(EVENT_STREAM_NAME, '*', 'a', 'b').catch(() => {});
+    await redis.xadd(EVENT_STREAM_NAME, '*', 'a', 'b');
+    const adding = setInterval(add, 10);
+    try {
+      await act();
+    } finally {
+      clearInterval(adding);
+      await redis.del(EVENT_STREAM_NAME);
+      redis.disconnect();
+    }
+  }
+  const lostIn = ({ witness = '' }: { witness?: string }): number => Number(/(\d+) events are gone/.exec(witness)?.[1]);
+
+  test.each([true, false])('with the data of a moment ago, unread: %s', (unread) =>
+    whileWritten(async () => {
+      const fault = await faults.redis.loseTail({ unread });
+      expect(fault).toMatchObject({ kind: unread ? 'redis-unread-tail-lost' : 'redis-tail-lost', target: 'redis' });
+      expect(fault.witness).toMatch(/process gone/);
+      await fault.heal();
+      expect(lostIn(recordsOf(fault.id).at(-1) ?? {})).toBeGreaterThanOrEqual(5);
+      expect(environment.links.map(({ proxy }) => proxy.mode)).toEqual(['pass', 'pass', 'pass', 'pass']);
+    }),
+  );
+
+  test('by a failover', () =>
+    whileWritten(async () => {
+      const fault = await faults.redis.failOver();
+      expect(fault).toMatchObject({ kind: 'redis-failed-over', witness: expect.stringMatching(/READONLY/) });
+      expect(lostIn(fault)).toBeGreaterThanOrEqual(5);
+      await fault.heal();
+    }));
+
+  test('not where nothing is written: that is inconclusive, and undone', async () => {
+    await expect(faults.redis.loseTail({ unread: true, timeoutMs: 100 })).rejects.toThrow(InconclusiveError);
+    expect(environment.links.map(({ proxy }) => proxy.mode)).toEqual(['pass', 'pass', 'pass', 'pass']);
+    await pingRedis(environment.redisAddress());
+  });
 });
 
 test('a restart that loses the data is seen by a new run id', async () => {

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { CAPABILITIES, type Capability } from '../../harness/contract/capabilities.ts';
 import { seededRandom } from '../../harness/core/random.ts';
+import { AIM_TEXTS, DISRUPTION_TEXTS, type DisruptionName, soakFaults } from '../spec/disruptions.ts';
 import { AIMS } from '../support/aimed.ts';
+import { DISRUPTIONS } from '../support/disruptions.ts';
 import { drawRounds, lackedBy } from '../support/nemesis.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());
@@ -19,6 +21,7 @@ test.each(SEEDS)('seed %d: Redis alone comes first and lasts, the whole is as lo
   expect(first?.disruptions).toHaveLength(1);
   expect(first?.disruptions[0]?.name).toMatch(/^redis-/);
   expect(first?.disruptions[0]?.holdMs).toBeGreaterThanOrEqual(5000);
+  expect(first?.disruptions[0]?.name).not.toBe('redis-restarted');
   for (const { disruptions } of others) expect([1, 2]).toContain(disruptions.length);
   const lengths = rounds.map(
     ({ pauseMs, disruptions }) => pauseMs + Math.max(...disruptions.map(({ startMs, holdMs }) => startMs + holdMs)),
@@ -43,11 +46,21 @@ test('all that is offered comes before anything comes twice, and nothing that is
   const names = drawRounds(seededRandom(3), offered, 3_600_000).flatMap(({ disruptions }) =>
     disruptions.map(({ name }) => name),
   );
-  const kinds = ['query-killed', 'query-stopped', 'redis-killed', 'redis-paused', 'redis-restarted'];
+  const kinds = [
+    ...['query-killed', 'query-restarted', 'query-stopped'],
+    ...['redis-killed', 'redis-paused', 'redis-restarted', 'redis-stopped'],
+  ];
   expect([...new Set(names)].sort()).toEqual(['delivered-again', ...kinds]);
   const disruptions = names.filter((name) => !(name in AIMS));
   expect([...new Set(disruptions.slice(0, kinds.length))].sort()).toEqual(kinds);
   expect(drawRounds(seededRandom(3), new Set<Capability>(['http']), 60_000)).toEqual([]);
+});
+
+test('every fault and every aim has its sentence in the ledger, and none is left over', () => {
+  const texts: Record<DisruptionName | keyof typeof AIMS, string> = { ...DISRUPTION_TEXTS, ...AIM_TEXTS };
+  expect(Object.keys(texts).sort()).toEqual([...Object.keys(DISRUPTIONS), ...Object.keys(AIMS)].sort());
+  expect(soakFaults(['postgres-disk-*']).map(({ name }) => name)).toEqual(['postgres-disk-full']);
+  for (const { name, text } of soakFaults()) expect(text, name).toMatch(/^[A-Za-z].*\.$/);
 });
 
 test('rounds that were drawn where more could be broken say what is lacking', () => {

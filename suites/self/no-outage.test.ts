@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { InconclusiveError } from '../../harness/core/errors.ts';
+import type { Broken } from '../../harness/record/history.ts';
 import { openHistory } from '../../harness/record/writer.ts';
 import {
-  type Broken,
   demandInTime,
   demandNoOutage,
   operationsOf,

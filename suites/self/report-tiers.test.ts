@@ -36,7 +36,8 @@ describe('tiers', () => {
       ['conformant', 'conformant', 'violated'],
     ],
     ['a flake', { 'A-01': 'flaky', 'B-01': 'pass', 'C-01': 'pass' }, ['inconclusive', 'inconclusive', 'inconclusive']],
-    ['nothing', {}, ['partial', 'partial', 'partial']],
+    ['nothing', {}, ['unjudged', 'unjudged', 'unjudged']],
+    ['none of the lowest', { 'B-01': 'pass' }, ['unjudged', 'partial', 'partial']],
   ])('%s', (_what, verdicts, expected) => {
     const tiers = buildTiers(LEDGER, verdictsOf(verdicts));
     expect(tiers.map(({ tier }) => tier)).toEqual(['core', 'resilient', 'durable']);
@@ -70,6 +71,10 @@ describe('the badge', () => {
   test('claims no tier that was not shown', () => {
     expect(badgeOf(judged({ 'A-01': 'fail', 'B-01': 'pass' }))?.message).toBe('core violated');
     expect(badgeOf(judged({ 'A-01': 'skip' }))?.message).toBe('core partial');
+  });
+
+  test('is none where nothing of the tiers was judged', () => {
+    expect(badgeOf(judged({ 'A-02': 'pass' }))).toBeUndefined();
   });
 
   test('is only for a target that says which version of it was judged', () => {

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { adminSettings } from '../../services/admin/settings.ts';
 import {
   choice,
@@ -12,6 +15,7 @@ import {
   secretUrl,
   text,
 } from '../../services/common/config.ts';
+import { createAuthority } from './tls/certificates.ts';
 
 const shape = {
   PORT: integer({ min: 0, max: 65_535, fallback: 8000 }),
@@ -71,6 +75,41 @@ describe('settings', () => {
     const shown = publicSettings(shape, loadSettings(shape, right));
     expect(JSON.stringify(shown)).not.toContain('hush');
     expect(shown).toHaveProperty('PORT', 8000);
+  });
+
+  test.each([
+    ['', true],
+    ['?sslmode=verify-full', true],
+    ['?sslmode=disable', true],
+    ['?application_name=a', true],
+    ['?sslmode=require', false],
+    ['?sslmode=prefer', false],
+    ['?sslmode=no-verify', false],
+    ['?sslmode=verify-full&uselibpqcompat=true', false],
+    ['?ssl=no-verify', false],
+    ['?sslmode=disable&sslmode=no-verify', false],
+  ])('TLS to PostgreSQL is verified or not asked for: DATABASE_URL that ends in "%s"', (parameters, accepted) => {
+    const environment = { DATABASE_URL: `postgres://u:hush@h/db${parameters}`, REDIS_URL: 'redis://h' };
+    const load = (): unknown => loadSettings(adminSettings, environment);
+    if (accepted) expect(load).not.toThrow();
+    else expect(load).toThrow(/^Expected DATABASE_URL to be .*sslmode=verify-full.*, got a value that is not shown$/);
+  });
+
+  test('a file of authorities is read, and must hold certificates', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'syncproof-settings-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const load = (file: string) =>
+      loadSettings(adminSettings, { DATABASE_URL: 'postgres://h/db', REDIS_URL: 'redis://h', REDIS_CA_FILE: file });
+    const path = join(folder, 'authority.pem');
+    const expected = 'Expected REDIS_CA_FILE to be the path of a readable file with certificates in PEM form';
+    expect(() => load(path)).toThrow(expected);
+    await writeFile(path, 'no certificate');
+    expect(() => load(path)).toThrow(expected);
+    const { certificate } = createAuthority('a');
+    await writeFile(path, certificate);
+    const settings = load(path);
+    expect(settings.REDIS_CA_FILE).toBe(certificate);
+    expect(publicSettings(adminSettings, settings)).not.toHaveProperty('REDIS_CA_FILE');
   });
 
   test('the paths of files with secrets are not shown either', () => {

@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { CAPABILITIES } from '../../harness/contract/capabilities.ts';
+import { type SoakFault, soakFaults } from './disruptions.ts';
 import { REQUIREMENTS } from './ledger.ts';
 import { accessOf, type Case, type Requirement, TIERS, type Tier } from './requirement.ts';
 
@@ -14,6 +15,16 @@ const INTRODUCTION = `# Requirements
 What a pipeline must do to conform. Ids are permanent. Tiers build on each other: a target conforms to a tier when every MUST of it and
 of those below passed; a capability that it lacks makes the result partial, never conformant. \`syncproof explain ID\` shows one entry,
 \`syncproof plan --target FILE\` what can be judged on a target.
+`;
+
+const SOAK_BREAKS = `## What a soak breaks
+
+Every other round of SOAK-01 breaks one of these, or two of them at once that have nothing in common. \`syncproof list --faults\` shows
+them, too, and a plan (\`syncproof soak --plan\`) names them.
+`;
+
+const SOAK_AIMS = `
+The rounds between aim at one step of the write path each:
 `;
 
 const TIER_MEANINGS: Record<Tier, string> = {
@@ -28,8 +39,13 @@ export function ledgerDocument(): string {
     if (entries.length === 0) return '';
     return [`## ${tier}: ${TIER_MEANINGS[tier]}`, '', ...entries.flatMap(section)].join('\n');
   });
+  const faults = (sort: SoakFault['sort']): string[] =>
+    soakFaults().flatMap((fault) => (fault.sort === sort ? [`- \`${fault.name}\`: ${fault.text}`] : []));
   const capabilities = [...CAPABILITIES].map(([name, meaning]) => `- \`${name}\`: ${meaning}`);
-  return [INTRODUCTION, ...tiers, '## Capabilities\n\nWhat cases may need from a target.\n', ...capabilities, '']
+  return [
+    ...[INTRODUCTION, ...tiers, SOAK_BREAKS, ...faults('at random'), SOAK_AIMS, ...faults('aimed')],
+    ...['\n## Capabilities\n\nWhat cases may need from a target.\n', ...capabilities, ''],
+  ]
     .join('\n')
     .replaceAll(/\n{3,}/g, '\n\n');
 }

@@ -1,164 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lengthOf, type PlannedRound } from '../../harness/config/soak-plan.ts';
 import type { Capability } from '../../harness/contract/capabilities.ts';
-import {
-  type Fault,
-  type Faults,
-  InconclusiveError,
-  NotNowError,
-  type PartName,
-  type Random,
-  UsageError,
-} from '../../harness/index.ts';
+import { type Broken, InconclusiveError, NotNowError, type Random, UsageError } from '../../harness/index.ts';
+import type { DisruptionName } from '../spec/disruptions.ts';
 import { AIMS, type Aiming } from './aimed.ts';
-import type { Broken } from './no-outage.ts';
-
-interface Disruption {
-  needs: readonly Capability[];
-  /** What it breaks, and what has to stand while it is begun and healed: two at once share none of these. */
-  touches: readonly PartName[];
-  /** How long after its healing operations may still fail because of it, in ms; `LINGERS_MS` when absent. */
-  lingersMs?: number;
-  begin: (faults: Faults) => Promise<Fault>;
-}
+import { DISRUPTIONS, type Disruption } from './disruptions.ts';
 
 /** Operations of the first moment may meet broken connections. */
 const LINGERS_MS = 2000;
 
-/** Everything the nemesis can do, by name. */
-const DISRUPTIONS = {
-  'redis-killed': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.kill() },
-  'redis-emptied': {
-    needs: ['stop redis', 'wipe redis'],
-    touches: ['redis'],
-    begin: (f) => f.redis.kill({ data: 'lose' }),
-  },
-  'redis-restarted': { needs: ['stop redis'], touches: ['redis'], begin: (f) => f.redis.restart() },
-  'redis-paused': { needs: ['pause redis'], touches: ['redis'], begin: (f) => f.redis.pause() },
-  'redis-refused': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.refuse({ server: 'redis' }),
-  },
-  'redis-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis' }),
-  },
-  'redis-replies-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis', only: 'replies' }),
-  },
-  'redis-requests-blackholed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.blackhole({ server: 'redis', only: 'requests' }),
-  },
-  'redis-forgotten': {
-    needs: ['network redis'],
-    touches: ['redis', 'admin', 'query'],
-    begin: (f) => f.network.forget({ server: 'redis' }),
-  },
-  'redis-delayed': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.delay({ server: 'redis', ms: 50 }),
-  },
-  'redis-jittery': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.delay({ server: 'redis', ms: 60, jitterMs: 50 }),
-  },
-  'redis-throttled': {
-    needs: ['network redis'],
-    touches: ['redis'],
-    begin: (f) => f.network.throttle({ server: 'redis', bytesPerSecond: 4_000 }),
-  },
-  'redis-oom': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('OOM') },
-  'redis-readonly': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('READONLY') },
-  'redis-misconf': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('MISCONF') },
-  'redis-noperm': { needs: ['redis admin'], touches: ['redis'], begin: (f) => f.redisAnswers('NOPERM') },
-  'query-cut': {
-    needs: ['network redis'],
-    touches: ['redis', 'query'],
-    begin: (f) => f.network.blackhole({ client: 'query', server: 'redis' }),
-  },
-  'admin-cut': {
-    needs: ['network redis'],
-    touches: ['redis', 'admin'],
-    begin: (f) => f.network.refuse({ client: 'admin', server: 'redis' }),
-  },
-  'query-killed': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.kill() },
-  'query-stopped': { needs: ['stop query'], touches: ['query'], begin: (f) => f.query.stop() },
-  'query-paused': { needs: ['pause query'], touches: ['query'], begin: (f) => f.query.pause() },
-  'admin-killed': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.kill() },
-  'admin-stopped': { needs: ['stop admin'], touches: ['admin'], begin: (f) => f.admin.stop() },
-  'admin-paused': { needs: ['pause admin'], touches: ['admin'], begin: (f) => f.admin.pause() },
-  'ingester-killed': { needs: ['stop ingester'], touches: ['ingester'], begin: (f) => f.ingester.kill() },
-  'storage-killed': { needs: ['stop storage'], touches: ['storage'], begin: (f) => f.storage.kill() },
-  'postgres-killed': { needs: ['stop postgres'], touches: ['postgres'], begin: (f) => f.postgres.kill() },
-  'postgres-paused': { needs: ['pause postgres'], touches: ['postgres'], begin: (f) => f.postgres.pause() },
-  'postgres-refused': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.refuse({ server: 'postgres' }),
-  },
-  'postgres-blackholed': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.blackhole({ server: 'postgres' }),
-  },
-  'postgres-forgotten': {
-    needs: ['network postgres'],
-    touches: ['postgres', 'admin', 'query'],
-    // Each client finds out when a request on a silent connection runs out of time, one connection after the other.
-    lingersMs: 12_000,
-    begin: (f) => f.network.forget({ server: 'postgres' }),
-  },
-  'postgres-delayed': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
-  },
-  'postgres-jittery': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.delay({ server: 'postgres', ms: 20, jitterMs: 18 }),
-  },
-  'postgres-throttled': {
-    needs: ['network postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.network.throttle({ server: 'postgres', bytesPerSecond: 8_000 }),
-  },
-  'postgres-disk-full': {
-    needs: ['fill postgres'],
-    touches: ['postgres'],
-    begin: (f) => f.postgres.fillDisk(),
-  },
-  'admin-backends-stopped': {
-    needs: ['backends'],
-    touches: ['postgres', 'admin'],
-    begin: (f) => f.backends.stop('admin'),
-  },
-  'query-backends-stopped': {
-    needs: ['backends'],
-    touches: ['postgres', 'query'],
-    begin: (f) => f.backends.stop('query'),
-  },
-  'admin-backends-terminated': {
-    needs: ['backends'],
-    touches: ['postgres', 'admin'],
-    begin: (f) => f.backends.terminate('admin'),
-  },
-  'query-backends-terminated': {
-    needs: ['backends'],
-    touches: ['postgres', 'query'],
-    begin: (f) => f.backends.terminate('query'),
-  },
-} as const satisfies Record<string, Disruption>;
-
-type DisruptionName = keyof typeof DISRUPTIONS;
 const NAMES = Object.keys(DISRUPTIONS) as DisruptionName[];
 const of = (name: DisruptionName): Disruption => DISRUPTIONS[name];
 
@@ -233,7 +83,7 @@ export function drawRounds(random: Random, offered: ReadonlySet<Capability>, for
       add({ pauseMs, disruptions: [{ name: aim, startMs: 0, holdMs: AIM_MS }] });
       continue;
     }
-    const first = draw((name) => rounds.length > 0 || isOfRedis(name));
+    const first = draw((name) => rounds.length > 0 || (isOfRedis(name) && of(name).momentary !== true));
     if (first === undefined) return rounds;
     // The first one lasts, so that also a short soak says something of an outage of Redis alone.
     const holdMs = rounds.length === 0 ? HOLD_MS[1] : random.integer(...HOLD_MS);
@@ -286,16 +136,18 @@ export async function disrupt(
     await sleep(pauseMs, undefined, { signal });
     const number = index + 1;
     recorder.record({ type: 'round', round: number, of: rounds.length, event: 'began' });
+    const ofRound: Broken[] = [];
     const round = disruptions.map(async ({ name, startMs, holdMs }) => {
       await sleep(startMs, undefined, { signal });
       const times = isAim(name) ? await aimAt(t, name, index) : await hold(t, name, holdMs);
       if (times?.seen !== true) leftOut++;
       if (times === undefined) return;
       const lingersMs = isAim(name) ? LINGERS_MS : (of(name).lingersMs ?? LINGERS_MS);
-      broken.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
+      ofRound.push({ ...times, name, round: number, lingersMs, ofRedis: !isAim(name) && isOfRedis(name) });
     });
     const failed = (await Promise.allSettled(round)).find((end) => end.status === 'rejected');
-    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended' });
+    recorder.record({ type: 'round', round: number, of: rounds.length, event: 'ended', broken: ofRound });
+    broken.push(...ofRound);
     if (failed !== undefined) throw failed.reason;
   }
   return { broken, leftOut };

@@ -1,20 +1,5 @@
-import { type HistoryRecord, InconclusiveError, readHistory } from '../../harness/index.ts';
+import { type Broken, type HistoryRecord, InconclusiveError, readHistory } from '../../harness/index.ts';
 import { demand } from './violation.ts';
-
-/** What was broken, or may have been. Times are run time, in ms. */
-export interface Broken {
-  name: string;
-  /** Of the soak, from 1. */
-  round: number;
-  requestedAt: number;
-  healedAt: number;
-  /** How long after its healing operations may still fail because of it. */
-  lingersMs: number;
-  /** It concerns Redis alone: uploads and searches have nothing to do with it. */
-  ofRedis: boolean;
-  /** A witness saw it in effect. What nobody saw may have been there all the same, and accuses nobody. */
-  seen: boolean;
-}
 
 /** One operation as a client saw it. */
 export interface SeenOperation {

@@ -33,7 +33,7 @@ export interface RedisRight {
  * What each service's user may do at Redis; whatever is not here is refused (Redis documentation, "ACL"). HELLO and AUTH
  * need no right.
  */
-const REDIS_RIGHTS: Readonly<Record<ServiceUser, readonly RedisRight[]>> = {
+export const REDIS_RIGHTS: Readonly<Record<ServiceUser, readonly RedisRight[]>> = {
   admin: [
     { commands: ['ping', 'info', 'client|setname'], keys: [], purpose: 'connecting, health' },
     { commands: ['multi', 'exec', 'discard'], keys: [], purpose: 'a batch as one transaction' },

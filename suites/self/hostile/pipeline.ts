@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -25,8 +25,8 @@ export interface AttackedPipeline extends AsyncDisposable {
   /** Value of the Authorization header. */
   bearer: string;
   leavings(): Promise<Leavings>;
-  /** Names beside the storage folder. */
-  neighbours(): Promise<readonly string[]>;
+  /** Files beside the storage folder, with what is in them. */
+  neighbours(): Promise<Readonly<Record<string, string>>>;
   /** @throws unless every service runs as the process that it was at the start */
   demandAlive(): Promise<void>;
 }
@@ -69,7 +69,12 @@ export async function startAttacked(
       const paths = files.map(({ parentPath, name }) => join(parentPath.slice(folder.length + 1), name));
       return { files: paths.toSorted(), registered: rows[0]?.count ?? 0 };
     },
-    neighbours: () => readdir(parent),
+    async neighbours() {
+      const entries = await readdir(parent, { withFileTypes: true });
+      const files = entries.filter((entry) => entry.name !== 'storage');
+      const read = files.map(async ({ name }) => [name, await readFile(join(parent, name), 'utf8')] as const);
+      return Object.fromEntries(await Promise.all(read));
+    },
     async demandAlive() {
       for (const service of SERVICE_NAMES) expect(await env.parts[service].running(), service).toBe(true);
       expect(await births()).toEqual(atFirst);

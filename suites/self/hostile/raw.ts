@@ -5,6 +5,8 @@ export interface RawAnswer {
   status: number;
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
+  bytes: Buffer;
+  /** The same as text. */
   body: string;
 }
 
@@ -58,10 +60,10 @@ export class RawConnection implements Disposable {
     const headers = Object.fromEntries(
       lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
     );
-    const body = this.#received.subarray(headEnd + 4);
     const length = Number(headers['content-length'] ?? 0);
-    if (body.length < length) return undefined;
-    return { status: Number(first.split(' ')[1]), headers, body: body.subarray(0, length).toString('utf8') };
+    const bytes = this.#received.subarray(headEnd + 4, headEnd + 4 + length);
+    if (bytes.length < length) return undefined;
+    return { status: Number(first.split(' ')[1]), headers, bytes, body: bytes.toString('utf8') };
   }
 
   answer(timeoutMs = 15_000): Promise<RawAnswer> {

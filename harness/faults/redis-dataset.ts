@@ -1,7 +1,5 @@
-import { EVENT_STREAM_NAME } from '../../harness/contract/names.ts';
-import type { CaseContext } from './case.ts';
-
-type Redis = CaseContext['redis'];
+import type { Redis } from 'ioredis';
+import { EVENT_STREAM_NAME } from '../contract/names.ts';
 
 /** All that a database of Redis held at one moment: the stream, its groups, what was pending with whom. */
 export interface Dataset {
