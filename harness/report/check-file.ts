@@ -6,7 +6,7 @@ import type { HistoryRecord } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
 
 /** What of a history is held at once, in bytes of its file. */
-const PART_BYTES = 48 * 2 ** 20;
+const PART_BYTES = 24 * 2 ** 20;
 const BUFFER_CHARACTERS = 256 * 1024;
 
 interface Checked {

@@ -9,6 +9,7 @@ import {
 } from '../../harness/index.ts';
 import { awaitAllAlike } from '../support/alike.ts';
 import { clientOf } from '../support/client.ts';
+import { createdIn } from '../support/created.ts';
 import { MIX, type MixedLoad, startMixedLoad } from '../support/mixed-load.ts';
 import { disrupt, drawRounds, lackedBy, lengthOf, readRounds } from '../support/nemesis.ts';
 import { demandInTime, demandNoOutage, operationsOf, whileRedisAlone } from '../support/no-outage.ts';
@@ -97,8 +98,8 @@ verify(
       faultsLeftOut: leftOut,
     });
     await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
+    const files = await createdIn(historyPath, 'SOAK-01');
     const startedAt = monotonicMs();
-    const files = [...t.created];
     evidence.files = files.length;
     const convergedMs = CONVERGED_MS + env.promises.pendingRetryMs + files.length * FINAL_READ_MS;
     await inTime(awaitAllAlike(t, files, convergedMs));

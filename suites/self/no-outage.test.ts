@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { InconclusiveError } from '../../harness/core/errors.ts';
 import type { Broken } from '../../harness/record/history.ts';
 import { openHistory } from '../../harness/record/writer.ts';
+import { createdIn } from '../support/created.ts';
 import {
   demandInTime,
   demandNoOutage,
@@ -119,6 +120,11 @@ test('the operations of a case are read from its history, joined and in the orde
   recorder.record({ type: 'fail', op: '2', kind: 'read', fileId: 'b', at: 9, status: 503 });
   recorder.record({ type: 'ok', op: '1', kind: 'upload', fileId: 'a', at: 10 });
   recorder.record({ type: 'invoke', op: '4', kind: 'read', intendedAt: 11, at: 11 });
+  recorder.record({ type: 'ok', op: '5', kind: 'register', fileId: 'c', at: 12 });
+  recorder.record({ type: 'ok', op: '6', kind: 'update', fileId: 'd', at: 12 });
+  history.forCase('OTHER').record({ type: 'ok', op: '7', kind: 'register', fileId: 'e', at: 12 });
+  recorder.record({ type: 'unknown', op: '8', kind: 'upload', at: 12 });
+  expect(await createdIn(path, 'SOAK-01')).toEqual(['a', 'c']);
   const read: SeenOperation[] = [];
   for await (const operation of operationsOf(path, 'SOAK-01')) read.push(operation);
   expect(read).toEqual([

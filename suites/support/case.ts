@@ -22,6 +22,7 @@ import {
 import type { KeyedCase } from '../spec/cases.ts';
 import { attachFailure, describeCase } from './allure.ts';
 import { clientOf } from './client.ts';
+import { createdIn } from './created.ts';
 import { withExpectation } from './expected.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge } from './verdict.ts';
@@ -37,7 +38,7 @@ export interface CaseContext {
   recorder: Recorder;
   /** Everything the case has recorded so far; no operations in a case that is checked from the history's file. */
   records: readonly HistoryRecord[];
-  /** Ids of the files whose upload or registration was accepted so far. */
+  /** Ids of the files whose upload or registration was accepted so far; none in a case that is checked from the file. */
   created: ReadonlySet<string>;
   /** Counts and figures that the verdict rests on; the floor is held against them. */
   evidence: Record<string, number | string>;
@@ -108,7 +109,7 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
     : judge({ error, findings, evidence, floor });
   if (judgement.verdict !== 'pass' && !signal.aborted) await attachFailure(env, records);
-  if (!isOwn(env)) await removeFiles(env, created);
+  if (!isOwn(env)) await removeFiles(env, fromFile ? await createdIn(context.historyPath, key) : created);
   return finish(judgement);
 }
 
@@ -117,7 +118,7 @@ function flaky({ verdict, reason }: Judgement): Judgement {
 }
 
 /** What a case leaves behind in somebody else's pipeline is removed; what cannot be is not the case's verdict. */
-async function removeFiles(env: Environment, created: ReadonlySet<string>): Promise<void> {
+async function removeFiles(env: Environment, created: Iterable<string>): Promise<void> {
   const silent: Recorder = { now: () => 0, record: () => {}, forCase: () => silent };
   await using pipeline = clientOf(env, { recorder: silent });
   const remaining = [...created];
@@ -216,7 +217,7 @@ const OPERATIONS: ReadonlySet<string> = new Set(['invoke', 'ok', 'fail', 'unknow
 
 /**
  * A recorder that also keeps what it writes: for the checkers, and as evidence of a failure.
- * @param kept whether operations are kept, too
+ * @param kept whether operations, and the files that they created, are kept, too: of very many they are in the history
  */
 function tee(
   target: Recorder,
@@ -230,10 +231,11 @@ function tee(
     record(entry) {
       const timed = { ...entry, at: entry.at ?? target.now() };
       target.record(timed);
+      if (!kept.operations && OPERATIONS.has(timed.type)) return;
       if (timed.type === 'ok' && (timed.kind === 'upload' || timed.kind === 'register') && timed.fileId !== undefined) {
         created.add(timed.fileId);
       }
-      if (kept.operations || !OPERATIONS.has(timed.type)) records.push(timed as HistoryRecord);
+      records.push(timed as HistoryRecord);
     },
   };
   return { recorder, records, created };
