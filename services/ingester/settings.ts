@@ -9,6 +9,6 @@ export const ingesterSettings = {
   /** The largest file, in bytes. */
   UPLOAD_MAX_BYTES: integer({ min: 0, max: 1_000_000_000_000, fallback: 1024 ** 3 }),
   /** So long an upload may come at less than 500 bytes a second, in seconds. */
-  UPLOAD_STALL_S: integer({ min: 1, max: 3600, fallback: 20 }),
+  UPLOAD_STALL_S: integer({ min: 1, max: 60, fallback: 20 }),
 };
 export type IngesterSettings = z.output<z.ZodObject<typeof ingesterSettings>>;

@@ -124,7 +124,11 @@ export function formProblem(error: unknown): unknown {
   if (/^Multipart: Boundary not found/.test(error.message)) {
     return new HttpProblem(400, 'The content type of a multipart body must name its boundary.', { cause: error });
   }
-  return 'code' in error && error.code === 'FST_FILES_LIMIT' ? badParameter('file', 'must be one file only') : error;
+  const code = 'code' in error ? error.code : undefined;
+  if (code === 'FST_INVALID_JSON_FIELD_ERROR') {
+    return new HttpProblem(400, 'A field that calls itself JSON is none.', { cause: error });
+  }
+  return code === 'FST_FILES_LIMIT' ? badParameter('file', 'must be one file only') : error;
 }
 
 const FILENAME_ESCAPES: Readonly<Record<string, string>> = { '%22': '"', '%0A': '\n', '%0D': '\r' };

@@ -41,6 +41,8 @@ const deletionKeySchema = storedSchema.pick({ deletion_key: true });
 const tags = ['objects'];
 const security = [{ bearer: [] }];
 const url = '/api/v1/objects/:name';
+/** Longer than the ingester ever waits for its client: it is the one to say that the bytes come too slowly. */
+const BODY_WINDOW_MS = 120_000;
 const DELETION_KEY_HEADER = 'x-deletion-key';
 
 /** Keeps the bytes of files as objects on disk. */
@@ -58,6 +60,7 @@ export async function buildStorage({
     settings: storageSettings,
     log,
     metrics,
+    bodyWindowMs: BODY_WINDOW_MS,
     readiness: () => readiness(store),
   });
   // Bytes of any type are passed on as they come; the size is bounded by who may write, not here.

@@ -9,6 +9,7 @@ import { memoryRecorder } from '../../harness/record/writer.ts';
 import { clientOf } from '../support/client.ts';
 import { inParallel } from '../support/parallel.ts';
 import { plainRegistration, registerPlain } from '../support/registrations.ts';
+import { COLLECTED, type Held, heldBy, LEAKING } from './fuzz/growth.ts';
 import { type FuzzRequest, type Operation, requestsOf, type Schema } from './fuzz/requests.ts';
 
 /** For each operation; `FUZZ_REQUESTS=10000` for a long look. */
@@ -27,6 +28,24 @@ const GOOD: Readonly<Record<string, () => Record<string, unknown>>> = {
   'POST /api/v1/auth/token': () => ({ client_id: 'nobody', client_secret: 'nothing' }),
 };
 
+/** What may be held more after requests than after the first third of them: caches that fill up, and figures that waver. */
+const ALLOWED: Readonly<Record<keyof Held, (requests: number) => number>> = {
+  heapBytes: (requests) => 4e6 + 200 * requests,
+  residentBytes: (requests) => 96e6 + 200 * requests,
+  openFiles: () => 8,
+};
+/** Idle connections between the services are closed, and wrong secrets forgotten, after this time. */
+const SETTLED_MS_MAX = 75_000;
+const LEAKED = 12_000;
+
+/** What has grown by more than is allowed. */
+async function growthOf(url: string, warm: Held, requests: number): Promise<string[]> {
+  const held = await heldBy(url);
+  return (Object.keys(ALLOWED) as (keyof Held)[])
+    .filter((what) => held[what] - warm[what] > ALLOWED[what](requests))
+    .map((what) => `${what} grew from ${warm[what]} to ${held[what]}`);
+}
+
 /** What only requests are answered that got past every check. */
 const REACHED: Record<ServiceName, readonly number[]> = {
   admin: [201, 404],
@@ -40,7 +59,10 @@ let ids: string[];
 let tokens: [string, ...string[]];
 
 beforeAll(async () => {
-  environment = await startProcesses({ kind: 'processes', profile: 'default', recorder: memoryRecorder() });
+  environment = await startProcesses({
+    ...{ kind: 'processes', profile: 'default', recorder: memoryRecorder() },
+    nodeArguments: Object.fromEntries(SERVICE_NAMES.map((name) => [name, COLLECTED])),
+  });
   const options = { recorder: memoryRecorder() };
   await using admin = clientOf(environment, options);
   await using reader = clientOf(environment, { ...options, role: 'READONLY' });
@@ -95,31 +117,72 @@ async function problemOf(pool: Pool, request: FuzzRequest, counts: Map<number, n
   }
 }
 
+/** Sends so many requests to each operation, and says what was wrong with the answers: at most three of each. */
+async function attack(
+  url: string,
+  operations: readonly Operation[],
+  { numRuns, seed }: { numRuns: number; seed: number },
+  counts: Map<number, number>,
+): Promise<string[]> {
+  const pool = new Pool(url, { connections: AT_ONCE });
+  const problems: string[] = [];
+  for (const operation of operations) {
+    const requests = fc.sample(requestsOf(operation, { ids, tokens }), { numRuns, seed });
+    const found = await inParallel(requests, AT_ONCE, (request) => problemOf(pool, request, counts));
+    problems.push(...found.filter((problem) => problem !== undefined).slice(0, 3));
+  }
+  await pool.destroy();
+  return problems;
+}
+
 describe(`hostile requests (FUZZ_SEED=${SEED})`, () => {
   test.each(SERVICE_NAMES)(
-    '%s answers every one, never with 5xx, and lives on',
+    '%s answers every one, never with 5xx, lives on, and keeps nothing of them',
     { timeout: 3_600_000 },
     async (service) => {
-      const before = await fetch(`${environment.urls[service]}/version`).then((answer) => answer.text());
+      const url = environment.urls[service];
+      const before = await fetch(`${url}/version`).then((answer) => answer.text());
       const operations = await operationsOf(service);
       expect(operations.length).toBeGreaterThan(3);
-      const pool = new Pool(environment.urls[service] ?? '', { connections: AT_ONCE });
-      const problems: string[] = [];
       const counts = new Map<number, number>();
-      for (const operation of operations) {
-        const requests = fc.sample(requestsOf(operation, { ids, tokens }), { numRuns: REQUESTS, seed: SEED });
-        const found = await inParallel(requests, AT_ONCE, (request) => problemOf(pool, request, counts));
-        problems.push(...found.filter((problem) => problem !== undefined).slice(0, 3));
-      }
-      await pool.destroy();
-      expect(problems).toEqual([]);
+      const warmUp = Math.ceil(REQUESTS / 3);
+      const first = await attack(url, operations, { numRuns: warmUp, seed: SEED }, counts);
+      const warm = await heldBy(url);
+      const then = await attack(url, operations, { numRuns: REQUESTS - warmUp, seed: SEED + 1 }, counts);
+      expect([...first, ...then]).toEqual([]);
       expect((counts.get(AWAY) ?? 0) / (operations.length * REQUESTS)).toBeLessThan(AWAY_SHARE_MAX);
       // Else nothing was reached but the first check.
       for (const status of [200, 400, 401, ...REACHED[service]]) expect([...counts.keys()]).toContain(status);
-      if (process.env.FUZZ_REQUESTS !== undefined) console.log(service, Object.fromEntries(counts));
+      const held = await heldBy(url);
+      if (process.env.FUZZ_REQUESTS !== undefined) console.log(service, Object.fromEntries(counts), { warm, held });
+      await expect
+        .poll(() => growthOf(url, warm, operations.length * REQUESTS), { timeout: SETTLED_MS_MAX })
+        .toEqual([]);
       expect(await environment.parts[service].running()).toBe(true);
-      expect(await fetch(`${environment.urls[service]}/version`).then((answer) => answer.text())).toBe(before);
+      expect(await fetch(`${url}/version`).then((answer) => answer.text())).toBe(before);
       expect((await environment.parts[service].logs()).includes('"level":"fatal"')).toBe(false);
     },
   );
+
+  test('what keeps something of every request is found out', { timeout: 60_000 }, async () => {
+    await using leaking = await startProcesses({
+      ...{ kind: 'processes', profile: 'default', recorder: memoryRecorder() },
+      deferred: ['admin', 'ingester', 'query'],
+      nodeArguments: { storage: LEAKING },
+    });
+    const url = leaking.urls.storage;
+    const send = async (count: number) => {
+      const pool = new Pool(url, { connections: AT_ONCE });
+      await inParallel(Array.from({ length: count }), AT_ONCE, async () => {
+        await (await pool.request({ method: 'GET', path: '/health/live' })).body.dump();
+      });
+      await pool.destroy();
+    };
+    await send(LEAKED / 2);
+    const warm = await heldBy(url);
+    await send(LEAKED);
+    expect(await growthOf(url, warm, LEAKED)).toEqual(
+      [/^heapBytes /, /^residentBytes /, /^openFiles /].map((what) => expect.stringMatching(what)),
+    );
+  });
 });

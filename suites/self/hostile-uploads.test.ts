@@ -6,7 +6,7 @@ import { type AttackedPipeline, type Leavings, startAttacked } from './hostile/p
 import { chunkOf, headOf, RawConnection } from './hostile/raw.ts';
 
 const LIMIT = 200_000;
-const STALL_S = 3;
+const STALL_S = 5;
 /** The window, the look that is taken every second, and what a busy machine adds. */
 const STALLED_MS_MAX = STALL_S * 1000 + 7000;
 const ANSWERED_MS_MAX = 20_000;
@@ -38,7 +38,7 @@ afterEach(async () => {
     const { files, registered } = await attacked.leavings();
     return { files: files.length - before.files.length, registered: registered - before.registered };
   };
-  await expect.poll(counted, { timeout: 10_000 }).toEqual({ files: meant, registered: meant });
+  await expect.poll(counted, { timeout: 20_000 }).toEqual({ files: meant, registered: meant });
   const { files } = await attacked.leavings();
   expect(files.filter((path) => !/^objects\/[0-9a-f]{2}\/[0-9a-f-]{36}(\.txt)?$/.test(path))).toEqual([]);
   expect(await attacked.neighbours()).toEqual({ 'canary.txt': 'canary.txt' });
@@ -182,12 +182,11 @@ describe('a slow body', () => {
 
   test('that comes fast enough is taken, however long it takes', { timeout: 60_000 }, async () => {
     meant = 1;
-    const content = 'x'.repeat(8000);
-    const body = filePart({}, content) + END;
+    const body = filePart({}, 'x'.repeat(25_000)) + END;
     using connection = await begin({ 'content-length': Buffer.byteLength(body) });
-    // Two windows long, at twice the least rate.
-    for (let at = 0; at < body.length; at += 200) {
-      await connection.write(body.slice(at, at + 200));
+    // Two windows long, at five times the least rate.
+    for (let at = 0; at < body.length; at += 500) {
+      await connection.write(body.slice(at, at + 500));
       await sleep(200);
     }
     expect((await connection.answer()).status).toBe(201);
@@ -195,12 +194,16 @@ describe('a slow body', () => {
 
   test('of many keeps nobody else from uploading', { timeout: 120_000 }, async () => {
     // More than a client of storage commonly has connections.
-    const slow = await Promise.all(Array.from({ length: SLOW }, () => begin({ 'content-length': LIMIT })));
-    await Promise.all(slow.map((connection) => connection.write(BEGIN)));
+    const slow: RawConnection[] = [];
     const more = setInterval(() => {
-      for (const connection of slow) void connection.write(PIECE.subarray(0, 1000));
+      for (const connection of slow) void connection.write(PIECE.subarray(0, 2000));
     }, 500);
     try {
+      for (let i = 0; i < SLOW; i++) {
+        const connection = await begin({ 'content-length': LIMIT });
+        await connection.write(BEGIN);
+        slow.push(connection);
+      }
       await expect.poll(drafts, { timeout: 30_000 }).toBe(SLOW);
       await demandUploads();
       meant = 1;

@@ -97,6 +97,13 @@ const SHAPES: readonly HostileForm[] = [
   good('an encoding that is not undone', filePart({ more: 'Content-Transfer-Encoding: base64\r\n' }) + END),
   good('a character set that nobody knows', filePart({ more: 'Content-Type: text/plain; charset=x-99\r\n' }) + END),
   bad('a type of 10 kB', filePart({ more: `Content-Type: text/${'a'.repeat(10_000)}\r\n` }) + END, /^content_type: /),
+  bad(
+    'a field that calls itself JSON',
+    filePart({ disposition: 'form-data; name="metadata"', more: 'Content-Type: application/json\r\n' }, '{') +
+      FILE +
+      END,
+    /JSON/,
+  ),
   bad('a field that is no UTF-8', latin1(fieldPart('description', '\xff\xfe') + FILE + END), /^description: .*UTF-8/),
   bad('a NUL in a field', fieldPart('description', 'a\0b') + FILE + END, /^description: .*NUL/),
 ];
