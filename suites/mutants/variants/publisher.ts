@@ -41,7 +41,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
     const result = await client.query<FileRow>(query);
     const { rows } = await client.query(
       \`UPDATE outbox SET published_at = now() WHERE file_id = $1 AND version = 1
-       RETURNING seq, 0 AS sequence, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata, traceparent\`,
+       RETURNING seq, seq AS sequence, event_id, event_type, file_id, version, storage_element_id, utc_text(occurred_at) AS occurred_at, metadata, traceparent\`,
       [query.values[0]],
     );
     for (const row of rows) await direct.xadd('file-events', '*', ...eventFields(row));
