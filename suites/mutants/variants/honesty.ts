@@ -37,8 +37,8 @@ export const HONESTY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'harness/check/latency.ts',
-        find: 'at(intervals.map(({ lowMs }) => lowMs ?? 0))',
-        replace: 'at(intervals.map(({ highMs }) => highMs ?? 0))',
+        find: 'Float64Array.from(intervals, ({ lowMs }) => lowMs ?? 0)',
+        replace: 'Float64Array.from(intervals, ({ highMs }) => highMs ?? 0)',
       },
     ],
   },
