@@ -18,6 +18,7 @@ interface AvailabilityInput {
  * with so many faults that nobody reads them one by one.
  */
 export function buildAvailability(input: AvailabilityInput): {
+  soak: string | null;
   availability: AvailabilityResult[];
   faultKinds: FaultKindResult[];
 } {
@@ -28,15 +29,25 @@ export function buildAvailability(input: AvailabilityInput): {
     (key) => soaks.has(key) || (faults.get(key)?.length ?? 0) > FAULTS_SHOWN_MAX,
   );
   // Reads after all was healed, and what waits for it, are no load.
+  const untilMs = new Map(
+    records.flatMap((record) =>
+      record.type === 'round' && record.event === 'ended' ? [[record.case, record.at]] : [],
+    ),
+  );
   const load = new Map(
     cases.map((key) => [
       key,
       operations.filter(
-        ({ invoked }) => invoked.case === key && invoked.final !== true && KINDS.includes(invoked.kind),
+        ({ invoked }) =>
+          invoked.case === key &&
+          invoked.final !== true &&
+          KINDS.includes(invoked.kind) &&
+          invoked.intendedAt <= (untilMs.get(key) ?? Number.POSITIVE_INFINITY),
       ),
     ]),
   );
   return {
+    soak: [...soaks][0] ?? null,
     availability: cases.flatMap((key) => availabilityOf(input, key, load.get(key) ?? [])),
     faultKinds: cases.flatMap((key) => kindsOf(input, key, faults.get(key) ?? [], load.get(key) ?? [])),
   };

@@ -232,6 +232,7 @@ export const runResultSchema = z.object({
   operations: z.array(operationSeriesSchema),
   hops: z.array(hopSchema),
   faults: z.array(faultResultSchema),
+  soak: z.string().nullable().describe('the case that is a soak; null in a run without'),
   availability: z.array(availabilitySchema).describe('of soaks, and of cases with more than 20 faults'),
   faultKinds: z.array(faultKindSchema).describe('of the same cases: their faults, kind by kind'),
   memory: z.array(memoryResultSchema).describe('of the cases that looked at it: soaks'),

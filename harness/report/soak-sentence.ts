@@ -3,8 +3,7 @@ import type { CaseResult, RunResult } from './result.ts';
 
 /** What a soak found and did not find, and in how much; whatever its verdict. Undefined where the run was none. */
 export function soakSentence(result: RunResult): string | undefined {
-  const key = result.availability[0]?.case;
-  const soak = result.requirements.flatMap(({ cases }) => cases).find((each) => each.key === key);
+  const soak = result.requirements.flatMap(({ cases }) => cases).find(({ key }) => key === result.soak);
   if (soak === undefined) return undefined;
   return `The soak ${[whatWasFound(result, soak), howMuch(result, soak), whileRedisAway(soak)].filter((part) => part !== '').join('; ')}.`;
 }
@@ -26,7 +25,8 @@ function whatWasFound({ findings }: RunResult, soak: CaseResult): string {
 
 const WORDS: Readonly<Record<string, string>> = { resurrected: 'back from deletion', duplicated: 'listed twice' };
 
-function howMuch({ faultKinds }: RunResult, soak: CaseResult): string {
+function howMuch(result: RunResult, soak: CaseResult): string {
+  const faultKinds = result.faultKinds.filter((kind) => kind.case === soak.key);
   const [operations, writes] = [figure(soak, 'operations'), figure(soak, 'writes')];
   const faults = faultKinds.reduce((sum, { count }) => sum + count, 0);
   const load =

@@ -36,15 +36,17 @@ export class BodyWatch {
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
     if (encoding === undefined && !(Number(length) > 0)) return;
-    const bytes = request.socket.bytesRead;
-    this.#bodies.set(request, { response, sinceMs: performance.now(), bytes, answeredAtMs: undefined });
-  }
-
-  /** The request was answered. */
-  answered(request: IncomingMessage): void {
-    const body = this.#bodies.get(request);
-    if (request.complete) this.#bodies.delete(request);
-    else if (body !== undefined) body.answeredAtMs = performance.now();
+    const body: Body = {
+      response,
+      sinceMs: performance.now(),
+      bytes: request.socket.bytesRead,
+      answeredAtMs: undefined,
+    };
+    this.#bodies.set(request, body);
+    response.once('finish', () => {
+      if (request.complete) this.#bodies.delete(request);
+      else body.answeredAtMs = performance.now();
+    });
   }
 
   stop(): void {

@@ -95,19 +95,6 @@ function optionalHttpUrl(): z.ZodType<string | undefined> {
   return setting(schema.optional(), 'an http:// or https:// URL');
 }
 
-/** An address that may carry a password: it is never shown, neither in errors nor by `/version`. */
-export function secretUrl(protocols: readonly string[]): z.ZodType<string> {
-  const schema = z.string().refine(
-    (value) =>
-      hasProtocol(
-        value,
-        protocols.map((protocol) => `${protocol}:`),
-      ),
-    INVALID,
-  );
-  return setting(schema, `a ${protocols.map((protocol) => `${protocol}://`).join(' or ')} URL`, true);
-}
-
 /**
  * The address of a PostgreSQL, which may carry a password and is never shown. TLS, where it is asked for, is verified:
  * every other `sslmode` would talk to anybody.
@@ -141,12 +128,26 @@ function optionalAuthorityFile(): z.ZodType<string | undefined> {
   return setting(schema, 'the path of a readable file with certificates in PEM form', true);
 }
 
+/**
+ * The address of a Redis, which may carry a password and is never shown. Without parameters: they would outrank how the
+ * services use it, TLS included. In small letters: the client takes any other way to write `rediss` for no TLS.
+ */
+function redisUrl(): z.ZodType<string> {
+  const isAcceptable = (value: string): boolean =>
+    /^rediss?:/.test(value) && hasProtocol(value, ['redis:', 'rediss:']) && new URL(value).search === '';
+  return setting(
+    z.string().refine(isAcceptable, INVALID),
+    'a redis:// or rediss:// URL in small letters, without parameters',
+    true,
+  );
+}
+
 /** How the services that use both reach Redis and PostgreSQL. A file of authorities asks for TLS that they vouch for. */
 export function serverSettings() {
   return {
     DATABASE_URL: databaseUrl(),
     DATABASE_CA_FILE: optionalAuthorityFile(),
-    REDIS_URL: secretUrl(['redis', 'rediss']),
+    REDIS_URL: redisUrl(),
     REDIS_CA_FILE: optionalAuthorityFile(),
   };
 }

@@ -85,12 +85,15 @@ const ALWAYS_ANSWERED = /^\/(health\/|metrics$|version$|openapi\.json$)/;
 export async function createHttpService(options: HttpServiceOptions) {
   const { name, config, log, metrics } = options;
   const facts = buildFacts(config);
+  const bodies = new BodyWatch({ windowMs: options.bodyWindowMs ?? BODY_WINDOW_MS, log });
   const app = fastify({
     loggerInstance: log as FastifyBaseLogger,
     // The onResponse hook below logs one line per answer, at a level that fits it.
     logController: new LogController({ disableRequestLogging: true }),
     // Errors before routing: a path that is no valid URL.
     frameworkErrors: (error, request, reply) => {
+      // No hook is called.
+      bodies.begin(request.raw, reply.raw);
       sendProblem(
         reply as unknown as FastifyReply,
         error.statusCode ?? 400,
@@ -140,7 +143,6 @@ export async function createHttpService(options: HttpServiceOptions) {
     transform: jsonSchemaTransform,
   });
 
-  const bodies = new BodyWatch({ windowMs: options.bodyWindowMs ?? BODY_WINDOW_MS, log });
   app.addHook('onClose', async () => bodies.stop());
   app.addHook('onRequest', async (request, reply) => {
     bodies.begin(request.raw, reply.raw);
@@ -166,7 +168,6 @@ export async function createHttpService(options: HttpServiceOptions) {
     return payload;
   });
   app.addHook('onResponse', async (request, reply) => {
-    bodies.answered(request.raw);
     const route = request.routeOptions.url ?? 'unmatched';
     const labels = { method: request.method, route, status: String(reply.statusCode) };
     metrics.httpSeconds.observe(labels, reply.elapsedTime / 1000);

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Rejects, with what `problem` gives, once more than `bytesMax` bytes of a body have come. Never resolves. */
-export function bodyLimit(request: IncomingMessage, bytesMax: number, problem: () => Error): Promise<never> {
+/** Rejects, with what `problem` gives, once more bytes of a body have come than it may have by then. Never resolves. */
+export function bodyLimit(request: IncomingMessage, bytesMax: () => number, problem: () => Error): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   let bytes = 0;
   request.on('data', function count({ length }: Buffer) {
     bytes += length;
-    if (bytes <= bytesMax) return;
+    if (bytes <= bytesMax()) return;
     request.off('data', count);
     reject(problem());
   });

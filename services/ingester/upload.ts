@@ -25,13 +25,18 @@ export interface UploadParts {
   fileBytesMax: number;
 }
 
+/** How much of the file has come. */
+interface Progress {
+  fileBytes: number;
+}
+
 interface ReceivedFile extends StoredObject {
   filename: string;
   contentType: string;
 }
 
 const DAY_MS = 86_400_000;
-/** Boundaries, headers and fields beside the file. */
+/** Boundaries, headers and fields beside the file: fields are held in memory until the request ends. */
 const FORM_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
@@ -42,14 +47,18 @@ const FORM_BYTES_MAX = 8 * 1024 * 1024;
 export async function upload(parts: UploadParts, request: FastifyRequest): Promise<RegistryFile> {
   const account = accountOf(request);
   const fileId = randomUUID();
-  const bodyBytesMax = parts.fileBytesMax + FORM_BYTES_MAX;
-  if (Number(request.headers['content-length'] ?? 0) > bodyBytesMax) throw tooLarge(parts);
+  if (Number(request.headers['content-length'] ?? 0) > parts.fileBytesMax + FORM_BYTES_MAX) throw tooLarge(parts);
   let leftover: Leftover | undefined;
   try {
     const raw: Record<string, string> = {};
     let received: ReceivedFile | undefined;
     const form = request.parts({ limits: { files: 1, fields: 50, fieldSize: FIELD_BYTES_MAX } });
-    const limit = bodyLimit(request.raw, bodyBytesMax, () => tooLarge(parts));
+    const progress: Progress = { fileBytes: 0 };
+    const limit = bodyLimit(
+      request.raw,
+      () => progress.fileBytes + FORM_BYTES_MAX,
+      () => new HttpProblem(413, `The form must not be larger than ${FORM_BYTES_MAX} bytes beside its file.`),
+    );
     for await (const part of until(form, limit)) {
       if (part.type === 'field') {
         const text = (FIELD_NAMES as readonly string[]).includes(part.fieldname) ? fieldText(part) : '';
@@ -64,7 +73,7 @@ export async function upload(parts: UploadParts, request: FastifyRequest): Promi
         const objectName = storageFilename(fileId, filename);
         const deletionKey = await parts.storage.deletionKey(objectName, account);
         leftover = { fileId, objectName, deletionKey, account };
-        received = { filename, contentType: part.mimetype, ...(await store(parts, part, leftover)) };
+        received = { filename, contentType: part.mimetype, ...(await store(parts, part, leftover, progress)) };
       }
     }
     if (received === undefined || leftover === undefined) throw badParameter('file', 'is missing');
@@ -103,6 +112,7 @@ async function store(
   parts: UploadParts,
   part: MultipartFile,
   { objectName, account }: Leftover,
+  progress: Progress,
 ): Promise<StoredObject> {
   const hash = createHash('sha256');
   let size = 0;
@@ -111,6 +121,7 @@ async function store(
     try {
       for await (const chunk of part.file as AsyncIterable<Buffer>) {
         size += chunk.length;
+        progress.fileBytes = size;
         if (size > parts.fileBytesMax) throw tooLarge(parts);
         hash.update(chunk);
         yield chunk;

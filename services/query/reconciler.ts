@@ -3,7 +3,7 @@ import type { Log } from '../common/log.ts';
 import { closePool, type Pool } from '../common/postgres.ts';
 import { comparingAlone } from './comparing.ts';
 import type { ReconcileMetrics } from './metrics.ts';
-import { reconcile } from './reconcile.ts';
+import { type Reconciled, reconcile } from './reconcile.ts';
 import type { ReconcileReason } from './reconcile-reasons.ts';
 import { NotOfferedError, type RegistryClient } from './registry-client.ts';
 import type { SequenceLog, SequenceRange } from './sequence-log.ts';
@@ -44,7 +44,6 @@ export class Reconciler {
   #intervalDueAt: number;
   #failures = 0;
   #notBefore = 0;
-  #offered = true;
   #wake = new AbortController();
 
   constructor(options: ReconcilerOptions) {
@@ -85,7 +84,7 @@ export class Reconciler {
     metrics.missing.set(gaps.reduce((sum, { from, to }) => sum + Number(to - from + 1n), 0));
     if (this.#areLost(gaps)) this.#due.add('gap');
     if (performance.now() >= this.#intervalDueAt) this.#due.add('interval');
-    if (registry === undefined || !this.#offered || this.#due.size === 0 || performance.now() < this.#notBefore) return;
+    if (registry === undefined || this.#due.size === 0 || performance.now() < this.#notBefore) return;
     await this.#compare(registry, gaps);
   }
 
@@ -99,13 +98,14 @@ export class Reconciler {
 
   /** When another instance compares, this one looks again in a moment. */
   async #compare(registry: RegistryClient, gaps: readonly SequenceRange[]): Promise<void> {
-    const { connect, signal, log } = this.#options;
+    const { connect, signal, log, intervalMs } = this.#options;
     const pool = connect();
     try {
       await comparingAlone(pool, signal, (alone) => this.#mend(pool, registry, gaps, alone));
     } catch (error) {
       if (!(error instanceof NotOfferedError)) throw error;
-      this.#offered = false;
+      // For now: it may also be a proxy before a registry that is just being started.
+      this.#notBefore = performance.now() + jittered(intervalMs);
       log.warn({ err: error }, 'the registry offers no comparison: lost events are told, not mended');
     } finally {
       await closePool(pool, CLOSE_MS);
@@ -120,15 +120,21 @@ export class Reconciler {
   ): Promise<void> {
     const { sequences, metrics, log, intervalMs } = this.#options;
     const reasons = [...this.#due];
+    // What is lost from here on may be lost after it was looked at: it makes another comparison due.
+    this.#due.clear();
     const startedAt = performance.now();
-    const { differingBuckets, repaired, removed } = await reconcile(pool, registry, signal);
-    signal.throwIfAborted();
-    await sequences.fill(gaps);
-    await pool.query('UPDATE sync_state SET reconciled_at = clock_timestamp()');
-    for (const reason of reasons) {
-      this.#due.delete(reason);
-      metrics.reconciliations.inc({ reason });
+    let reconciled: Reconciled;
+    try {
+      reconciled = await reconcile(pool, registry, signal);
+      signal.throwIfAborted();
+      await sequences.fill(gaps);
+      await pool.query('UPDATE sync_state SET reconciled_at = clock_timestamp()');
+    } catch (error) {
+      for (const reason of reasons) this.#due.add(reason);
+      throw error;
     }
+    const { differingBuckets, repaired, removed } = reconciled;
+    for (const reason of reasons) metrics.reconciliations.inc({ reason });
     metrics.repaired.inc(repaired + removed);
     this.#failures = 0;
     this.#intervalDueAt = performance.now() + jittered(intervalMs);

@@ -60,6 +60,8 @@ const PILE = FILES * UPDATES;
 /** So much of a pile is on the stream when the database is killed: some of it is marked, and not yet on the disk. */
 const SENT_SHARE = 0.25;
 const SENDING_MS = 10_000;
+/** The pile takes a few seconds, and a batch of it less than a publisher waits for its answer. */
+const PACE = 300_000;
 
 verify('PUB-05/crashed', async (t) => {
   const { redis, evidence } = t;
@@ -89,6 +91,8 @@ async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile
   const { redis, faults, signal } = t;
   // Whoever commits what it reads would force to the disk what is to be lost with the server.
   await using unread = await faults.network.refuse({ client: 'query', server: 'redis' });
+  // Or all of it would be on the stream before the server is gone.
+  await using _narrow = await faults.network.throttle({ client: 'admin', server: 'redis', bytesPerSecond: PACE });
   await using away = await faults.network.refuse({ client: 'admin', server: 'redis' });
   await inParallel(files, FILES, async (file) => {
     for (let i = 0; i < UPDATES; i++) await file.update();

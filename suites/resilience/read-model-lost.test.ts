@@ -11,7 +11,7 @@ const verify = suite();
 
 const FILES = 20;
 const REBUILT_MS = 30_000;
-const UPLOADS_PER_SECOND = 5;
+const UPLOADS_PER_SECOND = 15;
 
 type Database = ReturnType<typeof connectPostgres>;
 

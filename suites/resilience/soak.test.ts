@@ -42,6 +42,7 @@ verify(
   'SOAK-01',
   async (t) => {
     const { env, pipeline, recorder, random, evidence, signal } = t;
+    const since = recorder.now();
     await using resources = new AsyncDisposableStack();
     const instances: Instance[] = [];
     const another = async (service: 'admin' | 'query'): Promise<PipelineClient | undefined> => {
@@ -98,7 +99,7 @@ verify(
       faultsLeftOut: leftOut,
     });
     await upload(pipeline, { filename: `${t.unique}-last.txt`, content: Buffer.from('last') });
-    const files = await createdIn(historyPath, 'SOAK-01');
+    const files = await createdIn(historyPath, 'SOAK-01', since);
     const startedAt = monotonicMs();
     evidence.files = files.length;
     const convergedMs = CONVERGED_MS + env.promises.pendingRetryMs + files.length * FINAL_READ_MS;
@@ -109,7 +110,7 @@ verify(
     evidence.readAtEnd = files.length;
     // Before anybody is accused of having been away.
     demandInTime(load.latestMs, ratePerSecond);
-    const noOutage = await whileRedisAlone(operationsOf(historyPath, 'SOAK-01'), broken);
+    const noOutage = await whileRedisAlone(operationsOf(historyPath, 'SOAK-01', since), broken);
     evidence.whileRedisAway = noOutage.whileRedisAway;
     evidence.failedWhileRedisAway = noOutage.failed;
     demandNoOutage(noOutage);

@@ -13,6 +13,8 @@ const ANSWERED_MS_MAX = 20_000;
 /** What comes after the answer is read for 10 s. */
 const CLOSED_MS_MAX = 20_000;
 const SLOW = 300;
+/** More than the form may have beside its file, in fields that are each allowed. */
+const [FIELDS, FIELD_BYTES] = [12, 1_900_000];
 const PIECE = Buffer.alloc(64 * 1024, 'x');
 const BEGIN = `--b\r\nContent-Disposition: ${FILE_HEADER}\r\n\r\n`;
 
@@ -147,6 +149,24 @@ describe('a body that does not end', () => {
         await sending;
       }),
     );
+  });
+
+  test('at a path that is no URL: 400, and the connection is closed all the same', { timeout: 60_000 }, async () => {
+    using connection = await RawConnection.open(attacked.env.urls.ingester);
+    await connection.write(headOf('POST /%zz', { 'transfer-encoding': 'chunked' }));
+    const sending = sendEndlessly(connection, chunkOf(PIECE));
+    expect((await connection.answer()).status).toBe(400);
+    await connection.end(CLOSED_MS_MAX);
+    await sending;
+  });
+
+  test('whose fields are each as large as they may be, and together too large: 413', { timeout: 60_000 }, async () => {
+    using connection = await begin({ 'transfer-encoding': 'chunked' });
+    const field = chunkOf(fieldPart('other', 'x'.repeat(FIELD_BYTES)));
+    for (let i = 0; i < FIELDS && connection.answered === undefined; i++) await connection.write(field);
+    const answer = await connection.answer();
+    expect(answer.status).toBe(413);
+    expect(problemSchema.parse(JSON.parse(answer.body)).detail).toMatch(/beside its file/);
   });
 
   test('without a token: 401, and the connection is closed all the same', { timeout: 60_000 }, async () => {

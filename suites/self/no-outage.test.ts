@@ -114,6 +114,9 @@ test('the operations of a case are read from its history, joined and in the orde
   const path = join(folder, 'history.jsonl');
   using history = openHistory(path, 0);
   const recorder = history.forCase('SOAK-01');
+  // Of an earlier try.
+  recorder.record({ type: 'invoke', op: '0', kind: 'upload', intendedAt: 1, at: 1 });
+  recorder.record({ type: 'ok', op: '0', kind: 'upload', fileId: 'z', at: 2 });
   recorder.record({ type: 'invoke', op: '1', kind: 'upload', intendedAt: 5, at: 6 });
   recorder.record({ type: 'invoke', op: '2', kind: 'read', fileId: 'b', intendedAt: 7, at: 8 });
   history.forCase('OTHER').record({ type: 'invoke', op: '3', kind: 'read', intendedAt: 7, at: 8 });
@@ -124,9 +127,9 @@ test('the operations of a case are read from its history, joined and in the orde
   recorder.record({ type: 'ok', op: '6', kind: 'update', fileId: 'd', at: 12 });
   history.forCase('OTHER').record({ type: 'ok', op: '7', kind: 'register', fileId: 'e', at: 12 });
   recorder.record({ type: 'unknown', op: '8', kind: 'upload', at: 12 });
-  expect(await createdIn(path, 'SOAK-01')).toEqual(['a', 'c']);
+  expect(await createdIn(path, 'SOAK-01', 3)).toEqual(['a', 'c']);
   const read: SeenOperation[] = [];
-  for await (const operation of operationsOf(path, 'SOAK-01')) read.push(operation);
+  for await (const operation of operationsOf(path, 'SOAK-01', 3)) read.push(operation);
   expect(read).toEqual([
     { op: '2', kind: 'read', fileId: 'b', dueAt: 7, outcome: 'fail', status: 503 },
     { op: '1', kind: 'upload', fileId: 'a', dueAt: 5, outcome: 'ok' },

@@ -12,7 +12,7 @@ import {
   onOff,
   publicSettings,
   SettingsError,
-  secretUrl,
+  serverSettings,
   text,
 } from '../../services/common/config.ts';
 import { createAuthority } from './tls/certificates.ts';
@@ -23,7 +23,7 @@ const shape = {
   ENABLED: onOff(true),
   LEVEL: choice(['info', 'debug'], 'info'),
   PEER_URL: httpUrl('http://127.0.0.1:1'),
-  DATABASE_URL: secretUrl(['postgres']),
+  DATABASE_URL: serverSettings().DATABASE_URL,
   FOLDER: text(),
 };
 const right = { DATABASE_URL: 'postgres://u:hush@h/db', FOLDER: '/f' };
@@ -64,7 +64,7 @@ describe('settings', () => {
 
   test('a wrong secret is named, not shown', () => {
     const message = messageOf({ DATABASE_URL: 'mysql://u:hush@h/db' });
-    expect(message).toBe('Expected DATABASE_URL to be a postgres:// URL, got a value that is not shown');
+    expect(message).toMatch(/^Expected DATABASE_URL to be a postgres:\/\/ .*, got a value that is not shown$/);
   });
 
   test('all wrong ones are told at once', () => {
@@ -93,6 +93,20 @@ describe('settings', () => {
     const load = (): unknown => loadSettings(adminSettings, environment);
     if (accepted) expect(load).not.toThrow();
     else expect(load).toThrow(/^Expected DATABASE_URL to be .*sslmode=verify-full.*, got a value that is not shown$/);
+  });
+
+  test.each([
+    ['redis://u:hush@h:6379/0', true],
+    ['rediss://u:hush@h', true],
+    // The client would take it for no TLS.
+    ['REDISS://u:hush@h', false],
+    ['rediss://u:hush@h?tls=', false],
+    ['redis://u:hush@h?enableOfflineQueue=true', false],
+    ['http://u:hush@h', false],
+  ])('nothing in it outranks how Redis is used: REDIS_URL %s', (url, accepted) => {
+    const load = (): unknown => loadSettings(adminSettings, { DATABASE_URL: 'postgres://h/db', REDIS_URL: url });
+    if (accepted) expect(load).not.toThrow();
+    else expect(load).toThrow(/^Expected REDIS_URL to be a redis:.*, got a value that is not shown$/);
   });
 
   test('a file of authorities is read, and must hold certificates', async () => {

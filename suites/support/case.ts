@@ -97,7 +97,8 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
 
   startedAt = monotonicMs();
   const { checkedFromFile: fromFile } = plan;
-  history.write({ type: 'case-started', at: history.now(), ...base, ...(fromFile ? { checkedFromFile: true } : {}) });
+  const since = history.now();
+  history.write({ type: 'case-started', at: since, ...base, ...(fromFile ? { checkedFromFile: true } : {}) });
   const random = seededRandom(context.seed).fork(key);
   const thrown = await runBody(plan, { env, recorder, records, created, evidence, random });
   const { found, error: untold } = plan.checkedFromFile
@@ -109,7 +110,7 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
     : judge({ error, findings, evidence, floor });
   if (judgement.verdict !== 'pass' && !signal.aborted) await attachFailure(env, records);
-  if (!isOwn(env)) await removeFiles(env, fromFile ? await createdIn(context.historyPath, key) : created);
+  if (!isOwn(env)) await removeFiles(env, fromFile ? await createdIn(context.historyPath, key, since) : created);
   return finish(judgement);
 }
 

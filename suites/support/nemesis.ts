@@ -133,7 +133,10 @@ export async function disrupt(
   const broken: Broken[] = [];
   let leftOut = 0;
   for (const [index, { pauseMs, disruptions }] of rounds.entries()) {
-    await sleep(pauseMs, undefined, { signal });
+    // An aim asks for answers: what was broken before must not be felt any more.
+    const feltUntil = Math.max(0, ...broken.map(({ healedAt, lingersMs }) => healedAt + lingersMs));
+    const feltMs = disruptions.some(({ name }) => isAim(name)) ? feltUntil - recorder.now() : 0;
+    await sleep(Math.max(pauseMs, feltMs), undefined, { signal });
     const number = index + 1;
     recorder.record({ type: 'round', round: number, of: rounds.length, event: 'began' });
     const ofRound: Broken[] = [];

@@ -33,11 +33,14 @@ export function demandInTime(latestMs: number, ratePerSecond: number, cause?: un
   );
 }
 
-/** The operations that a case recorded, in the order of their ends, from the history's file: there may be millions. */
-export async function* operationsOf(historyPath: string, key: string): AsyncGenerator<SeenOperation> {
+/**
+ * The operations that a case recorded, in the order of their ends, from the history's file: there may be millions.
+ * @param since run time at which the try began, in ms: an earlier one broke something else
+ */
+export async function* operationsOf(historyPath: string, key: string, since: number): AsyncGenerator<SeenOperation> {
   const open = new Map<string, Extract<HistoryRecord, { type: 'invoke' }>>();
   for await (const record of readHistory(historyPath)) {
-    if (record.case !== key) continue;
+    if (record.case !== key || record.at < since) continue;
     if (record.type === 'invoke') open.set(record.op, record);
     if (record.type !== 'ok' && record.type !== 'fail' && record.type !== 'unknown') continue;
     const invoked = open.get(record.op);

@@ -12,8 +12,8 @@ import {
 import { microsecondsOf, type PipelineClient, pollUntil, type Random, type UploadInput } from '../../harness/index.ts';
 import { conforms, demand, promised } from './violation.ts';
 
-/** How long a service may be too busy where that is not judged. */
-const BUSY_MS = 5000;
+/** How long a service may be too busy where that is not judged: longer than it waits for one connection that is silent. */
+const BUSY_MS = 12_000;
 
 interface Waiting {
   timeoutMs: number;

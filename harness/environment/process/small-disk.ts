@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
 import { BALLAST_FILE, type Disk, SMALL_DISK_BYTES } from '../disk.ts';
@@ -19,12 +18,12 @@ export interface SmallDisk extends Disk {
 type Way = 'mount' | 'namespace';
 
 const MOUNT_TIMEOUT_MS = 10_000;
-/** The bit of CAP_SYS_ADMIN in the kernel's sets of capabilities (capabilities(7)). */
-const SYS_ADMIN_BIT = 21n;
 const CHUNK = Buffer.alloc(1024 * 1024);
 const PAGE_BYTES = 4096;
-/** All that is done in a namespace, tried on a folder that everybody has (user_namespaces(7)). */
-const TRIAL = 'mount -t tmpfs syncproof /tmp && unshare --user --map-user=1 true';
+/** Tried on a folder that everybody has, in a namespace that ends with it. */
+const MOUNT_TRIAL = 'mount -t tmpfs syncproof /tmp';
+/** All that is done in a namespace (user_namespaces(7)). */
+const NAMESPACE_TRIAL = `${MOUNT_TRIAL} && unshare --user --map-user=1 true`;
 
 let known: { way: Way | undefined } | undefined;
 
@@ -35,16 +34,14 @@ export function canHaveSmallDisk(): boolean {
 }
 
 function findWay(): Way | undefined {
-  if (machineSettings().isRoot) {
-    const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-    return ((BigInt(`0x${effective}`) >> SYS_ADMIN_BIT) & 1n) === 1n ? 'mount' : undefined;
-  }
+  const { isRoot } = machineSettings();
+  // Root is tried, too: in a container it may have the right, and yet be kept from it.
+  const words = isRoot
+    ? ['--mount', 'sh', '-c', MOUNT_TRIAL]
+    : ['--map-root-user', '--mount', 'sh', '-c', NAMESPACE_TRIAL];
   try {
-    execFileSync('unshare', ['--map-root-user', '--mount', 'sh', '-c', TRIAL], {
-      stdio: 'ignore',
-      timeout: MOUNT_TIMEOUT_MS,
-    });
-    return 'namespace';
+    execFileSync('unshare', words, { stdio: 'ignore', timeout: MOUNT_TIMEOUT_MS });
+    return isRoot ? 'mount' : 'namespace';
   } catch {
     // No such program, or no such right: there is none to be had.
     return undefined;
@@ -60,8 +57,10 @@ export type KeeperOptions = Pick<ChildOptions, 'env' | 'logPath'> & {
 /**
  * Makes a small memory file system at a folder. What root mounts goes with `unmountWithin`, a namespace with its keeper.
  */
-export async function makeSmallDisk(folder: string, keeper: KeeperOptions): Promise<SmallDisk> {
-  await mkdir(folder, { recursive: true });
+export async function makeSmallDisk(path: string, keeper: KeeperOptions): Promise<SmallDisk> {
+  await mkdir(path, { recursive: true });
+  // The kernel names what is mounted so.
+  const folder = await realpath(path);
   const mount = ['mount', '-t', 'tmpfs', '-o', `size=${SMALL_DISK_BYTES},mode=0711`, 'syncproof', folder] as const;
   if (machineSettings().isRoot) {
     const [program, ...words] = mount;
@@ -116,7 +115,8 @@ async function writeUntilFull(path: string): Promise<void> {
 }
 
 /** Unmounts whatever is mounted below these folders; what still uses it loses it when it ends. */
-export async function unmountWithin(folders: readonly string[]): Promise<void> {
+export async function unmountWithin(paths: readonly string[]): Promise<void> {
+  const folders = await Promise.all(paths.map((path) => realpath(path).catch(() => path)));
   for (const point of await mountPoints('/proc/self/mountinfo')) {
     if (!folders.some((folder) => point.startsWith(`${folder}/`))) continue;
     await run('umount', ['--lazy', point], { timeoutMs: MOUNT_TIMEOUT_MS });

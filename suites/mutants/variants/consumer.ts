@@ -376,6 +376,12 @@ export const CONSUMER_MUTANTS: readonly Mutant[] = [
         find: 'const STATEMENT_TIMEOUT_MS = 1500;',
         replace: 'const STATEMENT_TIMEOUT_MS = 0;',
       },
+      // Nor does its client give up.
+      {
+        file: 'services/query/main.ts',
+        find: 'connectionsMax: 1,',
+        replace: 'connectionsMax: 1,\n    queryTimeoutMs: 600_000,',
+      },
     ],
   },
   {

@@ -168,8 +168,8 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: upload,
-        find: '{ objectName, account }: Leftover,\n): Promise<StoredObject>',
-        replace: '{ fileId, objectName, account }: Leftover,\n): Promise<StoredObject>',
+        find: '{ objectName, account }: Leftover,\n  progress: Progress,',
+        replace: '{ fileId, objectName, account }: Leftover,\n  progress: Progress,',
       },
       {
         file: upload,
@@ -304,8 +304,8 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
       },
       {
         file: upload,
-        find: '...(await store(parts, part, leftover)) };',
-        replace: '...(await store(parts, part, leftover)) };\n        break;',
+        find: '...(await store(parts, part, leftover, progress)) };',
+        replace: '...(await store(parts, part, leftover, progress)) };\n        break;',
       },
     ],
   },
@@ -324,8 +324,8 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
       },
       {
         file: upload,
-        find: '...(await store(parts, part, leftover)) };',
-        replace: '...(await store(parts, part, leftover)) };\n        break;',
+        find: '...(await store(parts, part, leftover, progress)) };',
+        replace: '...(await store(parts, part, leftover, progress)) };\n        break;',
       },
     ],
   },
