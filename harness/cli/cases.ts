@@ -1,4 +1,5 @@
 import { CASE_KEYS, CASES, isSelected, type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
+import { soakFaults } from '../../suites/spec/disruptions.ts';
 import type { Level, Tier } from '../../suites/spec/requirement.ts';
 import type { ExpectedFailure, Target } from '../config/target.ts';
 import { accessKindOf } from '../contract/capabilities.ts';
@@ -76,9 +77,24 @@ export function requireKnownFailures({ xfail, file }: Target): void {
 /** @throws UsageError for an id that selects nothing */
 function requireKnown(id: string): void {
   if (CASE_KEYS.some((key) => isSelected(key, [id]))) return;
-  const near = nearMatches(id, [...new Set([...CASE_KEYS.map(requirementOf), ...CASE_KEYS])]);
-  const hint = near.length === 0 ? '`syncproof list` shows them all' : `did you mean ${near.join(', ')}?`;
+  const known = [...new Set([...CASE_KEYS.map(requirementOf), ...CASE_KEYS])];
+  const hint = hintFor(id, known) ?? '`syncproof list` shows them all';
   throw new UsageError(`Expected the id of a requirement or case, or a glob of them, got ${id}; ${hint}`);
+}
+
+/** @throws UsageError for the name of something that no soak breaks, in what was read from `where` */
+export function requireKnownFaults(names: readonly string[], where: string): void {
+  const known = soakFaults().map(({ name }) => name);
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const hint = hintFor(unknown, known) ?? '`syncproof list --faults` shows them all';
+  throw new UsageError(`Expected the names of what a soak breaks in ${where}, got ${unknown}; ${hint}`);
+}
+
+/** Known names that look like the wanted one, as a question; undefined when none does. */
+export function hintFor(wanted: string, known: readonly string[]): string | undefined {
+  const near = nearMatches(wanted, known);
+  return near.length === 0 ? undefined : `did you mean ${near.join(', ')}?`;
 }
 
 /** Known ids that begin alike or differ by a few letters, the nearest first. */

@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { MUTANTS } from '../../suites/mutants/mutants.ts';
-import { type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
+import { CASE_KEYS, isSelected, type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
 import { type SoakFault, soakFaults } from '../../suites/spec/disruptions.ts';
 import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import type { SoakPlan } from '../config/soak-plan.ts';
 import { CAPABILITIES } from '../contract/capabilities.ts';
-import { filterCases } from './cases.ts';
+import { UsageError } from '../core/errors.ts';
+import { filterCases, hintFor } from './cases.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { requirementData } from './list.ts';
 import { writeJson } from './output.ts';
@@ -39,6 +41,11 @@ function explain(id: string, json: boolean): void {
     explainFault(fault, json);
     return;
   }
+  const near = nearFault(id);
+  if (near !== undefined)
+    throw new UsageError(
+      `Expected the id of a requirement or case, or the name of what a soak breaks, got ${id}; ${near}`,
+    );
   const byRequirement = [...Map.groupBy(filterCases({ ids: [id] }), ({ requirement }) => requirement)];
   if (json) {
     writeJson(
@@ -54,20 +61,32 @@ function explain(id: string, json: boolean): void {
   screen.line(texts.join('\n\n'));
 }
 
+/** A hint at names of what a soak breaks, for what looks like one and is none, nor a requirement. */
+function nearFault(id: string): string | undefined {
+  if (CASE_KEYS.some((key) => isSelected(key, [id]))) return undefined;
+  if (soakFaults([id]).length > 0) return '`syncproof list --faults` takes globs';
+  return hintFor(
+    id,
+    soakFaults().map(({ name }) => name),
+  );
+}
+
 function explainFault(fault: SoakFault, json: boolean): void {
+  const round = { pauseMs: 3000, disruptions: [{ name: fault.name, startMs: 0, holdMs: 4000 }] };
+  const plan: SoakPlan = { seed: 1, ratePerSecond: 20, rounds: [round] };
   if (json) {
-    writeJson([fault]);
+    writeJson([{ ...fault, plan }]);
     return;
   }
   using screen = openScreen(process.stdout);
-  const round = { pauseMs: 3000, disruptions: [{ name: fault.name, startMs: 0, holdMs: 4000 }] };
   screen.line(
     [
       `${screen.paint('bold', fault.name)}  what a soak breaks, ${fault.sort}`,
       fault.text,
       '',
-      screen.paint('bold', 'As a round of a plan, for `syncproof soak --plan`'),
-      `  ${JSON.stringify(round)}`,
+      screen.paint('bold', 'Alone, as a plan for `syncproof soak --plan FILE`'),
+      `  ${JSON.stringify(plan)}`,
+      '  With so little broken a soak is inconclusive unless it finds something: see docs/soak.md.',
     ].join('\n'),
   );
 }

@@ -114,7 +114,11 @@ export function targetFileOf(command: Command): string | undefined {
         place === 'cli' ? ['--target', `--${name}`] : ['SYNCPROOF_TARGET', `SYNCPROOF_${name.toUpperCase()}`];
       throw new UsageError(`Expected ${mine} or ${other}, got both: a target file says where its pipeline runs`);
     }
-    if (rival === 'cli') return undefined;
+    if (rival === 'cli') {
+      // Nobody is to take a verdict on the reference for one on their own pipeline.
+      process.stderr.write(`SYNCPROOF_TARGET is set, and not used: --${name} stands on the command line\n`);
+      return undefined;
+    }
   }
   return target;
 }

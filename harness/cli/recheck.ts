@@ -26,8 +26,8 @@ Examples:
   $ syncproof recheck reports/output/2026-01-31T09-30-00-ab12/history.jsonl
   $ syncproof recheck history.jsonl --json | jq '.cases[].findings'
 ${EXIT_CODES_HELP}
-1 here means that a checker found something where no failure was expected; 2, that the history is torn or broken, or
-that it does not say how the run or a case of it ended.`,
+1 here means that a checker found something where no failure was expected; 2, that the history is torn or broken, that
+it does not say how the run or a case of it ended, or that a case was inconclusive.`,
     )
     .action(async (path: string, { json = false }: { json?: boolean }) => finish(await recheck(path, json)));
 }
@@ -55,7 +55,9 @@ async function recheck(given: string, json: boolean): Promise<number> {
   if (json) writeJson({ history: path, problems, cases });
   else show(cases, problems);
   if (cases.some(({ verdict, findings }) => findings.length > 0 && verdict !== 'xfail')) return EXIT.violation;
-  return problems.length === 0 ? EXIT.conformant : EXIT.inconclusive;
+  // Where nobody got as far as to look, nothing can be found.
+  const isWhole = problems.length === 0 && !cases.some(({ verdict }) => verdict === 'inconclusive');
+  return isWhole ? EXIT.conformant : EXIT.inconclusive;
 }
 
 interface ReadCase {

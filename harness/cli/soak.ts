@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
 import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
 import type { ProfileName } from '../contract/names.ts';
+import { requireKnownFaults } from './cases.ts';
 import { conduct } from './conduct.ts';
 import { EXIT_CODES_HELP } from './exit-codes.ts';
 import { whatToJudge } from './judged.ts';
@@ -64,6 +65,10 @@ ${EXIT_CODES_HELP}`,
 async function soak(options: SoakOptions, path: string | undefined): Promise<number> {
   const { env, profile, report: reportDirectory, keep = false, json = false } = options;
   const plan = options.plan === undefined ? undefined : { planFile: options.plan, ...loadSoakPlan(options.plan) };
+  if (plan !== undefined) {
+    const names = plan.rounds.flatMap(({ disruptions }) => disruptions.map(({ name }) => name));
+    requireKnownFaults(names, plan.planFile);
+  }
   const judged = await whatToJudge(env, path);
   return conduct({
     ...judged,

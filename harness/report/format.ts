@@ -124,7 +124,7 @@ const TIER_VERDICT_LABELS: Record<
 /** `core conformant (31/31), resilient partial (5/11)`. */
 export function tiersText(tiers: readonly TierResult[]): string {
   const judged = tiers.filter(({ verdict }) => verdict !== 'unjudged');
-  if (judged.length === 0) return 'not judged: none of their requirements was selected';
+  if (judged.length === 0) return 'not judged: no MUST of theirs was selected';
   return tiers
     .map(({ tier, verdict, passed, total }) => `${tier} ${TIER_VERDICT_LABELS[verdict].label} (${passed}/${total})`)
     .join(', ');

@@ -33,7 +33,9 @@ function howMuch(result: RunResult, soak: CaseResult): string {
     operations === undefined
       ? ''
       : `${plural(operations, 'operation')}${writes === undefined ? '' : `, ${plural(writes, 'accepted write')}`}, `;
-  return `${load}${plural(faults, 'fault')} of ${plural(faultKinds.length, 'kind')}`;
+  const carriedOut = figure(soak, 'faults');
+  const disruptions = carriedOut === undefined ? '' : `${plural(carriedOut, 'disruption')} and aims, `;
+  return `${load}${disruptions}${plural(faults, 'fault')} of ${plural(faultKinds.length, 'kind')}`;
 }
 
 function whileRedisAway(soak: CaseResult): string {

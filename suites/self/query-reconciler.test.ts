@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SERVICE_NAMES } from '../../harness/contract/names.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 import { createLog } from '../../services/common/log.ts';
+import { createMetrics } from '../../services/common/metrics.ts';
 import { createPool, migrate, type Pool } from '../../services/common/postgres.ts';
 import { createReconcileMetrics } from '../../services/query/metrics.ts';
 import { Reconciler } from '../../services/query/reconciler.ts';
@@ -55,7 +55,7 @@ async function comparing(
   };
   const reconciler = new Reconciler({
     ...{ connect, registry, log, intervalMs, sequences: new SequenceLog(pool), signal: over.signal },
-    metrics: createReconcileMetrics(new Registry()),
+    metrics: createReconcileMetrics(createMetrics('query').registry),
   });
   const running = reconciler.run();
   reconciler.request('redis-changed');

@@ -22,7 +22,7 @@ const unread = (record: HistoryRecord): HistoryRecord => {
 describe('what is said of a soak', () => {
   test('is what it found, or that it found nothing, in how much', () => {
     expect(soakSentence(soak('conformant'))).toBe(
-      'The soak found nothing lost, undone or back from deletion among 900 files, all read at the end; 6,000 operations, 3,600 accepted writes, 60 faults of 12 kinds; while Redis alone was away, 0 of 800 operations failed.',
+      'The soak found nothing lost, undone or back from deletion among 900 files, all read at the end; 6,000 operations, 3,600 accepted writes, 60 disruptions and aims, 60 faults of 12 kinds; while Redis alone was away, 0 of 800 operations failed.',
     );
     expect(soakSentence(soak('violation'))).toMatch(/found 1 lost, 1 back from deletion among 900 files/);
   });
@@ -44,7 +44,7 @@ describe('what is said of a soak', () => {
     const lines = summaryLines(result, { report: 'index.html' }, plain);
     expect(lines).toContain(soakSentence(result));
     expect(lines.filter((line) => line.startsWith('Tiers:'))).toEqual([
-      'Tiers:   not judged: none of their requirements was selected',
+      'Tiers:   not judged: no MUST of theirs was selected',
     ]);
     expect(lines.some((line) => /^memory of redis .* at start, .* at most, .* at end$/.test(line))).toBe(true);
     expect(lines.filter((line) => line.startsWith('Redis killed'))).toEqual([]);
