@@ -13,6 +13,9 @@ interface FaultsInput {
 export function buildFaults({ records, recovered, operations, requirements }: FaultsInput): FaultResult[] {
   const judged = judgedCases(requirements);
   const writes = writesMeanwhile(records, operations);
+  const plans = new Map(
+    records.flatMap((record) => (record.type === 'soak-planned' ? [[record.case, record.rounds] as const] : [])),
+  );
   return recovered.map(({ fault, losses, resurrected: _, ...times }) => {
     const { id, kind, target, case: key, round } = fault;
     return {
@@ -21,6 +24,7 @@ export function buildFaults({ records, recovered, operations, requirements }: Fa
       target,
       case: key ?? null,
       round: round ?? null,
+      plannedAs: round === undefined ? [] : (plans.get(key)?.[round - 1]?.disruptions.map(({ name }) => name) ?? []),
       ...times,
       // A case that did not look cannot say "none".
       losses: key !== undefined && judged.has(key) ? losses : null,

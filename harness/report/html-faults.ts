@@ -60,12 +60,12 @@ function kindRows(kind: FaultKindResult, single: readonly FaultResult[]): Markup
 <td class="num">${shareText(kind.writesAlone)}</td><td class="num">${shareText(kind.readsAlone)}</td>
 <td class="num">${lossesOf(kind.lost)}</td><td class="num">${lossesOf(kind.resurrected, 'back')}</td></tr>
 <tr class="folded"><td colspan="9"><details><summary>${plural(single.length, 'fault')} in time order</summary>
-<table><thead><tr><th scope="col" class="num">Round</th><th scope="col" class="num">At</th><th scope="col" class="num">On for</th><th scope="col" class="num">Writes meanwhile</th><th scope="col" class="num">Writes again after</th><th scope="col" class="num">Losses</th><th scope="col">Witness</th></tr></thead>
+<table><thead><tr><th scope="col" class="num">Round</th><th scope="col">Planned as</th><th scope="col" class="num">At</th><th scope="col" class="num">On for</th><th scope="col" class="num">Writes meanwhile</th><th scope="col" class="num">Writes again after</th><th scope="col" class="num">Losses</th><th scope="col">Witness</th></tr></thead>
 <tbody>${single.toSorted((a, b) => a.requestedAt - b.requestedAt).map(foldedRow)}</tbody></table></details></td></tr></tbody>`;
 }
 
 function foldedRow(fault: FaultResult): Markup {
-  return html`<tr data-fault-row="${fault.id}"><td class="num">${fault.round ?? '–'}</td><td class="num">${formatMs(fault.effectiveAt ?? fault.requestedAt)}</td>
+  return html`<tr data-fault-row="${fault.id}"><td class="num">${fault.round ?? '–'}</td><td class="key">${fault.plannedAs.join(', ')}</td><td class="num">${formatMs(fault.effectiveAt ?? fault.requestedAt)}</td>
 <td class="num">${onFor(fault)}</td><td class="num">${writesOf(fault)}</td><td class="num">${orDash(fault.writesAgainMs)}</td><td class="num">${lossesOf(fault.losses)}</td><td>${witnessOf(fault)}</td></tr>`;
 }
 

@@ -94,6 +94,9 @@ export const faultResultSchema = z.object({
   witness: z.string().nullable(),
   detectedMs: ms.nullable().describe('effective → the pipeline said so'),
   round: count.nullable().describe('of a soak, from 1'),
+  plannedAs: z
+    .array(z.string())
+    .describe('what that round was to break or aim at, as `syncproof list --faults` names it'),
   writesAgainMs: ms.nullable().describe('healed → first write answered with yes'),
   firstSuccessAfterMs: ms.nullable().describe('healed → first write visible'),
   backlogDrainedMs: ms.nullable().describe('healed → nothing pending and all of the backlog visible'),

@@ -127,6 +127,13 @@ describe('the report of a soak', () => {
   const records = [...soakHistory({ operations: 12_000, faults: 120 })];
   const result = buildResult(records, { complete: true });
 
+  test('says of each fault what its round was planned as', () => {
+    const planned = records.flatMap((record) => (record.type === 'soak-planned' ? record.rounds : []));
+    expect(planned.length).toBeGreaterThan(10);
+    for (const { round, plannedAs } of result.faults)
+      expect(plannedAs).toEqual(planned[(round ?? 0) - 1]?.disruptions.map(({ name }) => name));
+  });
+
   test('groups operations by what was broken when they were due', () => {
     const share = (kind: string, scope: string) =>
       result.availability.find((each) => each.kind === kind && each.scope === scope);
