@@ -63,7 +63,10 @@ export function* soakHistory(options: SoakHistoryOptions = {}): Generator<Histor
     soak: { seconds: lastsMs / 1000, ratePerSecond },
   };
   yield { at: 1000, type: 'case-started', ...base, checkedFromFile: true };
-  const rounds = Array.from({ length: faults }, () => ({ pauseMs: 1500, disruptions: [] }));
+  const rounds = Array.from({ length: faults }, (_, i) => ({
+    pauseMs: 1500,
+    disruptions: [{ name: `planned-${i + 1}`, startMs: 0, holdMs: 1000 }],
+  }));
   yield { at: 1500, type: 'soak-planned', case: CASE, rounds };
   const planned = Array.from({ length: faults }, (_, i) =>
     faultAt(i, 2000 + (lastsMs * i) / faults, lastsMs / faults, random),

@@ -128,10 +128,8 @@ describe('the report of a soak', () => {
   const result = buildResult(records, { complete: true });
 
   test('says of each fault what its round was planned as', () => {
-    const planned = records.flatMap((record) => (record.type === 'soak-planned' ? record.rounds : []));
-    expect(planned.length).toBeGreaterThan(10);
-    for (const { round, plannedAs } of result.faults)
-      expect(plannedAs).toEqual(planned[(round ?? 0) - 1]?.disruptions.map(({ name }) => name));
+    expect(result.faults.length).toBeGreaterThan(10);
+    for (const { round, plannedAs } of result.faults) expect(plannedAs).toEqual([`planned-${round}`]);
   });
 
   test('groups operations by what was broken when they were due', () => {
