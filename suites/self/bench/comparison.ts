@@ -89,10 +89,15 @@ for (const size of [...sizes].sort((a, b) => a - b)) {
 async function fill(from: number, to: number): Promise<void> {
   // In one transaction the other side would look empty for as long as it takes: comparisons would set out to mend it.
   await env.parts.query.stop();
-  await registry.query(FILL_REGISTRY, [from, to]);
-  await readModel.query(FILL_READ_MODEL, [from, to]);
-  await registry.query('VACUUM ANALYZE files');
-  await readModel.query('VACUUM ANALYZE file_metadata_cache');
+  const patiently = async (database: Database, text: string, values: unknown[] = []): Promise<void> => {
+    // Its types do not know of the limit.
+    const statement = { text, values, query_timeout: 600_000 };
+    await database.query(statement);
+  };
+  await patiently(registry, FILL_REGISTRY, [from, to]);
+  await patiently(readModel, FILL_READ_MODEL, [from, to]);
+  await patiently(registry, 'VACUUM ANALYZE files');
+  await patiently(readModel, 'VACUUM ANALYZE file_metadata_cache');
   await env.parts.query.start();
 }
 
