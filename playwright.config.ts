@@ -1,6 +1,6 @@
 import { defineConfig } from '@playwright/test';
 import { isContinuousIntegration } from './harness/config/settings.ts';
-import { chromiumArguments, findChromium } from './suites/support/chromium.ts';
+import { chromiumArguments, findChromium } from './suites/browser/chromium.ts';
 
 const found = await findChromium();
 

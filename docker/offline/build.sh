@@ -133,7 +133,8 @@ build_postgres() {
 sources_digest() {
   (
     cd "$project"
-    find services harness/contract docker/healthcheck.mjs docker/warm.mjs package.json pnpm-lock.yaml -type f -print0 |
+    find services docker/healthcheck.mjs docker/warm.mjs package.json pnpm-lock.yaml -type f \
+      -not -path '*/fixtures/*' -not -name '*.test.ts' -not -name '*.bench.ts' -print0 |
       LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
   )
 }
@@ -144,7 +145,7 @@ build_service() {
   base "$root" node 1000
   cp -L "$(cd "$project" && node -p process.execPath)" "$root/usr/local/bin/node"
   copy_libraries "$root" "$root/usr/local/bin/node"
-  mkdir -p "$context/data/data" "$context/data/var/cache/node" "$context/packages" "$context/sources/harness" "$context/sources/docker"
+  mkdir -p "$context/data/data" "$context/data/var/cache/node" "$context/packages" "$context/sources/docker"
   cp "$project"/{package.json,pnpm-lock.yaml,pnpm-workspace.yaml} "$context/packages/"
   # Out of pnpm's own store: everything was downloaded when the project was installed.
   (cd "$context/packages" &&
@@ -157,7 +158,7 @@ build_service() {
   rm -f "$context"/packages/{pnpm-lock.yaml,pnpm-workspace.yaml} \
     "$context"/packages/node_modules/{.modules.yaml,.pnpm-workspace-state-v1.json}
   cp -r "$project/services" "$project/package.json" "$context/sources/"
-  cp -r "$project/harness/contract" "$context/sources/harness/"
+  find "$context/sources/services" \( -name '*.test.ts' -o -name '*.bench.ts' -o -name fixtures \) -prune -exec rm -r {} +
   cp "$project"/docker/{healthcheck,warm}.mjs "$context/sources/docker/"
   chmod -R a+rX "$context/sources" "$context/packages"
   build "$service_image" service.Dockerfile "$context" --build-arg "SOURCES=$(sources_digest)"

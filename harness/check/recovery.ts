@@ -1,5 +1,5 @@
 import type { FaultChanged, HistoryRecord, Marked } from '../record/history.ts';
-import { type FaultWindow, faultWindows } from './fault-windows.ts';
+import { type FaultWindow, faultWindows } from './fault-times.ts';
 import { round, visibilitySamples } from './latency.ts';
 import { completeOperations, isWrite } from './operations.ts';
 

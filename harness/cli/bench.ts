@@ -1,19 +1,18 @@
 import type { Command } from 'commander';
+import type { ProfileName } from '../../services/contract/names.ts';
 import { createPipelineClient } from '../clients/pipeline.ts';
-import type { ProfileName } from '../contract/names.ts';
-import { monotonicMs } from '../core/clock.ts';
 import { UnreachableError } from '../core/errors.ts';
-import { table } from '../core/table.ts';
+import { onInterrupt } from '../core/interrupt.ts';
+import { milliseconds, table } from '../core/text.ts';
+import { monotonicMs } from '../core/time.ts';
 import type { Environment } from '../environment/environment.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
-import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../scenario/bench.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
-import { onInterrupt } from './interrupt.ts';
+import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../workload/bench.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
+import { EXIT, EXIT_CODES_HELP } from './output.ts';
+import { screenRecorder } from './progress.ts';
 import { openScreen } from './screen.ts';
-import { screenRecorder } from './screen-recorder.ts';
-import { milliseconds } from './text.ts';
 
 interface BenchOptions {
   env: EnvironmentChoice;

@@ -1,8 +1,9 @@
-import { CASE_KEYS, CASES, isSelected, type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
-import { soakFaults } from '../../suites/spec/disruptions.ts';
-import type { Level, Tier } from '../../suites/spec/requirement.ts';
+import { isMeant, isSelected, type KeyedCase, requirementOf } from '../../suites/ledger/ledger.ts';
+import type { Level, Tier } from '../../suites/ledger/requirement.ts';
+import { CASE_KEYS, CASES } from '../../suites/requirements.ts';
+import { soakFaults } from '../../suites/soak/requirements.ts';
+import { accessKindOf } from '../config/capabilities.ts';
 import type { ExpectedFailure, Target } from '../config/target.ts';
-import { accessKindOf } from '../contract/capabilities.ts';
 import { UsageError } from '../core/errors.ts';
 
 const SUGGESTIONS_MAX = 5;
@@ -32,7 +33,7 @@ export function filterCases(filter: CaseFilter): KeyedCase[] {
     wanted.length === 0 || has.some((each) => wanted.includes(each));
   const found = CASES.filter(
     (each) =>
-      ((onDemand && ids.length === 0) || isSelected(each.key, ids)) &&
+      ((onDemand && ids.length === 0) || isSelected(each, ids)) &&
       among(tiers, [each.requirement.tier]) &&
       among(levels, [each.requirement.level]) &&
       among(needs, ['http', ...each.needs, ...each.needs.map(accessKindOf)]),
@@ -45,7 +46,7 @@ export function filterCases(filter: CaseFilter): KeyedCase[] {
 /** What the named ones are, so that whoever filtered them away sees by what. */
 function whatWas(ids: readonly string[]): string {
   if (ids.length === 0) return '';
-  const named = CASES.filter(({ key }) => isSelected(key, ids)).slice(0, SUGGESTIONS_MAX);
+  const named = CASES.filter((entry) => isSelected(entry, ids)).slice(0, SUGGESTIONS_MAX);
   const facts = named.map(
     ({ key, requirement: { tier, level }, needs }) =>
       `${key} is ${tier}, ${level}, needs ${['http', ...needs].join(', ')}`,
@@ -60,7 +61,7 @@ export function selectCases(ids: readonly string[]): readonly string[] {
 
 /** What a target file says of the failure that it expects of a case. */
 export function expectedFailureOf(key: string, { xfail }: Target): ExpectedFailure | undefined {
-  return xfail.find(({ requirement }) => isSelected(key, [requirement]));
+  return xfail.find(({ requirement }) => isMeant(key, requirement));
 }
 
 /** @throws UsageError where a target file expects the failure of what does not exist: it would do nothing, silently */
@@ -76,7 +77,7 @@ export function requireKnownFailures({ xfail, file }: Target): void {
 
 /** @throws UsageError for an id that selects nothing */
 function requireKnown(id: string): void {
-  if (CASE_KEYS.some((key) => isSelected(key, [id]))) return;
+  if (CASE_KEYS.some((key) => isMeant(key, id))) return;
   const known = [...new Set([...CASE_KEYS.map(requirementOf), ...CASE_KEYS])];
   const hint = hintFor(id, known) ?? '`syncproof list` shows them all';
   throw new UsageError(`Expected the id of a requirement or case, or a glob of them, got ${id}; ${hint}`);

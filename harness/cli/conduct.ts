@@ -1,70 +1,92 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { REQUIREMENTS, requirementsVersion } from '../../suites/spec/ledger.ts';
-import type { RunContext } from '../config/run-context.ts';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { lanesOf, plannedLane } from '../../suites/ledger/ledger.ts';
+import { caseByKey, REQUIREMENTS, requirementsVersion } from '../../suites/requirements.ts';
+import { type SuiteEnd, startSuite, suiteArguments } from '../../suites/runner/process.ts';
+import type { RunContext, RunPlan } from '../config/run-plan.ts';
 import { isGithubActions, packageFacts } from '../config/settings.ts';
-import type { Target } from '../config/target.ts';
-import type { ProfileName } from '../contract/names.ts';
-import { monotonicMs } from '../core/clock.ts';
+import { loadTarget, type Target } from '../config/target.ts';
 import { describeError, UnreachableError, UsageError } from '../core/errors.ts';
-import type { EnvironmentKind } from '../environment/environment.ts';
+import { onInterrupt } from '../core/interrupt.ts';
+import { shownPath } from '../core/text.ts';
+import { monotonicMs } from '../core/time.ts';
 import { startExternal } from '../environment/external.ts';
-import { prepareServers } from '../environment/servers/prepare.ts';
-import type { RunStarted } from '../record/history.ts';
+import { prepareServers } from '../environment/start.ts';
 import { openHistory, type Recorder } from '../record/writer.ts';
-import { readKillMatrix } from '../report/kill-matrix.ts';
 import type { RunResult } from '../report/result.ts';
-import { writeReports } from '../report/write.ts';
-import { annotations } from './annotations.ts';
+import { readKillMatrix, writeReports } from '../report/write.ts';
 import { selectCases } from './cases.ts';
-import { EXIT } from './exit-codes.ts';
-import { followHistory } from './follow.ts';
-import { onInterrupt } from './interrupt.ts';
-import { writeJson } from './output.ts';
-import { applyRecord, emptyState, liveLines } from './progress.ts';
-import { createRunFolder, pointLatestAt, type RunFolder } from './run-folder.ts';
+import { EXIT, writeJson } from './output.ts';
+import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
 import { openScreen, type Screen, silentScreen } from './screen.ts';
-import { type SuiteEnd, startSuite, suiteArguments } from './suite-process.ts';
-import { repeatCommand, summaryLines, verdictLine } from './summary.ts';
-import { shownPath } from './text.ts';
+import { annotations, repeatCommand, summaryLines, verdictLine } from './summary.ts';
 
-/** Everything that decides what a run does. */
-export interface RunPlan {
-  kind: EnvironmentKind;
-  /** Why this kind, for people. */
-  reason: string;
-  profile: ProfileName;
-  seed: number;
-  /** Requirement or case ids; none means all. */
-  wanted: readonly string[];
-  target?: Target;
-  /** How long the soak lasts, when it is wanted. */
-  soak?: NonNullable<RunContext['soak']> & NonNullable<RunStarted['soak']>;
-  retries: number;
-  allowPartial: boolean;
+/** Where a run writes to: `<report directory>/<run id>/`. */
+export interface RunFolder {
+  runId: string;
+  directory: string;
+  historyPath: string;
+  contextPath: string;
+  logDirectory: string;
+}
+
+/** Makes the folder of a new run; its id sorts by time and is unique. */
+export async function createRunFolder(reportDirectory: string, now = new Date()): Promise<RunFolder> {
+  const time = now.toISOString().slice(0, 19).replaceAll(':', '-');
+  const runId = `${time}-${randomBytes(2).toString('hex')}`;
+  const directory = resolve(reportDirectory, runId);
+  const logDirectory = join(directory, 'logs');
+  await mkdir(logDirectory, { recursive: true }).catch((cause) => {
+    throw new UsageError(`Expected --report to be a folder that can be written to, got ${reportDirectory}`, { cause });
+  });
+  return {
+    runId,
+    directory,
+    logDirectory,
+    historyPath: join(directory, 'history.jsonl'),
+    contextPath: join(directory, 'run-context.json'),
+  };
+}
+
+/** Points `<report directory>/latest` to the run in one step, so that a reader never finds it missing. */
+export async function pointLatestAt(folder: RunFolder): Promise<string> {
+  const parent = resolve(folder.directory, '..');
+  const latest = join(parent, 'latest');
+  const fresh = join(parent, `.latest-${folder.runId}`);
+  await symlink(basename(folder.directory), fresh);
+  try {
+    await rename(fresh, latest);
+  } catch (error) {
+    await rm(fresh, { force: true });
+    throw error;
+  }
+  return latest;
+}
+
+/** Where a run's reports go, and what is printed of it. */
+export interface RunOutput {
   reportDirectory: string;
-  keep: boolean;
-  json: boolean;
-  /** Nothing is printed: somebody else tells of it. */
+  json?: boolean;
+  /** Nothing is printed: what asked for the run tells of it. */
   quiet?: boolean;
 }
 
 /** Runs the suite, writes all reports, and gives the exit code. */
-export async function conduct(plan: RunPlan): Promise<number> {
-  return (await conducted(plan)).exitCode;
+export async function conduct(plan: RunPlan, output: RunOutput): Promise<number> {
+  return (await conducted(plan, output)).exitCode;
 }
 
 /** The same, and gives the result. */
-export async function conducted(plan: RunPlan): Promise<RunResult> {
-  const { kind, target, seed, profile, wanted, json } = plan;
-  const cases = selectCases(wanted);
-  using screen = plan.quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
+export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunResult> {
+  const { json = false, quiet = false } = output;
+  const target = plan.target === undefined ? undefined : loadTarget(plan.target);
+  const selected = selectCases(plan.cases);
+  using screen = quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
   // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
-  if (kind === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
-  const folder = await createRunFolder(plan.reportDirectory);
-  const what =
-    target === undefined ? `${kind} (${plan.reason})   profile: ${profile}` : `${target.name} (${plan.reason})`;
-  screen.line(`Environment: ${what}   seed: ${seed}`);
+  if (plan.environment === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
+  const folder = await createRunFolder(output.reportDirectory);
+  screen.line(`Environment: ${environmentText(plan, target)}   seed: ${plan.seed}`);
 
   const originMs = monotonicMs();
   using history = openHistory(folder.historyPath, originMs);
@@ -72,35 +94,24 @@ export async function conducted(plan: RunPlan): Promise<RunResult> {
     type: 'run-started',
     runId: folder.runId,
     startedAt: new Date().toISOString(),
-    seed,
-    profile,
-    environment: kind,
-    command: repeatCommand({ ...plan, env: kind, cases: wanted, target: target?.file }),
-    selected: cases,
+    plan,
+    command: repeatCommand(plan),
+    selected,
     suiteVersion: packageFacts().version,
     requirementsVersion: requirementsVersion(),
-    retries: plan.retries,
-    allowPartial: plan.allowPartial,
-    ...(plan.soak === undefined ? {} : { soak: soakFacts(plan.soak) }),
     ...(target === undefined ? {} : { target: targetFacts(target) }),
   });
   if (target !== undefined) {
-    const result = await refuseBadTarget(target, { plan, folder, history, screen });
+    const result = await refuseBadTarget(target, { plan, json, folder, history, screen });
     if (result !== undefined) return result;
   }
   const context: RunContext = {
+    plan,
+    lanes: lanesOf(selected.map(caseByKey)).map(plannedLane),
     runId: folder.runId,
     originMs,
-    seed,
-    profile,
-    environment: kind,
-    ...(target === undefined ? {} : { target: target.file }),
-    retries: plan.retries,
     historyPath: folder.historyPath,
     outputDirectory: folder.directory,
-    keep: plan.keep,
-    cases: [...wanted],
-    ...(plan.soak === undefined ? {} : { soak: plan.soak }),
   };
   await writeFile(folder.contextPath, JSON.stringify(context, null, 2));
 
@@ -114,18 +125,26 @@ export async function conducted(plan: RunPlan): Promise<RunResult> {
   return finishRun(folder, { history, end, interrupted: interrupted !== undefined, json, screen });
 }
 
-function soakFacts({ seconds, ratePerSecond, planFile }: NonNullable<RunPlan['soak']>): RunStarted['soak'] {
-  return { seconds, ratePerSecond, ...(planFile === undefined ? {} : { planFile }) };
+function environmentText({ environment, reason, profile }: RunPlan, target: Target | undefined): string {
+  return target === undefined ? `${environment} (${reason})   profile: ${profile}` : `${target.name} (${reason})`;
 }
 
 function targetFacts({ name, version, file }: Target): { name: string; version?: string; file: string } {
   return { name, ...(version === undefined ? {} : { version }), file: shownPath(file) };
 }
 
+interface RefusalContext {
+  plan: RunPlan;
+  json: boolean;
+  folder: RunFolder;
+  history: Recorder;
+  screen: Screen;
+}
+
 /** Asks the target once before the cases do: what is wrong with it or its file is then said once, with a report. */
 async function refuseBadTarget(
   target: Target,
-  { plan, folder, history, screen }: { plan: RunPlan; folder: RunFolder; history: Recorder; screen: Screen },
+  { plan, json, folder, history, screen }: RefusalContext,
 ): Promise<RunResult | undefined> {
   // What follows the first Ctrl-C takes no time that a second one could cut short.
   using interrupt = onInterrupt(() => {});
@@ -155,7 +174,7 @@ async function refuseBadTarget(
     const latest = await pointLatestAt(folder);
     screen.line(verdictLine(result, screen.paint));
     screen.line(`Report:  ${shownPath(join(latest, 'index.html'))}`);
-    if (plan.json) writeJson(result);
+    if (json) writeJson(result);
     return result;
   }
 }

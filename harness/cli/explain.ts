@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
-import { MUTANTS } from '../../suites/mutants/mutants.ts';
-import { CASE_KEYS, isSelected, type KeyedCase, requirementOf } from '../../suites/spec/cases.ts';
-import { type SoakFault, soakFaults } from '../../suites/spec/disruptions.ts';
-import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import { isMeant, type KeyedCase, requirementOf } from '../../suites/ledger/ledger.ts';
+import { accessOf, type Requirement } from '../../suites/ledger/requirement.ts';
+import { CASE_KEYS } from '../../suites/requirements.ts';
+import { type SoakFault, soakFaults } from '../../suites/soak/requirements.ts';
+import { MUTANTS } from '../../suites/variants.ts';
+import { CAPABILITIES } from '../config/capabilities.ts';
 import type { SoakPlan } from '../config/soak-plan.ts';
-import { CAPABILITIES } from '../contract/capabilities.ts';
 import { UsageError } from '../core/errors.ts';
+import type { Paint } from '../core/text.ts';
 import { filterCases, hintFor } from './cases.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { requirementData } from './list.ts';
-import { writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
-import type { Paint } from './text.ts';
 
 export function addExplainCommand(program: Command, finish: (exitCode: number) => void): void {
   program
@@ -63,7 +63,7 @@ function explain(id: string, json: boolean): void {
 
 /** A hint at names of what a soak breaks, for what looks like one and is none, nor a requirement. */
 function nearFault(id: string): string | undefined {
-  if (CASE_KEYS.some((key) => isSelected(key, [id]))) return undefined;
+  if (CASE_KEYS.some((key) => isMeant(key, id))) return undefined;
   if (soakFaults([id]).length > 0) return '`syncproof list --faults` takes globs';
   return hintFor(
     id,

@@ -1,16 +1,15 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
 import { packageFacts } from '../config/settings.ts';
-import { TARGET_SCHEMA_PATH } from '../config/target-schema.ts';
-import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
+import { TARGET_SCHEMA_PATH } from '../config/target.ts';
 import { UnreachableError, UsageError } from '../core/errors.ts';
-import { type Discovery, discover, standardUrl } from '../environment/external/discover.ts';
-import { targetTemplate } from '../environment/external/template.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
+import { shellWord, shownPath } from '../core/text.ts';
+import { type Discovery, discover, standardUrl, targetTemplate } from '../environment/external/template.ts';
 import { httpUrl } from './options.ts';
+import { EXIT, EXIT_CODES_HELP } from './output.ts';
 import { openScreen, type Screen } from './screen.ts';
-import { shellWord, shownPath } from './text.ts';
 
 interface InitOptions extends Record<ServiceName, string> {
   name?: string;

@@ -1,13 +1,13 @@
 import { type Command, Option } from 'commander';
-import { caseByKey, type KeyedCase } from '../../suites/spec/cases.ts';
-import { soakFaults } from '../../suites/spec/disruptions.ts';
-import { accessOf, type Requirement } from '../../suites/spec/requirement.ts';
+import type { KeyedCase } from '../../suites/ledger/ledger.ts';
+import { accessOf, type Requirement } from '../../suites/ledger/requirement.ts';
+import { caseByKey } from '../../suites/requirements.ts';
+import { soakFaults } from '../../suites/soak/requirements.ts';
 import { UsageError } from '../core/errors.ts';
-import { table } from '../core/table.ts';
+import { table } from '../core/text.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { levelOption, needOption, tierOption } from './options.ts';
-import { writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
 
 interface ListOptions {

@@ -1,23 +1,22 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { lanesOf, plannedLane } from '../../suites/ledger/ledger.ts';
 import { mutantsFrom } from '../../suites/mutants/from.ts';
 import { matrixLines, type Trial } from '../../suites/mutants/matrix.ts';
 import type { Mutant } from '../../suites/mutants/mutant.ts';
-import { MUTANTS, mutantsOf } from '../../suites/mutants/mutants.ts';
 import { tryMutants } from '../../suites/mutants/trials.ts';
-import { requirementsVersion } from '../../suites/spec/ledger.ts';
+import { CASE_KEYS, caseByKey, requirementsVersion } from '../../suites/requirements.ts';
+import { MUTANTS, mutantsOf } from '../../suites/variants.ts';
 import { isInstalled, packageFacts } from '../config/settings.ts';
-import { table } from '../core/table.ts';
-import { killMatrixPath } from '../report/kill-matrix.ts';
+import { onInterrupt } from '../core/interrupt.ts';
+import { shownPath, table } from '../core/text.ts';
 import type { KillMatrix } from '../report/result.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
-import { onInterrupt } from './interrupt.ts';
+import { killMatrixPath } from '../report/write.ts';
 import { integerBetween, reportOption } from './options.ts';
-import { writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
 import { rewriteReports } from './report.ts';
 import { openScreen } from './screen.ts';
-import { shownPath } from './text.ts';
 
 /** On two cores; each is a pipeline of its own and mostly waits. */
 const PARALLEL = 4;
@@ -57,7 +56,7 @@ A variant that survives is a violation: 1.`,
 
 async function mutants(options: MutantsOptions): Promise<number> {
   const { mutant: ids = [], from, parallel, report, json = false } = options;
-  const chosen = mutantsOf(ids, from === undefined ? MUTANTS : await mutantsFrom(from));
+  const chosen = mutantsOf(ids, from === undefined ? MUTANTS : await mutantsFrom(from, CASE_KEYS));
   if (options.list) return list(chosen, json);
   using screen = openScreen(json ? process.stderr : process.stdout);
   using interrupt = onInterrupt(() => process.kill(process.pid, 'SIGKILL'));
@@ -67,7 +66,9 @@ async function mutants(options: MutantsOptions): Promise<number> {
   let done = 0;
   screen.live(() => [`${done} of ${total} trials`]);
   const trials = await tryMutants(chosen, {
-    ...{ folder, parallel },
+    lanesFor: (keys) => lanesOf(keys.map(caseByKey)).map(plannedLane),
+    folder,
+    parallel,
     signal: interrupt.signal,
     onTrials(own) {
       done += own.length;

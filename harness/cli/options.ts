@@ -1,9 +1,47 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { LEVELS, type Level, TIERS, type Tier } from '../../suites/spec/requirement.ts';
-import { ACCESS_KINDS, CAPABILITIES } from '../contract/capabilities.ts';
-import { PROFILE_NAMES, type ProfileName } from '../contract/names.ts';
+import { PROFILE_NAMES, type ProfileName } from '../../services/contract/names.ts';
+import { LEVELS, type Level, TIERS, type Tier } from '../../suites/ledger/requirement.ts';
+import { ACCESS_KINDS, CAPABILITIES } from '../config/capabilities.ts';
+import type { RunPlan } from '../config/run-plan.ts';
+import { RUN_CONTEXT_VARIABLE } from '../config/run-plan.ts';
+import { refuseUnknownSettings } from '../config/settings.ts';
+import { loadTarget, type Target } from '../config/target.ts';
 import { UsageError } from '../core/errors.ts';
+import { table } from '../core/text.ts';
 import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
+import { chooseEnvironmentKind } from '../environment/start.ts';
+import { requireKnownFailures } from './cases.ts';
+
+/** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
+const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
+  ['SYNCPROOF_ENV', 'default of --env'],
+  ['SYNCPROOF_TARGET', 'default of --target'],
+  ['SYNCPROOF_PROFILE', 'default of --profile'],
+  ['SYNCPROOF_SEED', 'default of --seed'],
+  ['SYNCPROOF_REPORT', 'default of --report'],
+  ['SYNCPROOF_CACHE', 'folder for prepared servers (default: ~/.cache/syncproof; as root /var/cache/syncproof)'],
+  ['REDIS_SERVER', 'a redis-server or valkey-server to use instead of one that is looked for'],
+  ['SYNCPROOF_CHROMIUM', 'a Chromium for the browser tests instead of one that is looked for'],
+  ['SYNCPROOF_REDIS_IMAGE', 'image of Redis for --env containers'],
+  ['SYNCPROOF_POSTGRES_IMAGE', 'image of PostgreSQL for --env containers'],
+  ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
+  ['SYNCPROOF_CLIENTS_FILE', 'accounts of the admin service, for docker compose'],
+  ['CI', 'plain progress lines instead of live ones'],
+  ['GITHUB_ACTIONS', 'violations as annotations of the workflow'],
+  ['NO_COLOR', 'no colours'],
+];
+
+export const SETTINGS_HELP = `
+Environment variables:
+${table(SETTINGS)
+  .map((line) => `  ${line}`)
+  .join('\n')}`;
+
+/** @throws UsageError for a variable that begins like one of ours but is none */
+export function refuseMisspeltSettings(): void {
+  const names = SETTINGS.map(([name]) => name).filter((name) => name.startsWith('SYNCPROOF_'));
+  refuseUnknownSettings([...names, RUN_CONTEXT_VARIABLE]);
+}
 
 export type EnvironmentChoice = 'auto' | OwnKind;
 
@@ -131,4 +169,21 @@ export function retriesOption(): Option {
 
 export function allowPartialOption(): Option {
   return new Option('--allow-partial', 'exit with 0 although cases were skipped because the target lacks something');
+}
+
+/** What a command judges: a target, or the reference in the environment that was asked for. */
+export interface Judged {
+  plan: Pick<RunPlan, 'environment' | 'reason' | 'target'>;
+  target?: Target;
+}
+
+/** @throws UsageError for a target file that is wrong */
+export async function resolveTarget(env: EnvironmentChoice, targetFile: string | undefined): Promise<Judged> {
+  if (targetFile === undefined) {
+    const { kind, reason } = await chooseEnvironmentKind(env);
+    return { plan: { environment: kind, reason } };
+  }
+  const target = loadTarget(targetFile);
+  requireKnownFailures(target);
+  return { plan: { environment: 'external', reason: `as ${targetFile} says`, target: target.file }, target };
 }

@@ -1,19 +1,16 @@
 import type { Command } from 'commander';
-import { ALONE, type KeyedCase } from '../../suites/spec/cases.ts';
-import { REQUIREMENTS } from '../../suites/spec/ledger.ts';
-import { TIERS, type Tier } from '../../suites/spec/requirement.ts';
-import { loadTarget, type Target } from '../config/target.ts';
-import { noteUnset } from '../config/variables.ts';
-import { CAPABILITIES, type Capability } from '../contract/capabilities.ts';
-import { table } from '../core/table.ts';
-import { offersOf } from '../environment/external/offers.ts';
+import { ALONE, type KeyedCase } from '../../suites/ledger/ledger.ts';
+import { TIERS, type Tier } from '../../suites/ledger/requirement.ts';
+import { REQUIREMENTS } from '../../suites/requirements.ts';
+import { CAPABILITIES, type Capability } from '../config/capabilities.ts';
+import { loadTarget, noteUnset, type Target } from '../config/target.ts';
+import { milliseconds, table } from '../core/text.ts';
+import { offersOf } from '../environment/offers.ts';
 import { plural } from '../report/format.ts';
 import { type CaseFilter, expectedFailureOf, filterCases, requireKnownFailures } from './cases.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
 import { caseOption, levelOption, targetOption, tierOption } from './options.ts';
-import { writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
-import { milliseconds } from './text.ts';
 
 interface PlanOptions {
   target?: string;
@@ -120,7 +117,7 @@ function tierReach(tier: Tier, selected: readonly KeyedCase[], running: Readonly
   return { tier, judged: judged.length, total: musts.length };
 }
 
-/** About how many files of cases run side by side; see `suites/vitest.config.ts`. */
+/** About how many files of cases run side by side; see `suites/runner/vitest.config.ts`. */
 const SIDE_BY_SIDE = 4;
 
 /** Roughly: one pipeline of somebody else is used by one case at a time, our own ones by several. */

@@ -1,5 +1,64 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { milliseconds, type Paint, type Style } from '../core/text.ts';
 import type { CaseFinished, EnvironmentChanged, FaultChanged, HistoryRecord, Verdict } from '../record/history.ts';
-import { milliseconds, type Paint, paintVerdict } from './text.ts';
+import { memoryRecorder, type Recorder } from '../record/writer.ts';
+import type { Screen } from './screen.ts';
+
+const POLL_MS = 50;
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Reads a history while others append to it, until `signal` aborts; then reads what is left and resolves.
+ * Lines that are not JSON are left to the report, which names them.
+ */
+export async function followHistory(
+  path: string,
+  onRecord: (record: HistoryRecord) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  await using file = await open(path, 'r');
+  const lines = lineReader(file);
+  for (;;) {
+    const last = signal.aborted;
+    for await (const line of lines()) {
+      const record = parse(line);
+      if (record !== undefined) onRecord(record);
+    }
+    if (last) return;
+    // Rejects when the run ends: that only means one last read.
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+  }
+}
+
+function parse(line: string): HistoryRecord | undefined {
+  try {
+    return JSON.parse(line) as HistoryRecord;
+  } catch {
+    // Torn or broken: the report counts and names such lines.
+    return undefined;
+  }
+}
+
+/** Gives, at each call, the complete lines that have been appended since the call before. */
+function lineReader(file: FileHandle): () => AsyncGenerator<string> {
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  let position = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  return async function* newLines() {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      let chunk = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10)) {
+        yield chunk.toString('utf8', 0, end);
+        chunk = chunk.subarray(end + 1);
+      }
+      rest = Buffer.from(chunk);
+    }
+  };
+}
 
 /** What is going on right now, folded from the records so far. */
 export interface LiveState {
@@ -52,8 +111,8 @@ export function applyRecord(state: LiveState, record: HistoryRecord, paint: Pain
 }
 
 function applySoak(state: LiveState, record: HistoryRecord): void {
-  if (record.type === 'run-started' && record.soak !== undefined) {
-    state.soak = { seconds: record.soak.seconds, operations: 0, followed: 0, unseen: 0, findings: 0 };
+  if (record.type === 'run-started' && record.plan?.soak !== undefined) {
+    state.soak = { seconds: record.plan.soak.seconds, operations: 0, followed: 0, unseen: 0, findings: 0 };
   }
   const { soak } = state;
   if (soak === undefined) return;
@@ -153,4 +212,37 @@ function soakText(soak: SoakState, now: number, paint: Paint): string {
       ? `nothing lost so far (${followed} uploads followed)`
       : paint('red', `${unseen} of ${followed} followed uploads never seen, ${findings} findings so far`);
   return `  ${left}${where}  ${operations.toLocaleString('en-GB')} operations  ${losses}`;
+}
+
+/** Shows what starts, live on a terminal. */
+export function screenRecorder(screen: Screen): Recorder {
+  const state = emptyState();
+  const memory = memoryRecorder();
+  screen.live(() => liveLines(state, memory.now(), screen.paint));
+  const recorder: Recorder = {
+    now: memory.now,
+    record: (entry) => {
+      memory.record(entry);
+      const record = memory.records.pop();
+      const line = record === undefined ? undefined : applyRecord(state, record, screen.paint);
+      if (line !== undefined) screen.line(line);
+    },
+    forCase: () => recorder,
+  };
+  return recorder;
+}
+
+const VERDICT_STYLES: Record<Verdict, Style> = {
+  pass: 'green',
+  xfail: 'green',
+  fail: 'red',
+  xpass: 'red',
+  error: 'red',
+  inconclusive: 'yellow',
+  flaky: 'yellow',
+  skip: 'yellow',
+};
+
+export function paintVerdict(verdict: Verdict, paint: Paint): string {
+  return paint(VERDICT_STYLES[verdict], verdict);
 }

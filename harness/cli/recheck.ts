@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { runCheckers } from '../check/index.ts';
 import { describeError, UsageError } from '../core/errors.ts';
-import { table } from '../core/table.ts';
+import { table } from '../core/text.ts';
 import type { HistoryRecord, Verdict } from '../record/history.ts';
 import { BrokenHistoryError, readHistory } from '../record/writer.ts';
 import { checkFile } from '../report/check-file.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
-import { writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
+import { paintVerdict } from './progress.ts';
 import { openScreen } from './screen.ts';
-import { paintVerdict } from './text.ts';
 
 export function addRecheckCommand(program: Command, finish: (exitCode: number) => void): void {
   program

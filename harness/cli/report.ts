@@ -1,17 +1,15 @@
 import { access, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { REQUIREMENTS, requirementsVersion } from '../../suites/spec/ledger.ts';
+import { REQUIREMENTS, requirementsVersion } from '../../suites/requirements.ts';
 import { UsageError } from '../core/errors.ts';
+import { shownPath } from '../core/text.ts';
 import { readHistory } from '../record/writer.ts';
-import { readKillMatrix } from '../report/kill-matrix.ts';
 import type { RunResult } from '../report/result.ts';
-import { writeReports } from '../report/write.ts';
-import { EXIT_CODES_HELP } from './exit-codes.ts';
-import { writeJson } from './output.ts';
+import { readKillMatrix, writeReports } from '../report/write.ts';
+import { EXIT_CODES_HELP, writeJson } from './output.ts';
 import { openScreen } from './screen.ts';
 import { summaryLines } from './summary.ts';
-import { shownPath } from './text.ts';
 
 export function addReportCommand(program: Command, finish: (exitCode: number) => void): void {
   program

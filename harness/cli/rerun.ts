@@ -1,16 +1,15 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { CASE_KEYS } from '../../suites/spec/cases.ts';
-import { loadTarget } from '../config/target.ts';
-import { PROFILE_NAMES } from '../contract/names.ts';
+import { z } from 'zod';
+import { CASE_KEYS } from '../../suites/requirements.ts';
+import { type RunPlan, runPlanSchema } from '../config/run-plan.ts';
 import { UsageError } from '../core/errors.ts';
-import { ENVIRONMENT_KINDS, type EnvironmentKind } from '../environment/environment.ts';
 import type { CaseFinished, RunStarted, SoakPlanned, Verdict } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
-import { conduct, type RunPlan } from './conduct.ts';
-import { EXIT_CODES_HELP } from './exit-codes.ts';
+import { conduct } from './conduct.ts';
 import { reportOption } from './options.ts';
+import { EXIT_CODES_HELP } from './output.ts';
 
 interface RerunOptions {
   /** Folder that the reports go to. */
@@ -34,7 +33,8 @@ export function addRerunCommands(program: Command, finish: (exitCode: number) =>
       .addHelpText('after', `\nExamples:\n${examples}\n${EXIT_CODES_HELP}`)
       .action(async (directory: string, options: RerunOptions) => {
         const recorded = await readRun(directory);
-        finish(await conduct(planOf(recorded, pick(recorded), options)));
+        const { report: reportDirectory, keep, json } = options;
+        finish(await conduct(planOf(recorded, pick(recorded), keep), { reportDirectory, json }));
       });
   add(
     'rerun-failed',
@@ -89,32 +89,24 @@ function failedCases({ directory, started, finished }: RecordedRun): readonly st
   return failed;
 }
 
+/** The plan that a run recorded. @throws UsageError when it was recorded by a version that had none, or other ones */
+export function planRecorded({ runId, plan }: RunStarted): RunPlan {
+  const parsed = runPlanSchema.safeParse(plan);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`The run ${runId} was made by another version: ${z.prettifyError(parsed.error)}`);
+}
+
 /** The plan of a run that does what a recorded one did. @throws UsageError when this version cannot */
-export function planOf(
-  { started, rounds }: RecordedRun,
-  wanted: readonly string[],
-  { report: reportDirectory, keep = false, json = false }: RerunOptions,
-): RunPlan {
-  const unknown = wanted.find((key) => !CASE_KEYS.some((each) => each === key));
+export function planOf({ started, rounds }: RecordedRun, wanted: readonly string[], keep = false): RunPlan {
+  const unknown = wanted.find((key) => !CASE_KEYS.includes(key));
   if (unknown !== undefined)
     throw new UsageError(`The run was made by another version: there is no case ${unknown} here`);
-  const kinds: readonly EnvironmentKind[] = [...ENVIRONMENT_KINDS, 'external'];
-  const kind = kinds.find((each) => each === started.environment);
-  const profile = PROFILE_NAMES.find((each) => each === started.profile);
-  if (kind === undefined || profile === undefined) {
-    throw new UsageError(
-      `The run says an environment or a profile that does not exist: ${started.environment}, ${started.profile}`,
-    );
-  }
+  const { soak, ...plan } = planRecorded(started);
   return {
-    ...{ kind, profile, wanted, reportDirectory, keep, json },
+    ...plan,
     reason: `as in run ${started.runId}`,
-    seed: started.seed,
-    retries: started.retries ?? 0,
-    allowPartial: started.allowPartial ?? false,
-    ...(started.soak === undefined
-      ? {}
-      : { soak: { ...started.soak, ...(rounds === undefined ? {} : { rounds: [...rounds] }) } }),
-    ...(started.target === undefined ? {} : { target: loadTarget(started.target.file) }),
+    cases: [...wanted],
+    keep,
+    soak: soak && { ...soak, ...(rounds === undefined ? {} : { rounds: [...rounds] }) },
   };
 }

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
-import type { ProfileName } from '../contract/names.ts';
+import type { ProfileName } from '../../services/contract/names.ts';
+import type { RunPlan } from '../config/run-plan.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
 import { conduct } from './conduct.ts';
-import { EXIT_CODES_HELP } from './exit-codes.ts';
-import { whatToJudge } from './judged.ts';
+
 import {
   allowPartialOption,
   caseOption,
@@ -12,6 +12,7 @@ import {
   environmentOption,
   profileOption,
   reportOption,
+  resolveTarget,
   retriesOption,
   SEED_MAX,
   seedOption,
@@ -19,6 +20,7 @@ import {
   targetOption,
   tierOption,
 } from './options.ts';
+import { EXIT_CODES_HELP } from './output.ts';
 
 interface RunOptions {
   env: EnvironmentChoice;
@@ -67,20 +69,23 @@ ${EXIT_CODES_HELP}`,
 
 async function run(options: RunOptions, path: string | undefined): Promise<number> {
   const { env, profile, report: reportDirectory, retries, keep = false, json = false } = options;
-  const judged = await whatToJudge(env, path);
-  return conduct({
-    ...judged,
-    ...{ profile, reportDirectory, retries, keep, json },
+  const judged = await resolveTarget(env, path);
+  const plan: RunPlan = {
+    ...judged.plan,
+    profile,
     seed: options.seed ?? randomInt(SEED_MAX),
-    wanted: wantedOf(options),
+    cases: wantedOf(options),
+    retries,
     allowPartial: options.allowPartial ?? judged.target?.allow_partial ?? false,
-  });
+    keep,
+  };
+  return conduct(plan, { reportDirectory, json });
 }
 
 /** Ids as they were given, where they say all; a tier is spelt out, which holds as long as the ledger does. */
-function wantedOf({ case: ids = [], tier: tiers = [] }: RunOptions): readonly string[] {
+function wantedOf({ case: ids = [], tier: tiers = [] }: RunOptions): string[] {
   const selected = filterCases({ ids, tiers });
-  if (tiers.length === 0) return ids;
+  if (tiers.length === 0) return [...ids];
   return ids.length > 0
     ? selected.map(({ key }) => key)
     : [...new Set(selected.map(({ requirement }) => requirement.id))];

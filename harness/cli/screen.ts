@@ -1,5 +1,5 @@
 import { isContinuousIntegration } from '../config/settings.ts';
-import { type Paint, paintFor, truncate } from './text.ts';
+import { type Paint, paintFor, truncate } from '../core/text.ts';
 
 const REDRAW_MS = 100;
 const CLEAR_DOWN = '\u001b[J';

@@ -4,15 +4,14 @@ import type { Command } from 'commander';
 import { lengthOf, type PlannedRound, type SoakPlan } from '../config/soak-plan.ts';
 import { minimized } from '../core/ddmin.ts';
 import { UsageError } from '../core/errors.ts';
+import { onInterrupt } from '../core/interrupt.ts';
+import { milliseconds, shownPath } from '../core/text.ts';
 import type { RunResult } from '../report/result.ts';
 import { conducted } from './conduct.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
-import { onInterrupt } from './interrupt.ts';
 import { integerBetween, reportOption } from './options.ts';
-import { writeJson } from './output.ts';
-import { LATEST, planOf, type RecordedRun, readRun } from './rerun.ts';
+import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
+import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './rerun.ts';
 import { openScreen, type Screen } from './screen.ts';
-import { milliseconds, shownPath } from './text.ts';
 
 interface ShrinkOptions {
   repeats: number;
@@ -114,19 +113,20 @@ async function reduce(whole: SoakPlan, fails: (plan: SoakPlan) => Promise<boolea
 
 /** @throws UsageError unless the run was a soak that failed */
 function failedPlan({ directory, started, finished, rounds }: RecordedRun): SoakPlan {
-  if (started.soak === undefined || rounds === undefined) {
+  const { soak, seed } = planRecorded(started);
+  if (soak === undefined || rounds === undefined) {
     throw new UsageError(`Expected directory to be the run of a soak, got ${directory}`);
   }
   if (![...finished.values()].some(({ verdict }) => verdict === 'fail')) {
     throw new UsageError(`Expected directory to be a soak that failed, and the one in ${directory} did not`);
   }
-  return { seed: started.seed, ratePerSecond: started.soak.ratePerSecond, rounds: [...rounds] };
+  return { seed, ratePerSecond: soak.ratePerSecond, rounds: [...rounds] };
 }
 
 async function tryPlan(recorded: RecordedRun, plan: SoakPlan, report: string): Promise<RunResult> {
-  const run = planOf(recorded, recorded.started.selected, { report: join(report, 'shrink') });
+  const run = planOf(recorded, recorded.started.selected);
   const soak = { ...plan, seconds: Math.ceil(lengthOf(plan.rounds) / 1000) };
-  return conducted({ ...run, soak, quiet: true });
+  return conducted({ ...run, soak }, { reportDirectory: join(report, 'shrink'), quiet: true });
 }
 
 function say({ line, paint }: Screen, plan: SoakPlan, { verdict, run }: RunResult): void {

@@ -1,21 +1,23 @@
 import { randomInt } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { ProfileName } from '../../services/contract/names.ts';
+import type { RunPlan } from '../config/run-plan.ts';
 import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
-import type { ProfileName } from '../contract/names.ts';
 import { requireKnownFaults } from './cases.ts';
 import { conduct } from './conduct.ts';
-import { EXIT_CODES_HELP } from './exit-codes.ts';
-import { whatToJudge } from './judged.ts';
+
 import {
   type EnvironmentChoice,
   environmentOption,
   profileOption,
   reportOption,
+  resolveTarget,
   SEED_MAX,
   seedOption,
   targetFileOf,
   targetOption,
 } from './options.ts';
+import { EXIT_CODES_HELP } from './output.ts';
 
 interface SoakOptions {
   minutes: number;
@@ -69,12 +71,14 @@ async function soak(options: SoakOptions, path: string | undefined): Promise<num
     const names = plan.rounds.flatMap(({ disruptions }) => disruptions.map(({ name }) => name));
     requireKnownFaults(names, plan.planFile);
   }
-  const judged = await whatToJudge(env, path);
-  return conduct({
-    ...judged,
-    ...{ profile, reportDirectory, keep, json, retries: 0 },
+  const judged = await resolveTarget(env, path);
+  const run: RunPlan = {
+    ...judged.plan,
+    profile,
     seed: options.seed ?? plan?.seed ?? randomInt(SEED_MAX),
-    wanted: ['SOAK-01'],
+    cases: ['SOAK-01'],
+    retries: 0,
+    keep,
     soak: {
       ...(plan === undefined
         ? { seconds: options.minutes * 60 }
@@ -82,7 +86,8 @@ async function soak(options: SoakOptions, path: string | undefined): Promise<num
       ratePerSecond: options.rate ?? plan?.ratePerSecond ?? RATE,
     },
     allowPartial: judged.target?.allow_partial ?? false,
-  });
+  };
+  return conduct(run, { reportDirectory, json });
 }
 
 /** Parser of a positive number, for commander. */

@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
-import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../contract/names.ts';
+import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../../services/contract/names.ts';
 import { UsageError } from '../core/errors.ts';
+import { onInterrupt } from '../core/interrupt.ts';
+import { shownPath } from '../core/text.ts';
 import type { EnvironmentOptions } from '../environment/environment.ts';
-import { writeOwnTarget } from '../environment/external/own-target.ts';
+import { writeOwnTarget } from '../environment/external/template.ts';
 import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
-import { EXIT, EXIT_CODES_HELP } from './exit-codes.ts';
-import { onInterrupt } from './interrupt.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
+import { EXIT, EXIT_CODES_HELP } from './output.ts';
+import { screenRecorder } from './progress.ts';
 import { openScreen } from './screen.ts';
-import { screenRecorder } from './screen-recorder.ts';
-import { shownPath } from './text.ts';
 
 interface StartOptions {
   env: EnvironmentChoice;

@@ -1,10 +1,32 @@
+import type { RunPlan } from '../config/run-plan.ts';
 import { isInstalled } from '../config/settings.ts';
-import { table } from '../core/table.ts';
-import type { RunStarted, Verdict } from '../record/history.ts';
-import { formatBytes, tiersText } from '../report/format.ts';
+import { milliseconds, type Paint, shellWord, shownPath, table } from '../core/text.ts';
+import type { Verdict } from '../record/history.ts';
+import { formatBytes, soakSentence, tiersText } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
-import { soakSentence } from '../report/soak-sentence.ts';
-import { milliseconds, type Paint, paintVerdict, shellWord, shownPath } from './text.ts';
+import { paintVerdict } from './progress.ts';
+
+/** GitHub shows ten of a kind per step. */
+const ANNOTATIONS_MAX = 10;
+const ERRORS = ['fail', 'xpass', 'error'];
+const WARNINGS = ['inconclusive', 'flaky'];
+
+/** Cases that did not hold as workflow commands (GitHub documentation, "Workflow commands for GitHub Actions"). */
+export function annotations({ requirements }: RunResult): string[] {
+  const cases = requirements.flatMap((requirement) => requirement.cases);
+  const of = (command: string, verdicts: readonly string[]): string[] =>
+    cases
+      .filter(({ verdict }) => verdicts.includes(verdict))
+      .slice(0, ANNOTATIONS_MAX)
+      .map(
+        ({ key, verdict, reason }) =>
+          `::${command} title=${property(`syncproof ${key}: ${verdict}`)}::${data(reason ?? 'no reason was recorded')}`,
+      );
+  return [...of('error', ERRORS), ...of('warning', WARNINGS)];
+}
+
+const data = (text: string): string => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+const property = (text: string): string => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 
 /** What a person wants to know when a run is over, as lines. */
 export function summaryLines(result: RunResult, places: { report: string }, paint: Paint): string[] {
@@ -163,25 +185,21 @@ export function verdictLine(result: RunResult, paint: Paint): string {
   return `Verdict: ${paint(style, paint('bold', result.verdict))} (${counts || 'no case ran'}) in ${milliseconds(result.run.durationMs)}, exit code ${result.exitCode}${reason}`;
 }
 
-/** The command that repeats a run, from the values that decided it. */
-export function repeatCommand(options: {
-  env: string;
-  seed: number;
-  profile: string;
+type RepeatedPlan = Pick<RunPlan, 'environment' | 'seed' | 'profile' | 'target' | 'soak'> & {
   cases: readonly string[];
-  target?: string | undefined;
-  soak?: RunStarted['soak'] | undefined;
-}): string {
-  const { soak } = options;
+};
+
+/** The command that repeats a run, from the values that decided it. */
+export function repeatCommand({ environment, seed, profile, cases, target, soak }: RepeatedPlan): string {
   const program = isInstalled() ? ['npx', 'syncproof'] : ['npx', '-y', 'pnpm@12'];
   if (soak !== undefined) program.push(...(isInstalled() ? ['soak'] : ['syncproof', 'soak']));
   else program.push(isInstalled() ? 'run' : 'test:e2e');
-  const where = options.target === undefined ? ['--env', options.env] : ['--target', shownPath(options.target)];
-  const words = [...program, ...where, '--seed', String(options.seed)];
-  if (options.target === undefined && options.profile !== 'default') words.push('--profile', options.profile);
+  const where = target === undefined ? ['--env', environment] : ['--target', shownPath(target)];
+  const words = [...program, ...where, '--seed', String(seed)];
+  if (target === undefined && profile !== 'default') words.push('--profile', profile);
   if (soak?.planFile !== undefined) words.push('--plan', shownPath(soak.planFile));
   else if (soak !== undefined) words.push('--minutes', String(soak.seconds / 60));
   if (soak !== undefined) words.push('--rate', String(soak.ratePerSecond));
-  if (soak === undefined && options.cases.length > 0) words.push('--case', ...options.cases);
+  if (soak === undefined && cases.length > 0) words.push('--case', ...cases);
   return words.map(shellWord).join(' ');
 }

@@ -1,19 +1,62 @@
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  type RegistryFile,
   type Role,
   registryFileSchema,
+  type SearchHit,
   searchAnswerSchema,
   searchHitSchema,
   tokenAnswerSchema,
-} from '../contract/http.ts';
-import type { ServiceName } from '../contract/names.ts';
+} from '../../services/contract/http.ts';
+import type { ServiceName } from '../../services/contract/names.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
-import type { Completed, OperationKind } from '../record/history.ts';
+import type { Completed, FileState, OperationKind } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
-import { multipartBody } from './multipart.ts';
-import { type Outcome, outcomeOfError, outcomeOfStatus } from './outcome.ts';
-import { stateOfHit, stateOfRegistryFile } from './state.ts';
-import { createTransport, type Driver } from './transport.ts';
+import {
+  createTransport,
+  type Driver,
+  multipartBody,
+  type Outcome,
+  outcomeOfError,
+  outcomeOfStatus,
+} from './transport.ts';
+
+/** A registry entry in the form that checkers compare. */
+function stateOfRegistryFile(file: RegistryFile): FileState {
+  return {
+    fileId: file.file_id,
+    filename: file.original_filename,
+    storageFilename: file.storage_filename,
+    fileSize: file.file_size,
+    checksum: file.checksum_sha256,
+    contentType: file.content_type,
+    description: file.description,
+    tags: file.tags,
+    uploadedBy: file.uploaded_by,
+    createdAt: file.created_at,
+    updatedAt: file.updated_at,
+    storageElementId: file.storage_element_id,
+    ...(file.version === undefined ? {} : { version: file.version }),
+  };
+}
+
+/** A search result in the form that checkers compare. */
+function stateOfHit(hit: SearchHit & { version?: unknown }): FileState {
+  return {
+    fileId: hit.id,
+    filename: hit.filename,
+    storageFilename: hit.storage_filename,
+    fileSize: hit.file_size,
+    checksum: hit.sha256_hash,
+    contentType: hit.mime_type,
+    description: hit.description,
+    tags: hit.tags,
+    uploadedBy: hit.username,
+    createdAt: hit.created_at,
+    updatedAt: hit.updated_at,
+    storageElementId: hit.storage_element_id,
+  };
+}
 
 export interface UploadInput {
   filename: string;

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
-import type { ServiceName } from '../contract/names.ts';
+import type { ServiceName } from '../../services/contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
+import type { Completed, OperationKind } from '../record/history.ts';
 
 /** One call of the HTTP contract, in the contract's own words: path, field names, methods. */
 export interface ContractCall {
@@ -80,4 +82,69 @@ export function createTransport(
       await Promise.all([...pools.values()].map(({ pool }) => pool.destroy()));
     },
   };
+}
+
+/** What became of an operation, see `Completed`. */
+export type Outcome = Completed['type'];
+
+const WRITES: ReadonlySet<OperationKind> = new Set(['upload', 'register', 'update', 'delete']);
+
+/** Errors of connections that never came about: not one byte of the request was sent. */
+const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+/** The codes of an error, of its causes and of what it aggregates. */
+function codesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const code = (error as { code?: unknown }).code;
+  const inner = error instanceof AggregateError ? error.errors.flatMap(codesOf) : [];
+  return [...(typeof code === 'string' ? [code] : []), ...inner, ...codesOf(error.cause)];
+}
+
+/**
+ * Success is 2xx. A write that is sent elsewhere (3xx), or answered with 5xx, may have happened: the service can have
+ * failed after its commit.
+ */
+export function outcomeOfStatus(kind: OperationKind, status: number): Outcome {
+  const isWrite = WRITES.has(kind);
+  if (status >= 200 && status < 300) return 'ok';
+  // A read that finds nothing is a good answer.
+  if (status === 404 && !isWrite) return 'ok';
+  return isWrite && (status < 400 || status >= 500) ? 'unknown' : 'fail';
+}
+
+/** A timeout or a reset leaves a write unknown; a connection that was refused leaves it undone. */
+export function outcomeOfError(kind: OperationKind, error: unknown): Outcome {
+  if (!WRITES.has(kind)) return 'fail';
+  return codesOf(error).some((code) => NEVER_SENT.has(code)) ? 'fail' : 'unknown';
+}
+
+export interface FilePart {
+  filename: string;
+  contentType: string;
+  content: Uint8Array;
+}
+
+/**
+ * A multipart/form-data body (RFC 7578) of text fields and one file. Built by hand because the platform's FormData
+ * percent-encodes quotes in file names, and hostile names must arrive as they are.
+ */
+export function multipartBody(
+  fields: Readonly<Record<string, string>>,
+  file: FilePart,
+): { body: Buffer; contentType: string } {
+  const boundary = `syncproof-${randomBytes(12).toString('hex')}`;
+  const parts: (string | Uint8Array)[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`);
+  }
+  // RFC 9110, 5.6.4: inside a quoted string, a backslash escapes. A line break would end the header: it is sent encoded.
+  const filename = file.filename.replaceAll(/["\\]/g, '\\$&').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  parts.push(
+    `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${filename}"\r\n` +
+      `Content-Type: ${file.contentType}\r\n\r\n`,
+    file.content,
+    `\r\n--${boundary}--\r\n`,
+  );
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+  return { body, contentType: `multipart/form-data; boundary=${boundary}` };
 }

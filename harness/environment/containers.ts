@@ -1,29 +1,25 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IMAGE_ROLES } from '../config/containers.ts';
+import { SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
+import { IMAGE_ROLES } from '../config/machine.ts';
 import { packageFacts } from '../config/settings.ts';
-import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError, UnreachableError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
-import { connectEngine, type Engine, findHostAccess, within } from './containers/engine.ts';
+import { connectEngine, type Engine, findHostAccess, removeContainers, within } from './containers/engine.ts';
 import { chooseImages, type Images } from './containers/images.ts';
-import { removeContainers } from './containers/leftovers.ts';
 import type { ContainerPart } from './containers/part.ts';
-import { planContainers } from './containers/plan.ts';
-import { createSmallDisk } from './containers/small-disk.ts';
+import { createSmallDisk, planContainers } from './containers/plan.ts';
 import type { EnvironmentOptions, OwnEnvironment, RedisAddress, ServerAddress } from './environment.ts';
 import { instanceStarter } from './instances.ts';
 import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
-import { startLinks } from './links.ts';
-import { ownOffers } from './own-offers.ts';
-import { choosePorts } from './ports.ts';
-import { redisServerInfo } from './process/redis-probes.ts';
+import { choosePorts, startLinks } from './links.ts';
+import { ownOffers } from './offers.ts';
+import { type Running, startParts, stoppable } from './parts.ts';
+import { redisServerInfo } from './process/probes.ts';
 import { createAccounts, serverAccess, signingKeyFile } from './servers/credentials.ts';
-import { promisesOf, REGISTRY } from './servers/service-settings.ts';
-import { startParts } from './start-parts.ts';
-import { type Running, stoppable } from './stoppable.ts';
+import { promisesOf, REGISTRY } from './servers/services.ts';
 
 const LOOPBACK = '127.0.0.1';
 /** A port must be free on every address, since containers' ports are published on several. */

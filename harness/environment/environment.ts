@@ -1,13 +1,30 @@
+import type { Role } from '../../services/contract/http.ts';
+import type { MetricNames, ProfileName, ServiceName } from '../../services/contract/names.ts';
 import type { Driver } from '../clients/transport.ts';
+import type { Capability } from '../config/capabilities.ts';
 import type { Target } from '../config/target.ts';
-import type { Capability } from '../contract/capabilities.ts';
-import type { Role } from '../contract/http.ts';
-import type { MetricNames } from '../contract/metrics.ts';
-import type { ProfileName, ServiceName } from '../contract/names.ts';
 import type { FaultProxy } from '../net/proxy.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
-import type { Disk } from './disk.ts';
+
+/**
+ * A file system with nothing but PostgreSQL's data on it, so small that it can be filled. It lives in memory, and as long
+ * as its environment, however often the server ends.
+ */
+export interface Disk {
+  /** Writes a file until nothing more can be written (ENOSPC). */
+  fill(): Promise<void>;
+  /** Removes that file; nothing happens when there is none. */
+  relieve(): Promise<void>;
+}
+
+/** Room for the data of an hour's soak. Filled, it takes as much memory. */
+export const SMALL_DISK_BYTES = 512 * 1024 * 1024;
+
+export const BALLAST_FILE = 'ballast';
+
+/** So that the log of changes, which PostgreSQL lets grow to a gigabyte, keeps to a small part of the disk. */
+export const SMALL_DISK_SETTINGS: Readonly<Record<string, string>> = { min_wal_size: '32MB', max_wal_size: '96MB' };
 
 /** What the harness can start by itself. */
 export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;

@@ -1,14 +1,14 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { ROLES, type Role } from '../../services/contract/http.ts';
+import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
 import { mappingDriver } from '../clients/mapping.ts';
 import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
 import type { Driver } from '../clients/transport.ts';
 import { besideTarget, type Target } from '../config/target.ts';
-import { ROLES, type Role } from '../contract/http.ts';
-import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
-import { untilAborted } from '../core/abort.ts';
 import { describeError, InconclusiveError, SyncproofError, UnreachableError } from '../core/errors.ts';
+import { untilAborted } from '../core/time.ts';
 import type { PartName } from '../record/history.ts';
 import { memoryRecorder } from '../record/writer.ts';
 import type {
@@ -22,14 +22,12 @@ import type {
 } from './environment.ts';
 import { checkTarget } from './external/check.ts';
 import { loadDriver } from './external/driver.ts';
-import { furtherInstances } from './external/further.ts';
 import { commandsOf } from './external/hooks.ts';
-import { offersOf } from './external/offers.ts';
-import { addressOf, ExternalPart, hostOf } from './external/part.ts';
+import { addressOf, ExternalPart, furtherInstances, hostOf } from './external/part.ts';
 import { openJournal, stopwatch } from './journal.ts';
-import { pingPostgres } from './process/probes.ts';
-import { pingRedis } from './process/redis-probes.ts';
-import { stoppable } from './stoppable.ts';
+import { offersOf } from './offers.ts';
+import { stoppable } from './parts.ts';
+import { pingPostgres, pingRedis } from './process/probes.ts';
 
 /** For parts whose commands nobody gave. */
 const NO_HOOKS = { timeout_s: 30 } as const;

@@ -1,5 +1,5 @@
-import type { ServiceName } from '../contract/names.ts';
-import { pollUntil } from '../core/poll.ts';
+import type { ServiceName } from '../../services/contract/names.ts';
+import { pollUntil } from '../core/time.ts';
 import type { Environment, Instance, PartControl } from './environment.ts';
 import { expectStatus } from './process/probes.ts';
 

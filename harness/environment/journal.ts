@@ -1,4 +1,4 @@
-import { monotonicMs } from '../core/clock.ts';
+import { monotonicMs } from '../core/time.ts';
 import type { EnvironmentChanged } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import type { EnvironmentKind } from './environment.ts';

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServiceName } from '../contract/names.ts';
+import type { ServiceName } from '../../services/contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
@@ -12,14 +12,30 @@ import { linkAddress } from './links.ts';
 import { cachePath } from './process/cache.ts';
 import { type PartPlan, ProcessPart } from './process/part.ts';
 import type { SmallDisk } from './process/small-disk.ts';
-import { allOrFirstError } from './process/together.ts';
 import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
-import { setupPostgres } from './servers/postgres-part.ts';
-import type { PostgresTemplate } from './servers/postgres-template.ts';
+import { type PostgresTemplate, setupPostgres } from './servers/postgres.ts';
 import { setupRedis } from './servers/redis-part.ts';
 import { hashedSecret, type Passwords } from './servers/rights.ts';
-import { planServices } from './servers/service-part.ts';
-import { usersOf } from './servers/service-settings.ts';
+import { planServices, usersOf } from './servers/services.ts';
+
+/** Waits for all, also when one fails, so that nothing goes on in the background; then throws the first error if any. */
+async function allOrFirstError<T extends readonly unknown[]>(
+  promises: readonly [...{ [K in keyof T]: Promise<T[K]> }],
+): Promise<T> {
+  let failed = false;
+  let first: unknown;
+  const settled = await Promise.allSettled(
+    promises.map((promise) =>
+      promise.catch((error: unknown) => {
+        if (!failed) first = error;
+        failed = true;
+        throw error;
+      }),
+    ),
+  );
+  if (failed) throw first;
+  return settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as unknown as T;
+}
 
 export interface ProcessPartsOptions {
   options: EnvironmentOptions;

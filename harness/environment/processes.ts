@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
 import { machineSettings } from '../config/machine.ts';
 import { packageFacts } from '../config/settings.ts';
-import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { describeError } from '../core/errors.ts';
 import { claimPorts } from '../net/ports.ts';
 import type { PartName } from '../record/history.ts';
@@ -12,17 +12,15 @@ import { type Journal, openJournal, stopwatch } from './journal.ts';
 import { type Home, openHome } from './leftovers/home.ts';
 import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
 import { removeLeftovers } from './leftovers/remove.ts';
-import { startLinks } from './links.ts';
-import { ownOffers } from './own-offers.ts';
-import { choosePorts } from './ports.ts';
-import { redisServerInfo } from './process/redis-probes.ts';
+import { choosePorts, startLinks } from './links.ts';
+import { ownOffers } from './offers.ts';
+import { type Running, startParts, stoppable } from './parts.ts';
+import { redisServerInfo } from './process/probes.ts';
 import { canHaveSmallDisk, makeSmallDisk } from './process/small-disk.ts';
 import { discardParts, planParts } from './process-parts.ts';
 import { createAccounts, serverAccess } from './servers/credentials.ts';
 import { createPasswords } from './servers/rights.ts';
-import { promisesOf, REGISTRY } from './servers/service-settings.ts';
-import { startParts } from './start-parts.ts';
-import { type Running, stoppable } from './stoppable.ts';
+import { promisesOf, REGISTRY } from './servers/services.ts';
 
 const HOST = '127.0.0.1';
 

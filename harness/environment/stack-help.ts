@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../contract/names.ts';
-import { table } from '../core/table.ts';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../../services/contract/names.ts';
+import { table } from '../core/text.ts';
 import type { OwnEnvironment } from './environment.ts';
 import { redisCliCommand } from './servers/redis-binary.ts';
 

@@ -2,6 +2,23 @@ import { UnreachableError, UsageError } from '../core/errors.ts';
 import type { Environment, EnvironmentOptions, OwnEnvironment, OwnKind } from './environment.ts';
 import { startExternal } from './external.ts';
 import { startProcesses } from './processes.ts';
+import { postgresTemplate } from './servers/postgres.ts';
+import { findPostgres, serverUser } from './servers/postgres-binaries.ts';
+import { findRedis } from './servers/redis-binary.ts';
+
+/**
+ * Finds the servers that the processes environment runs, or fetches and prepares them: what takes long the first time,
+ * and what a machine may lack.
+ * @throws UsageError for a setting that names nothing usable; UnreachableError that says what to install
+ */
+export async function prepareServers(onProgress: (detail: string) => void): Promise<void> {
+  const user = serverUser();
+  const options = (part: string) => ({ onProgress: (detail: string) => onProgress(`${part}: ${detail}`) });
+  await Promise.all([
+    findRedis(options('redis')),
+    findPostgres(user).then((binaries) => postgresTemplate(binaries, user, options('postgres'))),
+  ]);
+}
 
 /**
  * Starts the whole pipeline with real servers and resolves when every part answers and a token can be had. Nothing of a

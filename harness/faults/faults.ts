@@ -1,11 +1,8 @@
-import { SERVER_NAMES, SERVICE_NAMES, type ServerName, type ServiceName } from '../contract/names.ts';
+import { SERVER_NAMES, SERVICE_NAMES, type ServerName, type ServiceName } from '../../services/contract/names.ts';
 import type { Environment, Instance } from '../environment/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
-import { type DatabaseUser, stopBackendsPlan, terminateBackendsPlan } from './backend-faults.ts';
-import { fillDiskPlan } from './disk-faults.ts';
-import type { Ending, Fault } from './fault.ts';
-import { DEFAULT_LIMITS, type FaultLimits, type FaultPlan, startFault } from './lifecycle.ts';
+import { DEFAULT_LIMITS, type Ending, type Fault, type FaultLimits, type FaultPlan, startFault } from './fault.ts';
 import {
   type BlackholeChoice,
   blackholePlan,
@@ -19,11 +16,21 @@ import {
   throttlePlan,
   type WireChoice,
 } from './network-faults.ts';
-import { type DataFate, killPlan, pausePlan, restartPlan, stopPlan } from './part-faults.ts';
-import { failOverPlan, loseTailPlan, type TailChoice } from './redis-data-faults.ts';
+import {
+  type DatabaseUser,
+  type DataFate,
+  fillDiskPlan,
+  killPlan,
+  pausePlan,
+  restartPlan,
+  stopBackendsPlan,
+  stopPlan,
+  terminateBackendsPlan,
+} from './part-faults.ts';
+import { failOverPlan, loseTailPlan, type TailChoice } from './redis-data.ts';
 import { type RedisError, redisErrorPlan } from './redis-errors.ts';
 import { type CommitChoice, clockAheadPlan, failCommitsPlan, holdCommitsPlan } from './registry-faults.ts';
-import { type FaultTarget, targetOf, targetOfInstance } from './target.ts';
+import { type FaultTarget, targetOf, targetOfInstance } from './witness.ts';
 
 export interface PartFaults {
   /** SIGKILL. */

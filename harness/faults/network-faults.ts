@@ -1,10 +1,9 @@
-import type { ServerName, ServiceName } from '../contract/names.ts';
+import type { ServerName, ServiceName } from '../../services/contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import { seededRandom } from '../core/random.ts';
 import type { Environment, Link } from '../environment/environment.ts';
-import type { FaultPlan } from './lifecycle.ts';
-import { targetOf } from './target.ts';
-import { type Listener, witnessPasses, witnessRefused, witnessSilent } from './witness.ts';
+import type { FaultPlan } from './fault.ts';
+import { type Listener, targetOf, witnessPasses, witnessRefused, witnessSilent } from './witness.ts';
 
 export interface WireChoice {
   /** Absent: every client of the server. */

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import { connectRedis, OBSERVER } from '../clients/redis.ts';
-import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../contract/names.ts';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
+import { connectRedis, OBSERVER } from '../clients/servers.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
-import { pollUntil } from '../core/poll.ts';
+import { pollUntil } from '../core/time.ts';
 import type { Environment } from '../environment/environment.ts';
-import type { FaultPlan } from './lifecycle.ts';
+import type { FaultPlan } from './fault.ts';
 
 /** Errors with which a Redis that is up answers. */
 export const REDIS_ERRORS = ['OOM', 'MISCONF', 'LOADING', 'READONLY', 'NOPERM', 'BUSY'] as const;

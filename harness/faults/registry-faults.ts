@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
-import { connectPostgres } from '../clients/postgres.ts';
+import { connectPostgres } from '../clients/servers.ts';
 import { SyncproofError } from '../core/errors.ts';
-import { pollUntil } from '../core/poll.ts';
+import { pollUntil } from '../core/time.ts';
 import type { Environment } from '../environment/environment.ts';
-import type { FaultPlan } from './lifecycle.ts';
+import type { FaultPlan } from './fault.ts';
 
 export interface CommitChoice {
   /** Changes of files whose name begins with this. */

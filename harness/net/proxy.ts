@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
-import { pollUntil } from '../core/poll.ts';
 import type { Random } from '../core/random.ts';
+import { pollUntil } from '../core/time.ts';
 import { claimPorts } from './ports.ts';
 import { type ReplyLoss, Wire } from './wire.ts';
 import type { WireCounters, WireMode } from './wire-mode.ts';

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { monotonicMs } from '../core/clock.ts';
+import { monotonicMs } from '../core/time.ts';
 import { heldDirections, type WireCounters, type WireMode } from './wire-mode.ts';
 
 /** What one direction keeps while nothing passes; beyond it the sender feels TCP backpressure. */

@@ -1,4 +1,5 @@
-import type { ProfileName, ServerName, ServiceName } from '../contract/names.ts';
+import type { ServerName, ServiceName } from '../../services/contract/names.ts';
+import type { RunPlan } from '../config/run-plan.ts';
 
 /**
  * The history: one JSON object per line, in the order of being written. It is the only source of a run's
@@ -55,9 +56,7 @@ export interface RunStarted extends Base {
   runId: string;
   /** Wall clock, ISO 8601 UTC. */
   startedAt: string;
-  seed: number;
-  profile: ProfileName;
-  environment: string;
+  plan: RunPlan;
   /** The command that repeats the run. */
   command: string;
   selected: readonly string[];
@@ -66,10 +65,6 @@ export interface RunStarted extends Base {
   requirementsVersion?: string;
   /** The pipeline that is judged, where it is not the reference. */
   target?: { name: string; version?: string; file: string };
-  retries?: number;
-  allowPartial?: boolean;
-  /** How long the soak was to last, its load, and the file that its rounds were read from. */
-  soak?: { seconds: number; ratePerSecond: number; planFile?: string };
 }
 
 export interface RunFinished extends Base {

@@ -1,6 +1,6 @@
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
-import { monotonicMs } from '../core/clock.ts';
 import { SyncproofError } from '../core/errors.ts';
+import { monotonicMs } from '../core/time.ts';
 import type { HistoryRecord, NewRecord } from './history.ts';
 
 /** Where a part of the harness records what it did; bound to a case by `forCase`. */

@@ -7,7 +7,7 @@ import {
   VERDICTS,
   type Verdict,
 } from '../record/history.ts';
-import type { CaseResult, RequirementResult } from './result.ts';
+import type { CaseResult, RequirementResult, TierResult } from './result.ts';
 
 /** A ledger entry, as far as a report shows it. */
 export interface RequirementText {
@@ -104,4 +104,36 @@ function neverStarted(id: string, { cutShort }: RequirementsInput): CaseResult {
 /** Cut off by the user it is unknown; otherwise the harness broke. */
 function unfinished(cutShort: RequirementsInput['cutShort']): Omit<CaseResult, 'key' | 'title'> {
   return { verdict: cutShort?.interrupted ? 'inconclusive' : 'error', durationMs: null, evidence: {}, floor: {} };
+}
+
+const VIOLATED: readonly Verdict[] = ['fail', 'xpass', 'xfail'];
+const UNDECIDED: readonly Verdict[] = ['inconclusive', 'error', 'flaky'];
+
+/**
+ * What a run says of each tier. A target conforms to a tier when every MUST of it and of those below passed, all those of
+ * the ledger: one that was not selected, or skipped for lack of a capability, leaves the tier partial. Of a tier of which, and
+ * of those below which, nothing was selected, nothing is said: it is unjudged.
+ * @param ledger in the order in which tiers build on each other
+ */
+export function buildTiers(ledger: readonly RequirementText[], results: readonly RequirementResult[]): TierResult[] {
+  const verdicts = new Map(results.map(({ id, verdict }) => [id, verdict]));
+  const musts = ledger.filter(({ level, tier }) => level === 'MUST' && tier !== undefined);
+  const tiers = [...new Set(musts.map(({ tier }) => tier ?? ''))];
+  const soFar: (Verdict | undefined)[] = [];
+  return tiers.map((tier) => {
+    const own = musts.filter((entry) => entry.tier === tier).map(({ id }) => verdicts.get(id));
+    soFar.push(...own);
+    const some = (kinds: readonly Verdict[]): boolean =>
+      soFar.some((each) => each !== undefined && kinds.includes(each));
+    const verdict = soFar.every((each) => each === undefined)
+      ? 'unjudged'
+      : some(VIOLATED)
+        ? 'violated'
+        : some(UNDECIDED)
+          ? 'inconclusive'
+          : soFar.every((each) => each === 'pass')
+            ? 'conformant'
+            : 'partial';
+    return { tier, verdict, passed: own.filter((each) => each === 'pass').length, total: own.length };
+  });
 }

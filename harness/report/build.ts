@@ -1,14 +1,32 @@
-import { completeOperations, judgeRun, type RunFailure, recoveries } from '../check/index.ts';
-import type { HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
-import { buildAvailability } from './build-availability.ts';
-import { buildFaults } from './build-faults.ts';
-import { buildHops, buildSamples, buildSeries } from './build-latency.ts';
-import { buildMemory } from './build-memory.ts';
-import { buildOperations } from './build-operations.ts';
-import { buildRequirements, countVerdicts, type RequirementText } from './build-requirements.ts';
-import { buildTiers } from './build-tiers.ts';
-import { missedFindings } from './rejudge.ts';
+import { completeOperations, judgeRun, type RunFailure, recoveries, runCheckers } from '../check/index.ts';
+import type { Found, HistoryRecord, RunFinished, RunStarted } from '../record/history.ts';
+import { buildAvailability, buildFaults } from './build-faults.ts';
+import { buildHops, buildMemory, buildOperations, buildSamples, buildSeries } from './build-figures.ts';
+import { buildRequirements, buildTiers, countVerdicts, type RequirementText } from './build-requirements.ts';
 import { type KillMatrix, RESULT_SCHEMA_VERSION, type RunResult } from './result.ts';
+
+/**
+ * What the checkers find in the records of each finished case, besides what the case itself wrote down: a report judges
+ * from the history, not from what somebody said of it. A case that may be very large is left to `recheck`.
+ */
+function missedFindings(records: readonly HistoryRecord[]): Found[] {
+  const large = new Set(
+    records.flatMap((record) => (record.type === 'case-started' && record.checkedFromFile ? [record.case] : [])),
+  );
+  const byCase = Map.groupBy(records, (record) => record.case);
+  return records
+    .filter((record) => record.type === 'case-finished' && (record.verdict === 'pass' || record.verdict === 'fail'))
+    .filter(({ case: key }) => key === undefined || !large.has(key))
+    .flatMap(({ at, case: key }) => {
+      const own = byCase.get(key) ?? [];
+      const known = new Set(own.flatMap((record) => (record.type === 'finding' ? [nameOf(record)] : [])));
+      return runCheckers(own)
+        .filter((finding) => !known.has(nameOf(finding)))
+        .map((finding): Found => ({ type: 'finding', at, ...(key === undefined ? {} : { case: key }), ...finding }));
+    });
+}
+
+const nameOf = ({ checker, message }: { checker: string; message: string }): string => `${checker} ${message}`;
 
 export interface BuildOptions {
   /** False when the caller knows that the run was cut short. */
@@ -25,6 +43,7 @@ export interface BuildOptions {
 
 /** Folds a run's records into its result. Never throws for a torn or empty history: what is missing is said. */
 export function buildResult(records: readonly HistoryRecord[], options: BuildOptions): RunResult {
+  // One that another version recorded may have no plan.
   const started = records.find((record) => record.type === 'run-started');
   const finished = records.findLast((record) => record.type === 'run-finished');
   const incomplete = whyIncomplete(options, started, finished);
@@ -51,9 +70,9 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       id: started?.runId ?? 'unknown',
       startedAt: started?.startedAt ?? null,
       durationMs: records.reduce((latest, record) => Math.max(latest, record.at), 0),
-      seed: started?.seed ?? null,
-      profile: started?.profile ?? null,
-      environment: started?.environment ?? null,
+      seed: started?.plan?.seed ?? null,
+      profile: started?.plan?.profile ?? null,
+      environment: started?.plan?.environment ?? null,
       versions: versionsOf(records),
       command: started?.command ?? null,
       target: started?.target ?? null,
@@ -67,7 +86,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       unexpectedFindings,
       failure: options.failure ?? brokenRunner(finished),
       interrupted,
-      allowPartial: started?.allowPartial ?? false,
+      allowPartial: started?.plan?.allowPartial ?? false,
     }),
     tiers: buildTiers(options.requirements ?? [], requirements),
     counts: {

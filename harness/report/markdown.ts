@@ -4,13 +4,13 @@ import {
   formatQuantile,
   formatShare,
   RUN_VERDICT_LABELS,
+  soakSentence,
   tiersText,
   VERDICT_LABELS,
   verdictSentence,
 } from './format.ts';
 import { visibleText } from './markup.ts';
 import type { FaultKindResult, RunResult } from './result.ts';
-import { soakSentence } from './soak-sentence.ts';
 
 const SERIES_MAX = 12;
 const FINDINGS_MAX = 10;

@@ -261,3 +261,16 @@ export type FaultResult = z.infer<typeof faultResultSchema>;
 export type MemoryResult = z.infer<typeof memoryResultSchema>;
 export type AvailabilityResult = z.infer<typeof availabilitySchema>;
 export type FaultKindResult = z.infer<typeof faultKindSchema>;
+
+/** The published schema's place, from the project's root. */
+export const RESULT_SCHEMA_PATH = 'reports/result.schema.json';
+
+/** The JSON Schema (draft 2020-12) of `result.json`, as the text of the published file. */
+export function resultJsonSchema(): string {
+  const schema = {
+    $id: `urn:syncproof:result:${RESULT_SCHEMA_VERSION}`,
+    title: 'syncproof run result',
+    ...z.toJSONSchema(runResultSchema, { target: 'draft-2020-12' }),
+  };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunFailure } from '../check/index.ts';
 import { describeError } from '../core/errors.ts';
@@ -10,7 +10,28 @@ import type { RequirementText } from './build-requirements.ts';
 import { renderHtml } from './html.ts';
 import { renderJunit } from './junit.ts';
 import { renderMarkdown } from './markdown.ts';
-import { type KillMatrix, type RunResult, runResultSchema } from './result.ts';
+import { type KillMatrix, killMatrixSchema, type RunResult, runResultSchema } from './result.ts';
+
+/** The newest matrix lies in the folder of reports, beside the runs. */
+export function killMatrixPath(reportDirectory: string): string {
+  return join(reportDirectory, 'mutants.json');
+}
+
+/**
+ * What was last seen of the broken variants, if it was with the very ledger of a run: another one proves nothing about
+ * this one. Undefined too when there is none, or none that can be read.
+ */
+export async function readKillMatrix(
+  reportDirectory: string,
+  requirementsVersion: string,
+): Promise<KillMatrix | undefined> {
+  try {
+    const matrix = killMatrixSchema.parse(JSON.parse(await readFile(killMatrixPath(reportDirectory), 'utf8')));
+    return matrix.requirementsVersion === requirementsVersion ? matrix : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export interface ReportOptions {
   /** The run's `history.jsonl`; may be torn, empty or absent. */

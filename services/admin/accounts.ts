@@ -1,9 +1,9 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { ROLES, type Role } from '../../harness/contract/http.ts';
 import { PermanentError } from '../common/backoff.ts';
 import type { Pool } from '../common/postgres.ts';
+import { ROLES, type Role } from '../contract/http.ts';
 import type { TokenSubject } from './keys.ts';
 
 /** Cost of one hash: 16 MiB and some tens of milliseconds. Written into each hash, so it can be raised later. */

@@ -1,11 +1,42 @@
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import { z } from 'zod';
-import { tokenAnswerSchema, tokenRequestSchema } from '../../harness/contract/http.ts';
 import type { HttpService } from '../common/http.ts';
 import type { Pool } from '../common/postgres.ts';
 import { HttpProblem } from '../common/problem.ts';
+import { tokenAnswerSchema, tokenRequestSchema } from '../contract/http.ts';
 import { authenticate } from './accounts.ts';
-import type { GuessLimit } from './guesses.ts';
 import type { TokenIssuer } from './keys.ts';
+
+/**
+ * Wrong secrets, counted for each client id and the address that it is tried from: after `max` within `windowS` seconds no
+ * more are listened to until the window is over, right ones included. Whoever asks from elsewhere is not kept out by it.
+ * Each instance counts for itself.
+ */
+export class GuessLimit {
+  readonly #failures: RateLimiterMemory;
+  readonly #max: number;
+
+  constructor({ max, windowS }: { max: number; windowS: number }) {
+    this.#failures = new RateLimiterMemory({ points: max, duration: windowS });
+    this.#max = max;
+  }
+
+  /** @throws HttpProblem 429 saying when it makes sense again */
+  async demandLeft(address: string, clientId: string): Promise<void> {
+    const counted = await this.#failures.get(keyOf(address, clientId));
+    if (counted === null || counted.consumedPoints < this.#max) return;
+    const seconds = Math.max(1, Math.ceil(counted.msBeforeNext / 1000));
+    throw new HttpProblem(429, 'Too many wrong secrets for this client id.', {
+      headers: { 'retry-after': String(seconds) },
+    });
+  }
+
+  async failed(address: string, clientId: string): Promise<void> {
+    await this.#failures.penalty(keyOf(address, clientId));
+  }
+}
+
+const keyOf = (address: string, clientId: string): string => JSON.stringify([address, clientId]);
 
 const jwksAnswerSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) });
 

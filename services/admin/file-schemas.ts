@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { registryFileSchema, retentionPolicySchema } from '../../harness/contract/http.ts';
 import { FILENAME_BYTES_MAX } from '../common/text.ts';
+import { registryFileSchema, retentionPolicySchema } from '../contract/http.ts';
 
 const filename = z
   .string()

@@ -2,8 +2,8 @@ import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, ran
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK, SignJWT } from 'jose';
-import type { Role } from '../../harness/contract/http.ts';
 import { type KeySource, TOKEN_ALGORITHM } from '../common/auth.ts';
+import type { Role } from '../contract/http.ts';
 
 const KEY_BITS = 2048;
 /** Tokens are valid from a little before their issue, so that a clock slightly behind ours accepts them at once. */

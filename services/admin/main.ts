@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { runService } from '../common/lifecycle.ts';
-import { createMetrics } from '../common/metrics.ts';
+import { createMetrics } from '../common/log.ts';
 import { closePool, createDatabaseProbe, createPool, migrate } from '../common/postgres.ts';
 import { closeRedis, createRedisClient, createRedisProbe } from '../common/redis.ts';
 import { readClientsFile, upsertAccounts } from './accounts.ts';
-import { buildAdmin } from './app.ts';
+import { adminSettings, buildAdmin } from './app.ts';
 import { createTokenIssuer } from './keys.ts';
 import { createAdminMetrics } from './metrics.ts';
 import { type OutboxRelay, startOutboxRelay } from './outbox-relay.ts';
 import { openLeaderSession, outboxBacklog } from './outbox-store.ts';
-import { adminSettings } from './settings.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 /** A publish without an answer for this long is given up, or after EVENT_PUBLISH_TIMEOUT when that is shorter. */

@@ -1,8 +1,7 @@
 import { backoffMs, pause } from '../common/backoff.ts';
 import { type Log, troubleLog } from '../common/log.ts';
 import type { RedisClient } from '../common/redis.ts';
-import { eventFields, type NumberedRow } from './event.ts';
-import type { LeaderSession } from './outbox-store.ts';
+import { eventFields, type LeaderSession, type NumberedRow } from './outbox-store.ts';
 
 /**
  * Publishes what the outbox holds, in commit order, at least once.

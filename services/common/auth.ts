@@ -1,9 +1,10 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify } from 'jose';
+import { Agent, request } from 'undici';
 import { z } from 'zod';
-import { ROLES, type Role } from '../../harness/contract/http.ts';
-import { pause } from './backoff.ts';
+import { ROLES, type Role } from '../contract/http.ts';
+import { pause, retryUntilDone } from './backoff.ts';
 import { HttpProblem } from './problem.ts';
 
 /** The only algorithm that is accepted: a token cannot choose `none`, nor HS256 with the public key as its secret. */
@@ -194,4 +195,56 @@ export function createJwksKeySource(options: JwksOptions): KeySource {
     }
     return known;
   };
+}
+
+/** Connections to other services; close it at the end. */
+export function createAgent(options: { connectionsMax?: number } = {}): Agent {
+  return new Agent({
+    connections: options.connectionsMax ?? 64,
+    connect: { timeout: 2000 },
+    headersTimeout: 15_000,
+    bodyTimeout: 30_000,
+    keepAliveTimeout: 4000,
+  });
+}
+
+/** GETs a JSON document. @throws on anything but a 200 within `timeoutMs` */
+async function getJson(agent: Agent, url: string, timeoutMs: number): Promise<unknown> {
+  const { statusCode, body } = await request(url, { dispatcher: agent, signal: AbortSignal.timeout(timeoutMs) });
+  if (statusCode !== 200) {
+    await body.dump();
+    throw new Error(`GET ${url} answered ${statusCode}`);
+  }
+  return body.json();
+}
+
+/** True when a GET answers 200 within `timeoutMs`; for readiness. */
+export async function answersOk(agent: Agent, url: string, timeoutMs: number): Promise<boolean> {
+  try {
+    const { statusCode, body } = await request(url, { dispatcher: agent, signal: AbortSignal.timeout(timeoutMs) });
+    await body.dump();
+    return statusCode === 200;
+  } catch {
+    // Whatever kept it from answering, the answer to the question is no.
+    return false;
+  }
+}
+
+/**
+ * Checks tokens with the keys that admin publishes. They are fetched from the start on until admin has answered once, so
+ * that they are there when admin is away later. Settings: see `verifierSettings`.
+ */
+export function createRemoteAuthenticator(
+  config: { AUTH_ISSUER: string; ADMIN_URL: string; JWKS_URL?: string | undefined },
+  agent: Agent,
+  signal: AbortSignal,
+): Authenticator {
+  const keys = createJwksKeySource({
+    url: config.JWKS_URL ?? `${config.ADMIN_URL}/.well-known/jwks.json`,
+    fetchJson: (url, timeoutMs) => getJson(agent, url, timeoutMs),
+  });
+  const fetching = retryUntilDone(() => keys(''), { ms: 200, msMax: 2000, signal, onFailure: () => {} });
+  // It ends early only when the service does.
+  fetching.catch(() => {});
+  return createAuthenticator({ issuer: config.AUTH_ISSUER, keys });
 }

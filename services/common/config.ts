@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { type ServiceName, STANDARD_PORTS } from '../../harness/contract/names.ts';
+import { type ServiceName, STANDARD_PORTS } from '../contract/names.ts';
 
 /** What a setting must be, in words, and whether its value must never be shown. Kept as metadata of its schema. */
 interface SettingFacts {

@@ -16,22 +16,20 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { ServiceName } from '../../harness/contract/names.ts';
+import type { ServiceName } from '../contract/names.ts';
 import { BodyWatch } from './body-watch.ts';
 import { buildFacts, type CommonSettings, publicSettings } from './config.ts';
-import { InexactJsonError, parseExactJson } from './json.ts';
-import type { Log } from './log.ts';
-import type { ServiceMetrics } from './metrics.ts';
+import type { Log, ServiceMetrics } from './log.ts';
 import {
   badParameter,
   HttpProblem,
+  isUnavailable,
   type ParameterFault,
   PROBLEM_MEDIA_TYPE,
   problemDocument,
   rawProblem,
 } from './problem.ts';
-import { findUnstorableText } from './text.ts';
-import { isUnavailable } from './unavailable.ts';
+import { findUnstorableText, InexactJsonError, parseExactJson } from './text.ts';
 
 /** Answer of `/health/ready`: 200 when `ready`, else 503. */
 export interface Readiness {

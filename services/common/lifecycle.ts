@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ServiceName } from '../../harness/contract/names.ts';
+import type { ServiceName } from '../contract/names.ts';
 import { retryUntilDone, within } from './backoff.ts';
 import { type CommonSettings, loadSettings, SettingsError } from './config.ts';
 import type { HttpService } from './http.ts';

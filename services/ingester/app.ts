@@ -1,12 +1,24 @@
 import multipart from '@fastify/multipart';
-import { uploadAnswerSchema } from '../../harness/contract/http.ts';
+import type { z } from 'zod';
 import type { Authenticator } from '../common/auth.ts';
+import { commonSettings, httpUrl, integer, verifierSettings } from '../common/config.ts';
 import { createHttpService, type HttpService, type Readiness } from '../common/http.ts';
-import type { Log } from '../common/log.ts';
-import type { ServiceMetrics } from '../common/metrics.ts';
+import type { Log, ServiceMetrics } from '../common/log.ts';
 import { HttpProblem } from '../common/problem.ts';
-import { type IngesterSettings, ingesterSettings } from './settings.ts';
+import { uploadAnswerSchema } from '../contract/http.ts';
+import { STANDARD_PORTS } from '../contract/names.ts';
 import { type UploadParts, upload } from './upload.ts';
+
+export const ingesterSettings = {
+  ...commonSettings('ingester'),
+  ...verifierSettings(),
+  STORAGE_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.storage}`),
+  /** The largest file, in bytes. */
+  UPLOAD_MAX_BYTES: integer({ min: 0, max: 1_000_000_000_000, fallback: 1024 ** 3 }),
+  /** So long an upload may come at less than 500 bytes a second, in seconds. */
+  UPLOAD_STALL_S: integer({ min: 1, max: 60, fallback: 20 }),
+};
+export type IngesterSettings = z.output<z.ZodObject<typeof ingesterSettings>>;
 
 export interface IngesterParts extends UploadParts {
   config: IngesterSettings;

@@ -1,8 +1,7 @@
 import type { Account } from '../common/auth.ts';
 import { backoffMs, pause } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
-import type { RegistryClient } from './registry-client.ts';
-import type { StorageClient } from './storage-client.ts';
+import type { RegistryClient, StorageClient } from './clients.ts';
 
 /** An object without a registration, or perhaps with one. */
 export interface Leftover {

@@ -1,12 +1,9 @@
-import { answersOk, createAgent } from '../common/calls.ts';
+import { answersOk, createAgent, createRemoteAuthenticator } from '../common/auth.ts';
 import { runService } from '../common/lifecycle.ts';
-import { createMetrics } from '../common/metrics.ts';
-import { createRemoteAuthenticator } from '../common/verifier.ts';
-import { buildIngester } from './app.ts';
+import { createMetrics } from '../common/log.ts';
+import { buildIngester, ingesterSettings } from './app.ts';
 import { createCleanup } from './cleanup.ts';
-import { createRegistryClient } from './registry-client.ts';
-import { ingesterSettings } from './settings.ts';
-import { createStorageClient } from './storage-client.ts';
+import { createRegistryClient, createStorageClient } from './clients.ts';
 
 const READY_TIMEOUT_MS = 750;
 /** Every upload that is under way, however slow, holds one to storage; more of them wait. */

@@ -1,9 +1,8 @@
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { z } from 'zod';
-import { retentionPolicySchema } from '../../harness/contract/http.ts';
-import { InexactJsonError, parseExactJson } from '../common/json.ts';
 import { badParameter, HttpProblem, type ParameterFault } from '../common/problem.ts';
-import { findUnstorableText } from '../common/text.ts';
+import { findUnstorableText, InexactJsonError, parseExactJson } from '../common/text.ts';
+import { retentionPolicySchema } from '../contract/http.ts';
 
 /** Room for a megabyte of metadata. */
 export const FIELD_BYTES_MAX = 2 * 1024 * 1024;

@@ -1,13 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import type { RegistryFile } from '../../harness/contract/http.ts';
 import { accountOf } from '../common/auth.ts';
 import { badParameter, HttpProblem } from '../common/problem.ts';
-import { bodyLimit, until } from './body-limit.ts';
+import type { RegistryFile } from '../contract/http.ts';
 import type { Cleanup, Leftover } from './cleanup.ts';
-import type { RegistryClient } from './registry-client.ts';
-import type { StorageClient, StoredObject } from './storage-client.ts';
+import type { RegistryClient, StorageClient, StoredObject } from './clients.ts';
 import {
   FIELD_BYTES_MAX,
   FIELD_NAMES,
@@ -17,6 +16,30 @@ import {
   parseFields,
   storageFilename,
 } from './upload-form.ts';
+
+/** Rejects, with what `problem` gives, once more bytes of a body have come than it may have by then. Never resolves. */
+function bodyLimit(request: IncomingMessage, bytesMax: () => number, problem: () => Error): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let bytes = 0;
+  request.on('data', function count({ length }: Buffer) {
+    bytes += length;
+    if (bytes <= bytesMax()) return;
+    request.off('data', count);
+    reject(problem());
+  });
+  // Whoever waits for the body hears of it; when nobody does any more, nobody needs to.
+  promise.catch(() => {});
+  return promise;
+}
+
+/** What `items` gives, until `limit` rejects. */
+async function* until<T>(items: AsyncIterableIterator<T>, limit: Promise<never>): AsyncGenerator<T> {
+  for (;;) {
+    const next = await Promise.race([items.next(), limit]);
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
 
 export interface UploadParts {
   storage: StorageClient;

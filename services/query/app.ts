@@ -1,17 +1,14 @@
 import type { Agent } from 'undici';
 import { z } from 'zod';
-import { searchAnswerSchema, searchHitSchema } from '../../harness/contract/http.ts';
 import { type Authenticator, accountOf } from '../common/auth.ts';
 import { createHttpService, type HttpService, type Readiness } from '../common/http.ts';
-import type { Log } from '../common/log.ts';
-import type { ServiceMetrics } from '../common/metrics.ts';
+import type { Log, ServiceMetrics } from '../common/log.ts';
 import type { Pool } from '../common/postgres.ts';
 import { HttpProblem } from '../common/problem.ts';
-import { addDeadLetterRoutes } from './dead-letter-routes.ts';
-import type { DeadLetterBox } from './dead-letters.ts';
+import { searchAnswerSchema, searchHitSchema } from '../contract/http.ts';
+import { addDeadLetterRoutes, type DeadLetterBox } from './dead-letters.ts';
 import { sendDownload } from './download.ts';
-import { searchRequestSchema } from './search-request.ts';
-import { findFile, searchFiles } from './search-store.ts';
+import { findFile, searchFiles, searchRequestSchema } from './search.ts';
 import { type QuerySettings, querySettings } from './settings.ts';
 
 export interface QueryParts {

@@ -2,8 +2,7 @@ import { backoffMs, pause } from '../common/backoff.ts';
 import { type Log, troubleLog } from '../common/log.ts';
 import type { Pool } from '../common/postgres.ts';
 import { applyChanges } from './apply.ts';
-import { type Change, parseEvent, type StreamEntry } from './events.ts';
-import { failureKind } from './failures.ts';
+import { type Change, failureKind, parseEvent, type StreamEntry } from './events.ts';
 import type { ConsumerMetrics } from './metrics.ts';
 import type { DeadLetter } from './stream.ts';
 

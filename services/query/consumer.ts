@@ -3,10 +3,8 @@ import { type Log, troubleLog } from '../common/log.ts';
 import type { BatchApplier } from './batch.ts';
 import type { ReaderConnection } from './connection.ts';
 import { type StreamEntry, sequenceOf } from './events.ts';
-import type { ConsumerMetrics } from './metrics.ts';
-import { removeDeadConsumers } from './reaper.ts';
-import type { ReconcileReason } from './reconcile-reasons.ts';
-import { type DeadLetter, type EventStream, isReply } from './stream.ts';
+import type { ConsumerMetrics, ReconcileReason } from './metrics.ts';
+import { type DeadLetter, type EventStream, isReply, removeDeadConsumers } from './stream.ts';
 
 export interface ConsumerSettings {
   batchSize: number;

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { DEAD_LETTER_STREAM_SUFFIX } from '../../harness/contract/names.ts';
 import { within } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
 import type { Pool } from '../common/postgres.ts';
@@ -11,15 +10,14 @@ import {
   type RedisClient,
   type RedisServer,
 } from '../common/redis.ts';
+import { DEAD_LETTER_STREAM_SUFFIX } from '../contract/names.ts';
 import { BatchApplier } from './batch.ts';
 import { ReaderConnection } from './connection.ts';
 import { type ConsumerSettings, StreamConsumer } from './consumer.ts';
 import { DeadLetterBox } from './dead-letters.ts';
-import type { ConsumerMetrics, GroupBacklog } from './metrics.ts';
-import { CONSUMER_NAME_PREFIX } from './reaper.ts';
-import type { ReconcileReason } from './reconcile-reasons.ts';
+import type { ConsumerMetrics, GroupBacklog, ReconcileReason } from './metrics.ts';
 import type { SequenceLog } from './sequence-log.ts';
-import { EventStream, foldReply, REMOVE_CONSUMER_SCRIPT, type StreamNames } from './stream.ts';
+import { CONSUMER_NAME_PREFIX, EventStream, foldReply, REMOVE_CONSUMER_SCRIPT, type StreamNames } from './stream.ts';
 
 export interface ConsumingOptions {
   redis: RedisServer;

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { type Agent, request } from 'undici';
-import type { SearchHit } from '../../harness/contract/http.ts';
 import { HttpProblem } from '../common/problem.ts';
+import type { SearchHit } from '../contract/http.ts';
 
 export interface DownloadOptions {
   agent: Agent;

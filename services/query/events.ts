@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type FileEvent, type FileMetadata, fileEventSchema } from '../../harness/contract/events.ts';
 import { findUnstorableText } from '../common/text.ts';
+import { type FileEvent, type FileMetadata, fileEventSchema } from '../contract/events.ts';
 
 /** One entry of the stream as Redis gives it. `fields` is null when the entry was trimmed while it was pending. */
 export interface StreamEntry {
@@ -109,4 +109,26 @@ function supersedes(later: Change, earlier: Change): boolean {
   if (later.kind === 'delete' || earlier.kind === 'delete') return later.kind === 'delete';
   if (later.version !== null || earlier.version !== null) return true;
   return Date.parse(later.metadata.updated_at) >= Date.parse(earlier.metadata.updated_at);
+}
+
+/**
+ * What a failed batch means.
+ *
+ * - `data`: the event itself is refused, today and tomorrow (PostgreSQL classes 22 data exception, 23 integrity constraint,
+ *   54 program limit): it goes to the dead letter.
+ * - `contended`: somebody holds a lock; others need not wait for that file.
+ * - `outage`: everything else. The event is innocent: keep it and try again, however often.
+ */
+export const FAILURE_KINDS = ['data', 'contended', 'outage'] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
+
+const DATA = /^(22|23|54)/;
+/** serialization_failure, deadlock_detected, lock_not_available, query_canceled (statement_timeout). */
+const CONTENDED = new Set(['40001', '40P01', '55P03', '57014']);
+
+export function failureKind(error: unknown): FailureKind {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  if (typeof code !== 'string') return 'outage';
+  if (DATA.test(code)) return 'data';
+  return CONTENDED.has(code) ? 'contended' : 'outage';
 }

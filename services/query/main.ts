@@ -1,9 +1,8 @@
 import { fileURLToPath } from 'node:url';
-import { createAgent } from '../common/calls.ts';
+import { createAgent, createRemoteAuthenticator } from '../common/auth.ts';
 import { runService } from '../common/lifecycle.ts';
-import { createMetrics } from '../common/metrics.ts';
+import { createMetrics } from '../common/log.ts';
 import { closePool, createDatabaseProbe, createPool, migrate } from '../common/postgres.ts';
-import { createRemoteAuthenticator } from '../common/verifier.ts';
 import { buildQuery } from './app.ts';
 import { Consuming, consumerName } from './consuming.ts';
 import { createConsumerMetrics, createReconcileMetrics, registerBacklogGauges } from './metrics.ts';

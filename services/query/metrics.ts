@@ -1,6 +1,9 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { FAILURE_KINDS } from './failures.ts';
-import { RECONCILE_REASONS, type ReconcileReason } from './reconcile-reasons.ts';
+import { FAILURE_KINDS } from './events.ts';
+
+/** What makes a comparison with the registry due: a sign that events were lost, or that nobody looked for a while. */
+export const RECONCILE_REASONS = ['boot', 'group-made', 'redis-changed', 'entries-trimmed', 'gap', 'interval'] as const;
+export type ReconcileReason = (typeof RECONCILE_REASONS)[number];
 
 export interface ConsumerMetrics {
   processed: Counter;

@@ -1,12 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, pause } from '../common/backoff.ts';
 import type { Log } from '../common/log.ts';
-import { closePool, type Pool } from '../common/postgres.ts';
-import { comparingAlone } from './comparing.ts';
-import type { ReconcileMetrics } from './metrics.ts';
-import { type Reconciled, reconcile } from './reconcile.ts';
-import type { ReconcileReason } from './reconcile-reasons.ts';
+import { closePool, type Pool, withClient } from '../common/postgres.ts';
+import {
+  BUCKET_OF,
+  type BucketDigest,
+  type BucketEntry,
+  DIGEST_OF,
+  type RegistryState,
+  STATES_MAX,
+} from '../contract/reconciliation.ts';
+import { applyChanges } from './apply.ts';
+import type { Change } from './events.ts';
+import type { ReconcileMetrics, ReconcileReason } from './metrics.ts';
 import { NotOfferedError, type RegistryClient } from './registry-client.ts';
 import type { SequenceLog, SequenceRange } from './sequence-log.ts';
+
+/** Any number, as long as all instances use the same. */
+const RECONCILE_LOCK = 7_240_313;
+/** Whether the holder is still heard is known long before the comparison itself could be given up. */
+const ANSWER_MS = 3000;
+const SPEAK_EVERY_MS = 2000;
+/** A server keeps the lock of a holder that it does not hear any more for this long, instead of for good. */
+const UNHEARD_MS = 8000;
+
+/**
+ * Compares while no other instance does: the lock is that of a session, which has to stay heard. A connection that has
+ * fallen silent is closed for its client, but the server would keep its lock for hours; so the holder speaks now and
+ * then, and the server ends a session that does not. The lock goes with the pool, which its owner ends.
+ * @param work is left alone, with its signal aborted, once the holder is not heard any more, or nobody waits for it
+ * @returns whether it was this one's turn
+ * @throws what the work throws, and the database's error when the lock was lost
+ */
+async function comparingAlone(
+  pool: Pool,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<boolean> {
+  return withClient(pool, async (holder) => {
+    // Their types do not know of the limit.
+    const ask = <Row extends object>(text: string, values: unknown[] = []): Promise<{ rows: Row[] }> => {
+      const statement = { text, values, query_timeout: ANSWER_MS };
+      return holder.query<Row>(statement);
+    };
+    const { rows } = await ask<{ mine: boolean }>(
+      `SELECT set_config('idle_session_timeout', $2, false), pg_try_advisory_lock($1) AS mine`,
+      [RECONCILE_LOCK, String(UNHEARD_MS)],
+    );
+    if (rows[0]?.mine !== true) return false;
+    const over = new AbortController();
+    const ended = AbortSignal.any([signal, over.signal]);
+    const speaking = async (): Promise<void> => {
+      while (true) {
+        await sleep(SPEAK_EVERY_MS, undefined, { signal: ended });
+        await ask('SELECT 1');
+      }
+    };
+    try {
+      await Promise.race([work(ended), speaking()]);
+      return true;
+    } finally {
+      over.abort();
+    }
+  });
+}
+
+/** What a comparison came to. */
+export interface Reconciled {
+  differingBuckets: number;
+  /** Files whose state was taken over from the registry, deletions included. */
+  repaired: number;
+  /** Rows that the registry knows nothing of. */
+  removed: number;
+}
+
+const LOCK_TIMEOUT_MS = 1000;
+/**
+ * A row of which the registry knows nothing goes only when it is older than this: it may come from a plain producer that
+ * registers later than it publishes.
+ */
+const UNKNOWN_AFTER = '10 minutes';
+
+/** Rows and, for files without one, their tombstones. */
+const ENTRIES = `
+  SELECT id, version, false AS deleted FROM file_metadata_cache
+  UNION ALL
+  SELECT id, version, true FROM file_tombstones AS tombstone
+  WHERE NOT EXISTS (SELECT FROM file_metadata_cache AS cached WHERE cached.id = tombstone.id)`;
+
+/**
+ * Makes the read model what the registry is: digests by bucket, then the entries of the buckets that differ, then the
+ * files that differ. Taken over by the same rules as events, so one that arrives meanwhile loses nothing. When nothing
+ * differs it costs one digest on either side.
+ * @throws what kept it from comparing or from taking over all that differs
+ */
+async function reconcile(pool: Pool, registry: RegistryClient, signal: AbortSignal): Promise<Reconciled> {
+  const [theirs, ours] = await Promise.all([registry.digests(), localDigests(pool)]);
+  const buckets = differing(theirs, ours);
+  const result: Reconciled = { differingBuckets: buckets.length, repaired: 0, removed: 0 };
+  for (const bucket of buckets) {
+    signal.throwIfAborted();
+    const [entries, local] = await Promise.all([registry.entries(bucket), localEntries(pool, bucket)]);
+    const { outdated, unknown } = compare(entries, local);
+    for (let start = 0; start < outdated.length; start += STATES_MAX) {
+      const states = await registry.states(outdated.slice(start, start + STATES_MAX));
+      await applyChanges(pool, states.map(toChange), { lockTimeoutMs: LOCK_TIMEOUT_MS });
+      result.repaired += states.length;
+    }
+    if (unknown.length > 0) result.removed += await removeUnknown(pool, unknown);
+  }
+  return result;
+}
+
+function differing(theirs: readonly BucketDigest[], ours: readonly BucketDigest[]): number[] {
+  const text = ({ count, digest }: BucketDigest): string => `${count} ${digest}`;
+  const [a, b] = [theirs, ours].map((digests) => new Map(digests.map((each) => [each.bucket, text(each)])));
+  const buckets = new Set([...(a?.keys() ?? []), ...(b?.keys() ?? [])]);
+  return [...buckets].filter((bucket) => a?.get(bucket) !== b?.get(bucket)).sort((x, y) => x - y);
+}
+
+/** A version that is newer here than there is of a change that the registry made after it was asked. */
+function compare(
+  theirs: readonly BucketEntry[],
+  ours: readonly LocalEntry[],
+): { outdated: string[]; unknown: string[] } {
+  const local = new Map(ours.map((entry) => [entry.id, entry]));
+  const outdated = theirs.filter(({ id, version, deleted }) => {
+    const own = local.get(id);
+    local.delete(id);
+    return own === undefined || own.version < version || (own.version === version && own.deleted !== deleted);
+  });
+  const unknown = [...local.values()].filter(({ deleted }) => !deleted);
+  return { outdated: outdated.map(({ id }) => id), unknown: unknown.map(({ id }) => id) };
+}
+
+interface LocalEntry {
+  id: string;
+  version: number;
+  deleted: boolean;
+}
+
+async function localDigests(pool: Pool): Promise<BucketDigest[]> {
+  const { rows } = await pool.query<BucketDigest>(
+    `SELECT ${BUCKET_OF} AS bucket, count(*)::int AS count, ${DIGEST_OF} AS digest FROM (${ENTRIES}) AS entry GROUP BY 1`,
+  );
+  return rows;
+}
+
+async function localEntries(pool: Pool, bucket: number): Promise<LocalEntry[]> {
+  const { rows } = await pool.query<LocalEntry>(
+    `SELECT id, coalesce(version, 0)::int AS version, deleted FROM (${ENTRIES}) AS entry WHERE ${BUCKET_OF} = $1`,
+    [bucket],
+  );
+  return rows;
+}
+
+function toChange({ id, version, deleted_at, metadata }: RegistryState): Change {
+  if (metadata !== null) return { kind: 'upsert', id, version, metadata, sequence: null };
+  return { kind: 'delete', id, version, deletedAt: deleted_at ?? new Date().toISOString(), sequence: null };
+}
+
+async function removeUnknown(pool: Pool, ids: readonly string[]): Promise<number> {
+  const { rowCount } = await pool.query(
+    `DELETE FROM file_metadata_cache
+     WHERE id = ANY($1::uuid[]) AND cache_updated_at < clock_timestamp() - interval '${UNKNOWN_AFTER}'`,
+    [ids],
+  );
+  return rowCount ?? 0;
+}
 
 export interface ReconcilerOptions {
   /**

@@ -1,6 +1,6 @@
 import { type Agent, request } from 'undici';
 import type { z } from 'zod';
-import { tokenAnswerSchema } from '../../harness/contract/http.ts';
+import { tokenAnswerSchema } from '../contract/http.ts';
 import {
   type BucketDigest,
   type BucketEntry,
@@ -8,7 +8,7 @@ import {
   digestsSchema,
   type RegistryState,
   statesSchema,
-} from '../../harness/contract/reconciliation.ts';
+} from '../contract/reconciliation.ts';
 
 /** What admin has, for the comparison with what this service has. */
 export interface RegistryClient {

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import { CONSUMER_GROUP, EVENT_STREAM_NAME, STANDARD_PORTS } from '../../harness/contract/names.ts';
 import {
   commonSettings,
   httpUrl,
@@ -10,6 +9,7 @@ import {
   text,
   verifierSettings,
 } from '../common/config.ts';
+import { CONSUMER_GROUP, EVENT_STREAM_NAME, STANDARD_PORTS } from '../contract/names.ts';
 
 export const querySettings = {
   ...commonSettings('query'),

@@ -1,11 +1,9 @@
-import { createAgent } from '../common/calls.ts';
+import { createAgent, createRemoteAuthenticator } from '../common/auth.ts';
 import { runService } from '../common/lifecycle.ts';
-import { createMetrics } from '../common/metrics.ts';
-import { createRemoteAuthenticator } from '../common/verifier.ts';
-import { buildStorage } from './app.ts';
+import { createMetrics } from '../common/log.ts';
+import { buildStorage, storageSettings } from './app.ts';
 import { openDeletionKeys } from './deletion-keys.ts';
 import { openObjectStore } from './object-store.ts';
-import { storageSettings } from './settings.ts';
 
 await runService('storage', storageSettings, async ({ config, log, resources, signal }) => {
   const agent = createAgent();

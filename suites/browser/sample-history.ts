@@ -1,3 +1,4 @@
+import { runPlanSchema } from '../../harness/config/run-plan.ts';
 import { type Random, seededRandom } from '../../harness/core/random.ts';
 import type { HistoryRecord, OperationKind, Verdict, Visibility } from '../../harness/record/history.ts';
 
@@ -42,9 +43,9 @@ export function sampleHistory(options: SampleOptions = {}): HistoryRecord[] {
       type: 'run-started',
       runId: 'sample-run',
       startedAt: '2024-06-07T09:30:00.000Z',
-      seed,
-      profile: 'default',
-      environment: 'processes',
+      plan: runPlanSchema.parse({
+        ...{ environment: 'processes', reason: 'made up', profile: 'default', seed, cases: [] },
+      }),
       command: `pnpm test:e2e --env processes --seed ${seed}`,
       selected: [],
     },

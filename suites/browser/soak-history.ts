@@ -1,3 +1,4 @@
+import { runPlanSchema } from '../../harness/config/run-plan.ts';
 import { type Random, seededRandom } from '../../harness/core/random.ts';
 import type { HistoryRecord, OperationKind, PartName } from '../../harness/record/history.ts';
 
@@ -57,10 +58,12 @@ export function* soakHistory(options: SoakHistoryOptions = {}): Generator<Histor
   const lastsMs = (operations * 1000) / ratePerSecond;
   const base = { case: CASE, requirement: CASE, title: TITLE };
   yield {
-    ...{ at: 0, type: 'run-started', runId: 'sample-soak', startedAt: '2024-06-07T09:30:00.000Z', seed },
-    ...{ profile: 'default', environment: 'processes', selected: [CASE] },
+    ...{ at: 0, type: 'run-started', runId: 'sample-soak', startedAt: '2024-06-07T09:30:00.000Z', selected: [CASE] },
     command: `pnpm syncproof soak --env processes --seed ${seed}`,
-    soak: { seconds: lastsMs / 1000, ratePerSecond },
+    plan: runPlanSchema.parse({
+      ...{ environment: 'processes', reason: 'made up', profile: 'default', seed, cases: [CASE] },
+      soak: { seconds: lastsMs / 1000, ratePerSecond },
+    }),
   };
   yield { at: 1000, type: 'case-started', ...base, checkedFromFile: true };
   const rounds = Array.from({ length: faults }, (_, i) => ({

@@ -3,7 +3,6 @@ import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { describeError, UsageError } from '../../harness/index.ts';
-import { CASE_KEYS } from '../spec/cases.ts';
 import { type Mutant, mutantSchema } from './mutant.ts';
 
 const MODULES = ['.ts', '.js', '.mjs'];
@@ -11,14 +10,15 @@ const MODULES = ['.ts', '.js', '.mjs'];
 /**
  * Broken variants of one's own: from every JSON file, and the default export of every module, of a folder. Each is one
  * variant or a list of them.
+ * @param caseKeys the cases there are to catch them
  * @throws UsageError for a folder without any, and for one that is none, naming file and key
  */
-export async function mutantsFrom(folder: string): Promise<Mutant[]> {
+export async function mutantsFrom(folder: string, caseKeys: readonly string[]): Promise<Mutant[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new UsageError(`Expected --from to be a folder that can be read, got ${folder}`, { cause });
   });
   const files = names.filter((name) => [...MODULES, '.json'].includes(extname(name))).sort();
-  const found = (await Promise.all(files.map((name) => readMutants(resolve(folder, name))))).flat();
+  const found = (await Promise.all(files.map((name) => readMutants(resolve(folder, name), caseKeys)))).flat();
   if (found.length === 0) {
     throw new UsageError(`Expected --from to hold .json, .ts, .js or .mjs files with broken variants, got ${folder}`);
   }
@@ -27,7 +27,7 @@ export async function mutantsFrom(folder: string): Promise<Mutant[]> {
   return found;
 }
 
-async function readMutants(path: string): Promise<Mutant[]> {
+async function readMutants(path: string, caseKeys: readonly string[]): Promise<Mutant[]> {
   let content: unknown;
   try {
     content =
@@ -40,7 +40,7 @@ async function readMutants(path: string): Promise<Mutant[]> {
   const parsed = z.array(mutantSchema).safeParse(Array.isArray(content) ? content : [content]);
   if (!parsed.success) throw new UsageError(`${path} holds no broken variants: ${z.prettifyError(parsed.error)}`);
   for (const { id, caughtBy } of parsed.data) {
-    const unknown = caughtBy.find((key) => !CASE_KEYS.includes(key));
+    const unknown = caughtBy.find((key) => !caseKeys.includes(key));
     if (unknown !== undefined) throw new UsageError(`${path}: ${id} is to be caught by ${unknown}, which is no case`);
   }
   return parsed.data;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { SERVICE_NAMES } from '../../harness/contract/names.ts';
-import type { CaseKey } from '../spec/cases.ts';
+import { SERVICE_NAMES } from '../../services/contract/names.ts';
 
 /** Who can load a broken variant. */
 const LOADERS = [...SERVICE_NAMES, 'harness'] as const;
@@ -21,10 +20,7 @@ export const mutantSchema = z
     services: z
       .array(z.enum(LOADERS))
       .describe('the services that load it, or the harness itself; the others run as they are'),
-    caughtBy: z
-      .array(z.string().min(1) as unknown as z.ZodType<CaseKey>)
-      .min(1)
-      .describe('each of these must answer it with the verdict fail'),
+    caughtBy: z.array(z.string().min(1)).min(1).describe('each of these must answer it with the verdict fail'),
     edits: z.array(editSchema).default([]),
     sql: z
       .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { CASE_KEYS } from '../spec/cases.ts';
-import { REQUIREMENTS } from '../spec/ledger.ts';
-import { AIMS } from '../support/aimed.ts';
+import { CASE_KEYS, REQUIREMENTS } from '../requirements.ts';
+import { AIMS } from '../soak/aims.ts';
+import { MUTANTS, mutantsOf } from '../variants.ts';
 import { applyEdit, mutatedSources } from './edits.ts';
 import { judgeMutant } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
-import { MUTANTS, mutantsOf } from './mutants.ts';
 
 describe('the broken variants', () => {
   test('have ids of their own', () => {

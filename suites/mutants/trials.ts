@@ -1,7 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startSuite, suiteArguments } from '../../harness/cli/suite-process.ts';
-import { type HistoryRecord, monotonicMs, openHistory, type RunContext, readHistory } from '../../harness/index.ts';
+import { type RunPlan, runPlanSchema } from '../../harness/config/run-plan.ts';
+import {
+  type HistoryRecord,
+  monotonicMs,
+  openHistory,
+  type PlannedLane,
+  type RunContext,
+  readHistory,
+} from '../../harness/index.ts';
+import { startSuite, suiteArguments } from '../runner/process.ts';
 import { loadersOf, mutatedCode, mutatedSources } from './edits.ts';
 import { judgeMutant, type Trial } from './matrix.ts';
 import type { Mutant } from './mutant.ts';
@@ -15,6 +23,8 @@ const TURNS = 3;
 const AIM = { pauseMs: 1500, ms: 4000 };
 
 export interface TrialOptions {
+  /** The lanes of cases. */
+  lanesFor: (keys: readonly string[]) => PlannedLane[];
   /** Where each mutant gets a folder with its history and logs. */
   folder: string;
   /** How many test runners work side by side. */
@@ -30,14 +40,14 @@ export interface TrialOptions {
  */
 export async function tryMutants(
   mutants: readonly Mutant[],
-  { folder, parallel, signal, onTrials }: TrialOptions,
+  { lanesFor, folder, parallel, signal, onTrials }: TrialOptions,
 ): Promise<Trial[]> {
   for (const mutant of mutants) mutatedSources(mutant);
   const waiting = [...mutants];
   const trials: Trial[] = [];
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined && !signal.aborted; mutant = waiting.shift()) {
-      const own = await tryMutant(mutant, join(folder, mutant.id), signal);
+      const own = await tryMutant(mutant, join(folder, mutant.id), { lanesFor, signal });
       if (signal.aborted) return;
       trials.push(...own);
       onTrials(own);
@@ -47,7 +57,7 @@ export async function tryMutants(
   return trials.sort((a, b) => a.case.localeCompare(b.case, 'en', { numeric: true }));
 }
 
-function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunContext['soak']> {
+function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunPlan['soak']> {
   // Whoever repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
   if (aims === undefined) return { ...SOAK, ...(unrepaired ? { without: ['wipe redis'] } : {}) };
   const turns = Array.from({ length: TURNS }, () => aims).flat();
@@ -59,27 +69,36 @@ function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunContext['soak']> 
 }
 
 /** Runs the cases of one mutant in a test runner of its own, and reads their verdicts. */
-async function tryMutant(mutant: Mutant, outputDirectory: string, signal: AbortSignal): Promise<Trial[]> {
+async function tryMutant(
+  mutant: Mutant,
+  outputDirectory: string,
+  { lanesFor, signal }: Pick<TrialOptions, 'lanesFor' | 'signal'>,
+): Promise<Trial[]> {
   await mkdir(outputDirectory, { recursive: true });
   const sourcesPath = join(outputDirectory, 'sources.json');
   await writeFile(sourcesPath, JSON.stringify(mutatedCode(mutant)));
   const loader = new URL(LOADER);
   loader.searchParams.set('sources', sourcesPath);
+  const plan = runPlanSchema.parse({
+    environment: 'processes',
+    reason: 'as every broken variant',
+    profile: 'default',
+    seed: 1,
+    cases: mutant.caughtBy,
+    soak: soakFor(mutant),
+  });
   const context: RunContext = {
+    plan,
+    lanes: lanesFor(mutant.caughtBy),
     runId: mutant.id,
     originMs: monotonicMs(),
-    seed: 1,
-    profile: 'default',
-    environment: 'processes',
     historyPath: join(outputDirectory, 'history.jsonl'),
     outputDirectory,
-    keep: false,
-    retries: 0,
-    cases: [...mutant.caughtBy],
-    soak: soakFor(mutant),
-    nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
-    ...(mutant.sql === undefined ? {} : { sql: mutant.sql }),
-    ...(mutant.redis === undefined ? {} : { redisGrants: mutant.redis }),
+    variant: {
+      nodeArguments: Object.fromEntries(loadersOf(mutant).map((name) => [name, ['--import', loader.href]])),
+      sql: mutant.sql ?? {},
+      redisGrants: mutant.redis,
+    },
   };
   const contextPath = join(outputDirectory, 'run-context.json');
   await writeFile(contextPath, JSON.stringify(context, null, 2));

@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import { type ContainerRuntimeClient, getContainerRuntimeClient } from 'testcontainers';
 import { describeError, UnreachableError } from '../../core/errors.ts';
+import { pollUntil } from '../../core/time.ts';
 import { isPortFree } from '../../net/ports.ts';
 
 export type Engine = ContainerRuntimeClient;
@@ -69,3 +70,40 @@ export function bridgeGateway(pools: readonly { Gateway?: string; Subnet?: strin
   const subnet = pools.map(({ Subnet }) => Subnet?.split('/')[0] ?? '').find((address) => isIPv4(address));
   return subnet?.replace(/\d+$/, (last) => String(Number(last) + 1));
 }
+
+const REMOVE_TIMEOUT_MS = 30_000;
+
+/**
+ * Removes every container of an environment, with the volumes that hold its data, whoever started it.
+ * @throws UnreachableError when no Docker daemon answers
+ */
+export async function removeContainers(environmentId: string): Promise<void> {
+  const { dockerode } = (await connectEngine()).container;
+  const remove = (id: string): Promise<void> =>
+    dockerode
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((error: { statusCode?: number }) => {
+        // Gone already, or just being removed by somebody else: what was wanted.
+        if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+      });
+  await pollUntil(
+    async () => {
+      const ids = await containersOf(environmentId);
+      await Promise.all(ids.map(remove));
+      return ids.length === 0 ? true : undefined;
+    },
+    { what: `the containers of environment ${environmentId} to be gone`, timeoutMs: REMOVE_TIMEOUT_MS },
+  );
+  // Those with a name do not go with their containers.
+  const { Volumes } = await dockerode.listVolumes({ filters: labelOf(environmentId) });
+  for (const { Name } of Volumes ?? []) await dockerode.getVolume(Name).remove();
+}
+
+/** Ids of an environment's containers, running or not. */
+export async function containersOf(environmentId: string): Promise<string[]> {
+  const { dockerode } = (await connectEngine()).container;
+  return (await dockerode.listContainers({ all: true, filters: labelOf(environmentId) })).map(({ Id }) => Id);
+}
+
+const labelOf = (environmentId: string) => ({ label: [`${ENVIRONMENT_LABEL}=${environmentId}`] });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { IMAGE_ROLES, type ImageRole, imageSetting } from '../../config/containers.ts';
+import { IMAGE_ROLES, type ImageRole, imageSetting } from '../../config/machine.ts';
 import { describeError, UnreachableError } from '../../core/errors.ts';
 import { type Engine, within } from './engine.ts';
 
@@ -20,10 +20,7 @@ const HOW_TO_BUILD =
 const REGISTRY_TIMEOUT_MS = 1200;
 
 /** What the services' image is built from; see `sources_digest` in docker/offline/build.sh. */
-const SOURCES = [
-  ...['services', 'harness/contract', 'docker/healthcheck.mjs', 'docker/warm.mjs'],
-  ...['package.json', 'pnpm-lock.yaml'],
-];
+const SOURCES = [...['services', 'docker/healthcheck.mjs', 'docker/warm.mjs'], ...['package.json', 'pnpm-lock.yaml']];
 const SOURCES_LABEL = 'org.syncproof.sources';
 export const PROJECT_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
 

@@ -1,24 +1,69 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ServerName, type ServiceName, STANDARD_PORTS } from '../../contract/names.ts';
+import { type ServerName, type ServiceName, STANDARD_PORTS } from '../../../services/contract/names.ts';
 import type { PartLabel, PartName } from '../../record/history.ts';
-import { SMALL_DISK_SETTINGS } from '../disk.ts';
-import type { EnvironmentOptions, Link } from '../environment.ts';
+import {
+  BALLAST_FILE,
+  type Disk,
+  type EnvironmentOptions,
+  type Link,
+  SMALL_DISK_BYTES,
+  SMALL_DISK_SETTINGS,
+} from '../environment.ts';
 import type { Journal } from '../journal.ts';
 import type { Home } from '../leftovers/home.ts';
 import { linkAddress } from '../links.ts';
-import { expectStatus, pingPostgres } from '../process/probes.ts';
-import { pingRedis } from '../process/redis-probes.ts';
+import { expectStatus, pingPostgres, pingRedis } from '../process/probes.ts';
 import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
 import { REDIS_SETTINGS } from '../servers/redis-part.ts';
 import { createPasswords, hashedSecret, type Passwords } from '../servers/rights.ts';
-import { serviceSettings, usersOf } from '../servers/service-settings.ts';
-import type { Engine, HostAccess } from './engine.ts';
+import { serviceSettings, usersOf } from '../servers/services.ts';
+import { ENVIRONMENT_LABEL, type Engine, type HostAccess } from './engine.ts';
 import { type Images, PROJECT_FOLDER } from './images.ts';
-import { ContainerPart, type ContainerPartOptions } from './part.ts';
-import type { PartRecipe } from './recipe.ts';
-import type { DiskVolume } from './small-disk.ts';
+import { ContainerPart, type ContainerPartOptions, type PartRecipe } from './part.ts';
+
+const FOLDER = '/disk';
+
+/** A small disk that containers can share by the name of a volume. */
+export interface DiskVolume extends Disk {
+  volume: string;
+}
+
+/**
+ * Makes a volume in memory, and a container that does nothing but keep it: the daemon empties such a volume when the last
+ * container that uses it ends. Both carry the environment's label, and go with its containers.
+ * @param image of the keeper; it has `cat`, `rm` and a shell
+ */
+export async function createSmallDisk(engine: Engine, environmentId: string, image: string): Promise<DiskVolume> {
+  const { dockerode } = engine.container;
+  const labels = { [ENVIRONMENT_LABEL]: environmentId };
+  const volume = `syncproof-${environmentId}-postgres`;
+  // As open as /tmp: PostgreSQL is another user in each image.
+  const options = { type: 'tmpfs', device: 'tmpfs', o: `size=${SMALL_DISK_BYTES},mode=1777` };
+  await dockerode.createVolume({ Name: volume, Driver: 'local', DriverOpts: options, Labels: labels });
+  const keeper = await dockerode.createContainer({
+    name: `${volume}-disk`,
+    Image: image,
+    Labels: labels,
+    // Waits for input that nobody gives it.
+    Entrypoint: ['cat'],
+    Cmd: [],
+    OpenStdin: true,
+    Healthcheck: { Test: ['NONE'] },
+    HostConfig: { Binds: [`${volume}:${FOLDER}`], NetworkMode: 'none' },
+  });
+  await keeper.start();
+  const shell = async (script: string): Promise<void> => {
+    const { output, exitCode } = await engine.container.exec(keeper, ['sh', '-c', script]);
+    if (exitCode !== 0) throw new Error(`${script}: ${output.trim()}`);
+  };
+  return {
+    volume,
+    fill: () => shell(`! cat /dev/zero >> ${FOLDER}/${BALLAST_FILE}`),
+    relieve: () => shell(`rm -f ${FOLDER}/${BALLAST_FILE}`),
+  };
+}
 
 export interface ContainerPartsOptions {
   options: EnvironmentOptions;

@@ -1,9 +1,8 @@
+import { ROLES, type Role } from '../../../services/contract/http.ts';
+import { READ_MODEL_TABLE, type ServiceName } from '../../../services/contract/names.ts';
 import { createPipelineClient } from '../../clients/pipeline.ts';
-import { connectPostgres } from '../../clients/postgres.ts';
-import { connectRedis } from '../../clients/redis.ts';
+import { connectPostgres, connectRedis } from '../../clients/servers.ts';
 import type { Driver } from '../../clients/transport.ts';
-import { ROLES, type Role } from '../../contract/http.ts';
-import { READ_MODEL_TABLE, type ServiceName } from '../../contract/names.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { memoryRecorder } from '../../record/writer.ts';
 import type { DatabaseAccess, RedisAddress, RegistryTable, ServiceAccount } from '../environment.ts';

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { ContractAnswer, ContractCall, Driver } from '../../clients/transport.ts';
-import { untilAborted } from '../../core/abort.ts';
 import { describeError, UsageError } from '../../core/errors.ts';
+import { untilAborted } from '../../core/time.ts';
 
 /**
  * Loads a target's own driver, and holds it to the contract: it is given up at the call's deadline even when it does not

@@ -1,11 +1,51 @@
-import { monotonicMs } from '../../core/clock.ts';
+import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
+import type { ControlHooks, Target } from '../../config/target.ts';
 import { DeadlineError, InconclusiveError, SyncproofError, UnreachableError } from '../../core/errors.ts';
-import { pollUntil } from '../../core/poll.ts';
+import { monotonicMs, pollUntil } from '../../core/time.ts';
 import type { PartName } from '../../record/history.ts';
-import type { PartControl, ServerAddress } from '../environment.ts';
-import { connectError } from '../process/probes.ts';
-import { type Guard, guardWith } from './guard.ts';
-import { type Commands, runCommand, type Verb } from './hooks.ts';
+import type { Environment, Instance, PartControl, ScalableService, ServerAddress } from '../environment.ts';
+import { connectError, expectStatus } from '../process/probes.ts';
+import { type Commands, commandsOf, runCommand, type Verb } from './hooks.ts';
+
+/**
+ * Puts a part of somebody else's pipeline back should this process die before it did: a shell that outlives us and waits
+ * for the end of its input, which the kernel closes with us. A command that is still at work is ended first: it would undo
+ * what puts the part back.
+ */
+const SCRIPT = `group=
+while read -r word; do
+  case $word in
+    done) exit ;;
+    idle) group= ;;
+    *) group=$word ;;
+  esac
+done
+[ -z "$group" ] || kill -s KILL -- "-$group"
+eval "$1"`;
+
+export interface Guard {
+  /** A command runs in this process group; without one, none does any more. */
+  runs(group?: number): void;
+  /** The part is back: nothing is left to do. */
+  dismiss(): void;
+}
+
+export function guardWith(command: string, cwd: string): Guard {
+  const shell = spawn('/bin/sh', ['-c', SCRIPT, 'syncproof-restore', command], {
+    cwd,
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // Without its guard everything works; only a kill of this process would leave the part as it is.
+  shell.on('error', () => {});
+  shell.stdin.on('error', () => {});
+  shell.unref();
+  return {
+    runs: (group) => void shell.stdin.write(`${group ?? 'idle'}\n`),
+    dismiss: () => void shell.stdin.end('done\n'),
+  };
+}
 
 export interface ExternalPartOptions {
   name: PartName;
@@ -224,4 +264,70 @@ export class ExternalPart implements PartControl {
       guard?.runs();
     }
   }
+}
+
+interface Further extends AsyncDisposable {
+  start: Environment['startInstance'];
+}
+
+/**
+ * Further instances, by the commands of the target file: started when a case asks for one; ended when it is done with it,
+ * at the latest when this is disposed, and by a watcher should this process be killed.
+ */
+export function furtherInstances(target: Target): Further {
+  const started = new Map<string, Instance>();
+  return {
+    async start(service) {
+      const all = target.services[service].more ?? [];
+      const index = all.findIndex(({ url }) => !started.has(url));
+      const entry = all[index];
+      if (entry === undefined) throw new SyncproofError(`The target file names no more instances of ${service}`);
+      const { url, ...hooks } = entry;
+      const cwd = dirname(target.file);
+      const part = partOf(service, { url, hooks, cwd, secrets: target.secrets });
+      const guard = guardWith(hooks.stop, cwd);
+      let ending: Promise<void> | undefined;
+      const end = async (): Promise<void> => {
+        try {
+          await endPart(part);
+        } finally {
+          guard.dismiss();
+          started.delete(url);
+        }
+      };
+      const instance: Instance = {
+        name: `${service}-${index + 2}`,
+        service,
+        url: url.replace(/\/+$/, ''),
+        part,
+        [Symbol.asyncDispose]: () => (ending ??= end()),
+      };
+      started.set(url, instance);
+      await part.start();
+      return instance;
+    },
+    async [Symbol.asyncDispose]() {
+      await using all = new AsyncDisposableStack();
+      for (const instance of started.values()) all.use(instance);
+    },
+  };
+}
+
+function partOf(
+  name: ScalableService,
+  { url, hooks, cwd, secrets }: { url: string; hooks: ControlHooks; cwd: string; secrets: readonly string[] },
+): ExternalPart {
+  return new ExternalPart({
+    ...{ name, cwd, secrets, commands: commandsOf(hooks), address: addressOf(url), keptUp: false },
+    timeoutMs: hooks.timeout_s * 1000,
+    probe: async () => {
+      await expectStatus(`${url.replace(/\/+$/, '')}/health/live`);
+    },
+  });
+}
+
+/** @throws DeadlineError when it had to be killed, SyncproofError when not even that ends it */
+async function endPart(part: ExternalPart): Promise<void> {
+  await part.restore();
+  if (await part.running()) await part.stop();
 }

@@ -1,6 +1,6 @@
-import { pollUntil } from '../../core/poll.ts';
+import { pollUntil } from '../../core/time.ts';
 import { markedProcesses, processTree, signalProcess } from '../process/table.ts';
-import { releaseSharedMemory } from '../servers/postgres-part.ts';
+import { releaseSharedMemory } from '../servers/postgres.ts';
 import {
   environmentFolders,
   isAlive,
@@ -36,7 +36,7 @@ export async function removeLeftovers(marker: Marker): Promise<void> {
   await releaseSharedMemory(marker.postgresData);
   if (marker.containers) {
     // Only where there are any: the library takes a while to load.
-    const { removeContainers } = await import('../containers/leftovers.ts');
+    const { removeContainers } = await import('../containers/engine.ts');
     await removeContainers(marker.id);
   }
   await removeFolders(marker);

@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { basename, dirname, join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
 import { UsageError } from '../../core/errors.ts';
-import { pollUntil } from '../../core/poll.ts';
+import { pollUntil } from '../../core/time.ts';
 import { findProcess, isSameProcess } from './table.ts';
 
 /** Longest time one process builds a cache entry; another one waits no longer. */

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { monotonicMs } from '../../core/clock.ts';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
-import { pollUntil } from '../../core/poll.ts';
+import { monotonicMs, pollUntil } from '../../core/time.ts';
 import { findProcess, processTree, signalProcess } from './table.ts';
 
 export interface ChildOptions {

@@ -2,16 +2,16 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { SyncproofError } from '../../core/errors.ts';
-import type { ServerAddress } from '../environment.ts';
+import type { RedisAddress, ServerAddress } from '../environment.ts';
 
 /** A connection came about, or was being made, but no answer came in time: the mark of a paused or cut-off part. */
 export class NoAnswerError extends SyncproofError {}
 
 /** How long one probe may take. */
-export const PROBE_TIMEOUT_MS = 1000;
+const PROBE_TIMEOUT_MS = 1000;
 
 /** Sends bytes over a fresh connection and gives what came back once `complete` accepts it. */
-export function exchange(
+function exchange(
   address: ServerAddress & { tls?: boolean },
   message: Buffer | string,
   complete: (answer: Buffer) => boolean,
@@ -111,4 +111,53 @@ export function connectError(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_M
     clearTimeout(timeout);
     socket.destroy();
   });
+}
+
+/** @throws when Redis does not say PONG (an error reply such as LOADING included) */
+export async function pingRedis(address: RedisAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<void> {
+  const answer = await ask(address, 'PING', (text) => text.includes('\r\n'), timeoutMs);
+  if (!answer.startsWith('+PONG')) throw new SyncproofError(`Redis said ${answer.trim()}`);
+}
+
+/** Redis' INFO section `server`, e.g. `redis_version` and `run_id` (new at every start). */
+export async function redisServerInfo(address: RedisAddress): Promise<Record<string, string>> {
+  const isWhole = (text: string): boolean => {
+    const end = text.indexOf('\r\n');
+    if (end < 0 || text[0] !== '$') return end >= 0;
+    return text.length >= end + 2 + Number(text.slice(1, end)) + 2;
+  };
+  const text = await ask(address, 'INFO server', isWhole, PROBE_TIMEOUT_MS);
+  if (!text.startsWith('$')) throw new SyncproofError(`Redis said ${text.trim()}`);
+  return Object.fromEntries(
+    text.split('\r\n').flatMap((line) => {
+      const colon = line.indexOf(':');
+      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
+    }),
+  );
+}
+
+/** Logs in first where that is needed, on the same connection, and gives the reply to the command alone. */
+async function ask(
+  address: RedisAddress,
+  command: string,
+  isWhole: (text: string) => boolean,
+  timeoutMs: number,
+): Promise<string> {
+  const { username, password } = address;
+  const login =
+    password === undefined ? '' : askRedis(['AUTH', ...(username === undefined ? [] : [username]), password]);
+  // The reply to a login is one line. One that failed says so again in the reply to the command.
+  const reply = (bytes: Buffer): string => {
+    const text = bytes.toString('latin1');
+    if (login === '') return text;
+    const end = text.indexOf('\r\n');
+    return end < 0 ? '' : text.slice(end + 2);
+  };
+  const complete = (bytes: Buffer): boolean => isWhole(reply(bytes));
+  return reply(await exchange(address, `${login}${command}\r\n`, complete, timeoutMs));
+}
+
+/** As the protocol has it, since a password may hold anything (Redis documentation, "Redis serialization protocol"). */
+function askRedis(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }

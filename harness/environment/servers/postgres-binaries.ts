@@ -2,9 +2,30 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { cp, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { machineSettings } from '../../config/machine.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { cacheDirectory, cachedFolder, cachePath } from '../process/cache.ts';
-import type { ServerUser } from './server-user.ts';
+
+export interface ServerUser {
+  uid: number;
+  gid: number;
+}
+
+/**
+ * As whom PostgreSQL runs, which refuses root: undefined (as ourselves) unless we are root.
+ * @throws UnreachableError when root finds neither a user `postgres` nor `nobody`
+ */
+export function serverUser(): ServerUser | undefined {
+  if (!machineSettings().isRoot) return undefined;
+  const rows = readFileSync('/etc/passwd', 'utf8').split('\n');
+  for (const name of ['postgres', 'nobody']) {
+    const [, , uid, gid] = rows.find((row) => row.startsWith(`${name}:`))?.split(':') ?? [];
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  }
+  throw new UnreachableError(
+    'PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as',
+  );
+}
 
 export interface PostgresBinaries {
   /** Folder with bin/, lib/ and share/. */

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import type { PartPlan } from '../process/part.ts';
-import { pingRedis } from '../process/redis-probes.ts';
+import { pingRedis } from '../process/probes.ts';
 import { findRedis, type RedisBinary } from './redis-binary.ts';
 
 export interface RedisOptions {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '../../contract/names.ts';
+import { DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '../../../services/contract/names.ts';
 
 /** The services that log in to Redis and PostgreSQL; their users have their names. */
 export const SERVICE_USERS = ['admin', 'query'] as const;

@@ -1,0 +1,56 @@
+import { SERVER_NAMES, SERVICE_NAMES } from '../../services/contract/names.ts';
+import { CAPABILITIES, type Capability } from '../config/capabilities.ts';
+import type { Target } from '../config/target.ts';
+import type { PartName } from '../record/history.ts';
+import type { Disk, EnvironmentKind } from './environment.ts';
+import { commandsOf } from './external/hooks.ts';
+import { canHaveSmallDisk } from './process/small-disk.ts';
+
+/**
+ * What the reference pipeline offers to cases where it is started here.
+ * @param started absent: what it could offer, if asked for when it is started
+ */
+export function ownOffers(
+  kind: EnvironmentKind,
+  started?: { postgresDisk: Disk | undefined },
+): ReadonlySet<Capability> {
+  const fillable = started === undefined ? kind !== 'processes' || canHaveSmallDisk() : started.postgresDisk;
+  return new Set([...CAPABILITIES.keys()].filter((name) => name !== 'fill postgres' || fillable));
+}
+
+/** What a target offers to cases, from its file alone: nobody is asked. */
+export function offersOf(target: Target): ReadonlySet<Capability> {
+  const { services, credentials, redis, postgres, promises, lacks, build, control } = target;
+  const offered: Record<string, boolean> = {
+    http: true,
+    roles: credentials.USER !== undefined && credentials.READONLY !== undefined,
+    upload: services.ingester !== undefined,
+    download: services.ingester !== undefined && !lacks.includes('download'),
+    metrics: !lacks.includes('metrics'),
+    build: build !== undefined,
+    'upload limit': services.ingester !== undefined && promises.upload_bytes_max !== undefined,
+    'signing key': target.signing_key_file !== undefined,
+    redis: redis !== undefined,
+    'redis admin': redis?.admin === true,
+    postgres: postgres !== undefined,
+    registry: postgres?.admin !== undefined,
+    'several query': (services.query.more ?? []).length >= 2,
+    'several admin': (services.admin.more ?? []).length >= 1,
+    'wipe redis': commandsOf(control.redis ?? { timeout_s: 1 }).wipe !== undefined,
+  };
+  for (const part of [...SERVER_NAMES, ...SERVICE_NAMES]) {
+    const hooks = control[part];
+    if (hooks === undefined || !hasAddress(target, part)) continue;
+    const { kill, stop, start, pause, resume } = commandsOf(hooks);
+    offered[`stop ${part}`] = kill !== undefined && stop !== undefined && start !== undefined;
+    offered[`pause ${part}`] = pause !== undefined && resume !== undefined;
+  }
+  return new Set([...CAPABILITIES.keys()].filter((name) => offered[name] === true));
+}
+
+/** Without its address, nobody could witness what becomes of a part. */
+function hasAddress({ services, redis, postgres }: Target, part: PartName): boolean {
+  if (part === 'redis') return redis !== undefined;
+  if (part === 'postgres') return postgres !== undefined;
+  return services[part] !== undefined;
+}

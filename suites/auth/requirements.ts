@@ -1,0 +1,76 @@
+import { CONTRACT, type Requirement } from '../ledger/requirement.ts';
+
+const file = 'auth/auth.test.ts';
+
+export const AUTH = [
+  {
+    id: 'AUTH-01',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Right credentials get a token that every service accepts; wrong ones get 401 and learn nothing about which part was wrong.',
+    allowed: [
+      'Right credentials: 200 with a Bearer token, with which no reading call is answered 401 or 403, whatever the role.',
+      'An upload with a good token: 403 for a READONLY, and for nobody else.',
+      'A wrong secret and an unknown client: 401 with the same body, whichever it was.',
+      'A malformed request: 4xx, and no token.',
+    ],
+    why: 'Whoever can tell a wrong secret from an unknown client can list the clients first and guess secrets after.',
+    provoked:
+      'Tokens for an account of each role, wrong secrets, unknown clients and malformed bodies, timed over several rounds.',
+    look: 'The token endpoint of admin, the clock of the services, and the keys at /.well-known/jwks.json.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: [], floor: { tokens: 1, accepted: 4, refused: 20 }, seconds: 3 }],
+  },
+  {
+    id: 'AUTH-02',
+    level: 'MUST',
+    tier: 'core',
+    text: 'A call without a good token is answered 401, by every protected call of every service, and changes nothing.',
+    allowed: [
+      '401 without a token, with garbage, alg none, HS256 signed with the public key, another key or issuer, one flipped bit, and outside of its times.',
+      'A token that differs from a good one in a single bit is none, also where base64url leaves that bit unused.',
+    ],
+    why: 'Tokens are checked by each service on its own: the one that checks less is the door for all.',
+    provoked:
+      'Tokens forged in every known way, and rightly signed ones that are expired, not yet valid or of another issuer, on every protected call.',
+    look: 'Which algorithm the verifier allows, which claims it requires, and whether every route is behind it.',
+    since: '0.1.0',
+    source: 'RFC 7519 (JWT), RFC 8725 (JWT best current practices)',
+    cases: [
+      {
+        file,
+        variant: 'forged',
+        title: 'No token, garbage, forged and altered tokens: 401 on every protected call of every service.',
+        needs: [],
+        floor: { refused: 140 },
+        seconds: 3,
+      },
+      {
+        file,
+        variant: 'times',
+        title:
+          'Rightly signed tokens that are expired, not yet valid or of another issuer: 401 on every protected call of every service.',
+        needs: ['signing key'],
+        floor: { refused: 14 },
+        seconds: 2,
+      },
+    ],
+  },
+  {
+    id: 'AUTH-03',
+    level: 'MUST',
+    tier: 'core',
+    text: 'Roles hold: a USER cannot delete and a READONLY cannot write; each is answered 403, and nothing has changed.',
+    allowed: [
+      '403 for a USER who deletes, and for a READONLY who uploads, registers, updates or deletes.',
+      'Everything else that a role may do is done.',
+    ],
+    why: 'Whoever was given an account to read with can otherwise remove what others keep.',
+    provoked: 'Every protected call with a token of each role, on a file that is there.',
+    look: 'Which roles each route names, and whether they are checked before the change.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: ['roles'], floor: { refused: 4, allowed: 12 }, seconds: 2 }],
+  },
+] as const satisfies readonly Requirement[];

@@ -1,0 +1,83 @@
+/**
+ * Judges pipelines that are not the harness's own: the reference three ways, each knowing more of it than the one before,
+ * and an independent little implementation without outbox, which must fail where its design must fail.
+ * Ends with one line: `N passed, N failed`, of ways. Arguments: names of ways, by default all.
+ */
+
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { packageFacts } from '../../harness/config/settings.ts';
+import { loadTarget } from '../../harness/config/target.ts';
+import { describeError } from '../../harness/core/errors.ts';
+import { onInterrupt } from '../../harness/core/interrupt.ts';
+import { milliseconds } from '../../harness/core/text.ts';
+import { monotonicMs } from '../../harness/core/time.ts';
+import { offersOf } from '../../harness/environment/offers.ts';
+import { runResultSchema } from '../../harness/report/result.ts';
+import { runChild } from './child.ts';
+import { differences } from './external/judge.ts';
+import { type Stack, type StackPlan, startStack } from './external/stack.ts';
+import { WAYS, type Way } from './external/ways.ts';
+
+const REPORTS = join('reports', 'output', 'external');
+const LOGS = join(packageFacts().root, 'reports', 'output', 'gate');
+
+/** Runs the suite in one of the ways. @returns what is not as it must be */
+async function tryWay(way: Way, stack: Stack, signal: AbortSignal): Promise<string[]> {
+  const startedAt = monotonicMs();
+  const target = await stack.writeTarget(way.name, way.target(stack));
+  const reports = join(REPORTS, way.name);
+  await rm(join(packageFacts().root, reports), { recursive: true, force: true });
+  const { exitCode } = await runChild({
+    program: 'node',
+    arguments: ['harness/cli/main.ts', 'run', '--target', target, '--report', reports, '--case', ...way.select],
+    logPath: join(LOGS, `external-${way.name}.log`),
+    loud: false,
+    signal,
+  });
+  if (signal.aborted) return ['It was interrupted'];
+  const path = join(packageFacts().root, reports, 'latest', 'result.json');
+  const result = runResultSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  const problems = [
+    ...differences(way, result, offersOf(loadTarget(target))),
+    ...(exitCode === result.exitCode ? [] : [`It exited with ${exitCode}, and its report says ${result.exitCode}`]),
+    ...(await stack.fallen()).map((what) => `Afterwards ${what}`),
+  ];
+  const { pass = 0, fail = 0, skip = 0 } = result.counts.cases;
+  const counts = `${pass} passed, ${fail} failed as they must, ${skip} skipped`;
+  const took = milliseconds(monotonicMs() - startedAt);
+  console.log(
+    problems.length > 0 ? `FAILED ${way.name} ${took}` : `ok ${way.name}: ${counts}, exit code ${exitCode} ${took}`,
+  );
+  return problems;
+}
+
+/** The ways that one pipeline is judged in, one after the other. */
+async function tryStack(plan: StackPlan, ways: readonly Way[], signal: AbortSignal): Promise<Map<Way, string[]>> {
+  const problems = new Map<Way, string[]>();
+  await using stack = await startStack(plan, signal);
+  for (const way of ways) {
+    if (signal.aborted) break;
+    problems.set(way, await tryWay(way, stack, signal).catch((error: unknown) => [describeError(error)]));
+  }
+  return problems;
+}
+
+using interrupt = onInterrupt(() => process.kill(process.pid, 'SIGKILL'));
+const names = process.argv.slice(2);
+const ways = WAYS.filter(({ name }) => names.length === 0 || names.includes(name));
+await mkdir(LOGS, { recursive: true });
+// Side by side: most of their time they wait.
+const tried = [...Map.groupBy(ways, ({ stack }) => stack)].map(([plan, own]) => tryStack(plan, own, interrupt.signal));
+const problems: string[] = [];
+let passed = 0;
+for (const end of await Promise.allSettled(tried)) {
+  if (end.status === 'rejected') problems.push(describeError(end.reason));
+  for (const [way, found] of end.status === 'fulfilled' ? end.value : []) {
+    if (found.length === 0) passed++;
+    problems.push(...found.map((problem) => `${way.name}: ${problem}`));
+  }
+}
+if (problems.length > 0) console.log(['Not passed:', ...problems.map((problem) => `  ${problem}`), ''].join('\n'));
+console.log(`${passed} passed, ${ways.length - passed} failed`);
+process.exitCode = passed === ways.length && passed > 0 ? 0 : 1;

@@ -1,0 +1,113 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseSync, Visitor } from 'oxc-parser';
+import { describe, expect, test } from 'vitest';
+import { CAPABILITIES } from '../../harness/config/capabilities.ts';
+import {
+  CASE_KEYS,
+  CASES,
+  caseByKey,
+  REQUIREMENTS,
+  RETIRED_IDS,
+  requirementById,
+  selectedLanes,
+} from '../requirements.ts';
+import { soakFaults } from '../soak/requirements.ts';
+import { ledgerDocument } from './document.ts';
+import { isSelected, requirementOf } from './ledger.ts';
+import { accessOf, LEVELS, TIERS } from './requirement.ts';
+
+const SUITES = resolve(import.meta.dirname, '..');
+const IDS = REQUIREMENTS.map(({ id }) => id);
+const FILES = Map.groupBy(CASES, ({ file }) => file);
+
+/** The cases that a file declares: what is passed to `verify` as key and title. */
+function declaredCases(file: string): { key: string; title: string }[] {
+  const source = readFileSync(join(SUITES, file), 'utf8');
+  const declared: { key: string; title: string }[] = [];
+  new Visitor({
+    CallExpression({ callee, arguments: [key, title] }) {
+      if (callee.type !== 'Identifier' || callee.name !== 'verify') return;
+      declared.push({ key: textOf(key), title: textOf(title) });
+    },
+  }).visit(parseSync(file, source).program);
+  return declared;
+}
+
+const textOf = (node: unknown): string => String((node as { value?: unknown } | undefined)?.value);
+
+describe('the requirements ledger', () => {
+  test('has permanent ids, each once', () => {
+    expect(new Set(IDS).size).toBe(IDS.length);
+    for (const id of IDS) expect(id).toMatch(/^[A-Z]+-\d\d$/);
+    expect(IDS.filter((id) => RETIRED_IDS.includes(id))).toEqual([]);
+  });
+
+  test.each(REQUIREMENTS.map((entry) => [entry.id, entry] as const))('%s says all that is to be said', (_id, entry) => {
+    expect(LEVELS).toContain(entry.level);
+    expect(TIERS).toContain(entry.tier);
+    expect(entry.allowed.length).toBeGreaterThan(0);
+    for (const sentence of [entry.text, entry.why, entry.provoked, entry.look, ...entry.allowed]) {
+      expect(sentence).toMatch(/^\S.*[.?]$/);
+    }
+    expect(entry.since).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(entry.source).not.toBe('');
+    expect(accessOf(entry)).toContain('http');
+  });
+
+  test('has a case for every MUST', () => {
+    expect(REQUIREMENTS.filter(({ level, cases }) => level === 'MUST' && cases.length === 0)).toEqual([]);
+  });
+
+  test('refuses an unknown id by name', () => {
+    expect(() => requirementById('NOPE-01')).toThrow('NOPE-01');
+    expect(() => caseByKey('RES-01/nope')).toThrow('RES-01/nope');
+  });
+
+  test('is what docs/requirements.md says', () => {
+    const written = readFileSync(join(SUITES, '../docs/requirements.md'), 'utf8');
+    // Stale? `node suites/document.ts` writes it again.
+    expect(written).toBe(ledgerDocument(REQUIREMENTS, soakFaults()));
+  });
+});
+
+describe('the cases', () => {
+  test('have keys of their own', () => expect(new Set(CASE_KEYS).size).toBe(CASE_KEYS.length));
+
+  test.each(CASE_KEYS)('%s asks only for what an environment can offer, and for some evidence', (key) => {
+    const { needs, floor, title, requirement } = caseByKey(key);
+    for (const need of needs) expect([...CAPABILITIES.keys()]).toContain(need);
+    expect(Object.values(floor).filter((least) => least > 0)).not.toEqual([]);
+    expect(title).not.toBe('');
+    expect(requirementOf(key)).toBe(requirement.id);
+  });
+
+  test.each([...FILES])('of %s are declared there, with the titles of the ledger', (file, cases) => {
+    const inLedger = cases.map(({ key, title }) => ({ key, title }));
+    const byKey = (a: { key: string }, b: { key: string }): number => a.key.localeCompare(b.key);
+    expect(declaredCases(file).sort(byKey)).toEqual(inLedger.sort(byKey));
+  });
+
+  test('are in no other file', () => {
+    const files = globSync('*/*.test.ts', { cwd: SUITES });
+    expect(files.length).toBeGreaterThan(FILES.size);
+    expect(files.filter((file) => !FILES.has(file) && declaredCases(file).length > 0)).toEqual([]);
+  });
+
+  test('are selected by requirement and by case, all when nothing is asked for', () => {
+    expect(isSelected(caseByKey('RES-01/killed'), [])).toBe(true);
+    expect(isSelected(caseByKey('RES-01/killed'), ['RES-01'])).toBe(true);
+    expect(isSelected(caseByKey('RES-01/killed'), ['RES-01/killed'])).toBe(true);
+    expect(isSelected(caseByKey('RES-01/killed'), ['RES-01/paused'])).toBe(false);
+    expect(isSelected(caseByKey('RES-01/killed'), ['RES-0'])).toBe(false);
+    expect(selectedLanes(['SYNC-01']).map(({ file }) => file)).toEqual(['sync/sync.test.ts']);
+  });
+
+  test('of a lane are of one file, and the longest lane is the first', () => {
+    const lanes = selectedLanes(['*']);
+    expect(lanes.flatMap(({ cases }) => cases.map(({ key }) => key)).sort()).toEqual([...CASE_KEYS].sort());
+    const seconds = lanes.map((lane) => lane.seconds);
+    expect(seconds).toEqual(seconds.toSorted((a, b) => b - a));
+    expect(lanes.filter(({ alone }) => alone).map(({ cases }) => cases.map(({ key }) => key))).toEqual([['LAT-01']]);
+  });
+});

@@ -1,0 +1,182 @@
+import { CONTRACT, type Requirement } from '../ledger/requirement.ts';
+
+const file = 'upload/upload.test.ts';
+const limits = 'upload/refused.test.ts';
+const refused = { file: limits, floor: { refused: 3, accepted: 1 } } as const;
+
+export const UPLOAD = [
+  {
+    id: 'UP-01',
+    level: 'MUST',
+    tier: 'core',
+    text: 'An upload answers 201 with an id, the exact size and the SHA-256 of the bytes; the registry then holds exactly that, and a download gives the same bytes.',
+    allowed: [
+      '201, the registry answers 200 for the id with the same size, checksum and names, and once the file is searchable its download answers 200 with every byte that was sent.',
+      'Description, tags, JSON metadata and media type are in registry and search as they were sent; parameters of the media type may be missing.',
+      'uploaded_by is one of the names (client_id, name, sub) that the token of the account carries, always the same one.',
+    ],
+    why: 'A file that was accepted and cannot be had back, or not as it was, is lost.',
+    provoked:
+      'Uploads of 1 byte to 300 kB, around the sizes at which streams cut their chunks, each with all metadata, each read back.',
+    look: 'How the ingester hashes and counts while it streams, and what it registers.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: ['upload', 'download'], floor: { uploads: 6, downloads: 6 }, seconds: 3 }],
+  },
+  {
+    id: 'UP-02',
+    level: 'MUST',
+    tier: 'core',
+    text: 'One committed change puts exactly one event on the stream, with every field of the event contract.',
+    allowed: [
+      'One event per change while nothing is broken, and no further one in the 2 s after.',
+      'The metadata is what was sent, and every field of it is what the registry shows, where it shows the field.',
+      'A file that is not compressed names no algorithm; one that is names it, and the size that was sent.',
+      'timestamp is the moment of the change or up to 1 s later; deleted_at is what the answer to the deletion shows, or the moment of the deletion where it shows none.',
+      'One more, identical in event type and version, where the reply to the first was lost and the publisher tried again.',
+    ],
+    why: 'Consumers build on these fields alone: what is not in the event does not exist for them.',
+    provoked:
+      'An upload, an update, a deletion and the upload of a temporary file; then their entries on the stream, against what was sent and against the registry.',
+    look: 'The publisher: whether it is called at all, for every kind of change, and what it puts into the entry.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [{ file, needs: ['redis'], floor: { events: 4 }, seconds: 4 }],
+  },
+  {
+    id: 'UP-03',
+    level: 'MUST',
+    tier: 'core',
+    text: 'While storage or admin is away an upload is answered 503, and neither a searchable ghost nor a registered file without bytes remains.',
+    allowed: [
+      '503 within 20 s, also for an upload that was under way.',
+      'An upload that was answered 503 has not happened, or has happened wholly: registered, and every byte of it there.',
+      'Uploads are accepted again within 10 s after healing.',
+    ],
+    why: 'A file that is found and cannot be had is worse than one that was refused: its sender has thrown the original away.',
+    provoked:
+      'Storage killed, admin stopped and admin standing still (SIGSTOP), each with an upload half way and others after it.',
+    look: 'What the ingester does with bytes whose registration failed, or had no answer, and with registrations whose bytes did not arrive.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        ...refused,
+        variant: 'storage-killed',
+        title: 'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+        needs: ['upload', 'download', 'stop storage'],
+        seconds: 4,
+      },
+      {
+        ...refused,
+        variant: 'admin-stopped',
+        title: 'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+        needs: ['upload', 'download', 'stop admin'],
+        seconds: 4,
+      },
+      {
+        ...refused,
+        variant: 'admin-paused',
+        title:
+          'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
+        needs: ['upload', 'download', 'pause admin'],
+        seconds: 14,
+      },
+    ],
+  },
+  {
+    id: 'UP-04',
+    level: 'MUST',
+    tier: 'core',
+    text: 'An upload over the size limit is answered 413, a client that vanishes in the middle leaves nothing, and a file of 0 bytes is stored or refused, never half.',
+    allowed: [
+      'Up to the limit 201, from one byte more 413, and nothing of it remains.',
+      'Nothing remains of an upload whose connection, or form, ended early; where an answer is possible it is 4xx.',
+      'A file of 0 bytes: 4xx and nothing remains, or 201 and registry, search and download agree.',
+    ],
+    why: 'Cut files look like whole ones to everybody but their sender.',
+    provoked:
+      'Uploads of the limit and of more, connections broken off after 0 bytes to all of them, a form without its end, an empty file.',
+    look: 'Whether the form parser cuts a file at its limit without saying so, and what is done when the request ends early.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: limits,
+        variant: 'too-large',
+        title: 'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
+        needs: ['upload', 'arrange'],
+        floor: { accepted: 1, refused: 3 },
+        seconds: 3,
+      },
+      {
+        file: limits,
+        variant: 'declared-limit',
+        title: 'An upload of 16 MiB more than the declared limit is answered 413.',
+        needs: ['upload', 'upload limit'],
+        floor: { refused: 1 },
+        seconds: 2,
+        timeoutMs: 120_000,
+      },
+      {
+        file: limits,
+        variant: 'vanished',
+        title: 'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+        needs: ['upload'],
+        floor: { vanished: 4 },
+        seconds: 2,
+      },
+      {
+        file: limits,
+        variant: 'empty',
+        title: 'A file of 0 bytes is stored or refused, never half.',
+        needs: ['upload', 'download'],
+        floor: { settled: 1 },
+        seconds: 1,
+      },
+    ],
+  },
+  {
+    id: 'UP-05',
+    level: 'MUST',
+    tier: 'core',
+    text: 'A download returns the same bytes; a Range gives 206 with the right slice, an impossible one 416.',
+    allowed: [
+      '200 with all bytes; 206 with exactly the bytes of the range, and a Content-Range that names them.',
+      '416 where the range begins behind the end or is of no bytes.',
+      'The whole (200) where If-Range names another version.',
+    ],
+    why: 'Interrupted downloads are gone on with by ranges: one byte off, and the file is broken with nobody noticing.',
+    provoked:
+      'Ranges at the beginning, in the middle, to the end, of one byte, of the last bytes and beyond the end; If-Range with another version.',
+    look: 'Whether the last byte of a range counts, and whether query hands Range and If-Range on.',
+    since: '0.1.0',
+    source: 'RFC 9110, sections 13.1.5 and 14',
+    cases: [{ file, needs: ['upload', 'download'], floor: { slices: 8, impossible: 3 }, seconds: 2 }],
+  },
+  {
+    id: 'UP-06',
+    level: 'MUST',
+    tier: 'resilient',
+    text: 'An upload whose ingester dies has happened wholly or not at all.',
+    allowed: [
+      'Of a body that was half sent nothing remains.',
+      'Of an upload whose registration was under way: the registry has the file, search finds it once and its download gives every byte; or neither has it.',
+      'Uploads are accepted again within 10 s after the ingester is back.',
+    ],
+    why: 'UP-03 is about what an ingester cleans up. One that is gone cleans up nothing: what it leaves depends on the order of its steps alone.',
+    provoked:
+      'The ingester killed (SIGKILL) while the registration of an upload hangs at its COMMIT, which then goes on; and with half of a body sent.',
+    look: 'Whether anything is registered before all of its bytes are stored.',
+    since: '0.1.0',
+    source: CONTRACT,
+    cases: [
+      {
+        file: limits,
+        needs: ['upload', 'download', 'registry', 'stop ingester'],
+        floor: { killed: 1 },
+        seconds: 6,
+      },
+    ],
+  },
+] as const satisfies readonly Requirement[];
