@@ -9,7 +9,7 @@ export { multipartBody } from './clients/transport.ts';
 export {
   isBeingStopped,
   loadRunContext,
-  type PlannedLane,
+  type PlannedWorker,
   RUN_CONTEXT_VARIABLE,
   type RunContext,
 } from './config/run-plan.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { lanesOf, plannedLane } from '../../suites/ledger/ledger.ts';
+import { planWorkers } from '../../suites/ledger/ledger.ts';
 import { caseByKey, REQUIREMENTS, requirementsVersion } from '../../suites/requirements.ts';
 import { type SuiteEnd, startSuite, suiteArguments } from '../../suites/runner/process.ts';
 import type { RunContext, RunPlan } from '../config/run-plan.ts';
@@ -64,6 +64,12 @@ export async function pointLatestAt(folder: RunFolder): Promise<string> {
   return latest;
 }
 
+/**
+ * Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores; of containers
+ * fewer, since they cost more to start. A pipeline that is not ours is one for all: what breaks it, breaks it for every case.
+ */
+const WORKERS = { processes: 4, containers: 3, external: 1 };
+
 /** Where a run's reports go, and what is printed of it. */
 export interface RunOutput {
   reportDirectory: string;
@@ -107,7 +113,7 @@ export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunRe
   }
   const context: RunContext = {
     plan,
-    lanes: lanesOf(selected.map(caseByKey)).map(plannedLane),
+    workers: planWorkers(selected.map(caseByKey), WORKERS[plan.environment]),
     runId: folder.runId,
     originMs,
     historyPath: folder.historyPath,

@@ -1,7 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { lanesOf, plannedLane } from '../../suites/ledger/ledger.ts';
+import { planWorkers } from '../../suites/ledger/ledger.ts';
 import { mutantsFrom } from '../../suites/mutants/from.ts';
 import { matrixLines, type Trial } from '../../suites/mutants/matrix.ts';
 import type { Mutant } from '../../suites/mutants/mutant.ts';
@@ -66,7 +66,8 @@ async function mutants(options: MutantsOptions): Promise<number> {
   let done = 0;
   screen.live(() => [`${done} of ${total} trials`]);
   const trials = await tryMutants(chosen, {
-    lanesFor: (keys) => lanesOf(keys.map(caseByKey)).map(plannedLane),
+    // Its cases one after the other, in one environment: several variants are tried side by side.
+    workersFor: (keys) => planWorkers(keys.map(caseByKey), 1),
     folder,
     parallel,
     signal: interrupt.signal,

@@ -43,18 +43,17 @@ export const runPlanSchema = z.object({
 });
 export type RunPlan = z.output<typeof runPlanSchema>;
 
-/** Cases that run one after the other in one environment, as the ledger says. */
-const laneSchema = z.object({
-  /** Relative to `suites/`. */
-  file: z.string(),
+/** What one process of the runner does, case after case. */
+const workerSchema = z.object({
   name: z.string(),
   /** Nothing else may run beside it. */
   alone: z.boolean(),
-  cases: z.array(z.object({ key: z.string(), title: z.string() })),
+  /** Files of cases, relative to `suites/`, and of each the cases that this worker runs. */
+  files: z.array(z.object({ file: z.string(), cases: z.array(z.object({ key: z.string(), title: z.string() })) })),
   /** About how long it takes. */
   seconds: z.number(),
 });
-export type PlannedLane = z.output<typeof laneSchema>;
+export type PlannedWorker = z.output<typeof workerSchema>;
 
 const nodeArguments = z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string()));
 const perDatabaseClient = z.partialRecord(z.enum(['admin', 'query']), z.array(z.string()));
@@ -62,7 +61,7 @@ const perDatabaseClient = z.partialRecord(z.enum(['admin', 'query']), z.array(z.
 /** What is handed to the processes that run the cases, as a JSON file named by SYNCPROOF_RUN_CONTEXT. */
 export const runContextSchema = z.object({
   plan: runPlanSchema,
-  lanes: z.array(laneSchema).min(1),
+  workers: z.array(workerSchema).min(1),
   runId: z.string(),
   /** The run's start on the monotonic clock, in ms. */
   originMs: z.number(),

@@ -187,7 +187,7 @@ export const LAW: ImportLaw = {
     'oxc-parser': ['suites/gate'],
     yaml: ['harness/config'],
   },
-  computed: ['harness/environment/external/driver.ts', 'suites/mutants/from.ts'],
+  computed: ['harness/environment/external/driver.ts', 'suites/mutants/from.ts', 'suites/runner/suite.ts'],
 };
 
 const CASE_FILES: ReadonlySet<string> = new Set(CASES.map(({ file }) => `suites/${file}`));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { matchesGlob } from 'node:path';
-import type { PlannedLane } from '../../harness/config/run-plan.ts';
+import type { PlannedWorker } from '../../harness/config/run-plan.ts';
 import type { Case, Requirement } from './requirement.ts';
 
 /** Case of a requirement, with its key: the requirement's id, or the id and a variant: `RES-01/killed`. */
@@ -10,7 +10,7 @@ export interface KeyedCase extends Case {
   requirement: Requirement;
 }
 
-/** Cases that share one environment and run one after the other, in a process of their own. */
+/** Cases that run one after the other. */
 export interface Lane {
   /** Relative to `suites/`. */
   file: string;
@@ -19,12 +19,10 @@ export interface Lane {
   /** It measures time: nothing else may run beside it. */
   alone: boolean;
   cases: readonly KeyedCase[];
-  /** About how long it takes, its environment included. */
+  /** About how long it takes. */
   seconds: number;
 }
 
-/** About what the start of an environment takes. */
-const START_SECONDS = 2;
 export const ALONE = 'alone';
 
 /** The cases of requirements, in their order. */
@@ -64,15 +62,37 @@ export function lanesOf(cases: readonly KeyedCase[]): Lane[] {
   return [...Map.groupBy(cases, ({ file, lane = '' }) => `${file} ${lane}`).values()]
     .map((ofLane): Lane => {
       const { file = '', lane: name = '' } = ofLane[0] ?? {};
-      const seconds = ofLane.reduce((sum, each) => sum + each.seconds, START_SECONDS);
+      const seconds = ofLane.reduce((sum, each) => sum + each.seconds, 0);
       return { file, name, alone: name === ALONE, cases: ofLane, seconds };
     })
     .sort((a, b) => b.seconds - a.seconds);
 }
 
-/** A lane as the runner's processes are told of it. */
-export function plannedLane({ cases, ...lane }: Lane): PlannedLane {
-  return { ...lane, cases: cases.map(({ key, title }) => ({ key, title })) };
+/**
+ * Deals cases out to at most `count` workers, each of which runs whole lanes one after the other: always the longest lane
+ * that is left to the worker that has least. What measures time gets a worker of its own.
+ */
+export function planWorkers(cases: readonly KeyedCase[], count: number): PlannedWorker[] {
+  const lanes = lanesOf(cases);
+  const bins = Array.from({ length: count }, () => ({ seconds: 0, cases: [] as KeyedCase[] }));
+  for (const lane of lanes.filter(({ alone }) => !alone)) {
+    const least = bins.reduce((a, b) => (b.seconds < a.seconds ? b : a));
+    least.seconds += lane.seconds;
+    least.cases.push(...lane.cases);
+  }
+  const alone = lanes.filter((lane) => lane.alone).map((lane) => ({ ...lane, name: ALONE }));
+  const beside = bins
+    .filter((bin) => bin.cases.length > 0)
+    .map((bin, index) => ({ ...bin, alone: false, name: `worker ${index + 1}` }));
+  return [...alone, ...beside].map(({ name, alone, seconds, cases: ofWorker }) => ({
+    name,
+    alone,
+    seconds,
+    files: [...Map.groupBy(ofWorker, ({ file }) => file)].map(([file, ofFile]) => ({
+      file,
+      cases: ofFile.map(({ key, title }) => ({ key, title })),
+    })),
+  }));
 }
 
 /** Changes with what requirements say: the newest version that added to them, and a digest of it all. */

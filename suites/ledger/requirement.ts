@@ -41,8 +41,8 @@ export interface Case {
   /** The file that declares it, relative to `suites/`. */
   file: string;
   /**
-   * Cases of one file and lane share an environment and run one after the other; the lanes of a file run side by side.
-   * The lane `alone` has nothing beside it.
+   * Cases of one file and lane run one after the other; the lanes of a file may run side by side. The lane `alone` has
+   * nothing beside it.
    */
   lane?: string;
   /** What it needs beside `http`. */

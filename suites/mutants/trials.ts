@@ -5,7 +5,7 @@ import {
   type HistoryRecord,
   monotonicMs,
   openHistory,
-  type PlannedLane,
+  type PlannedWorker,
   type RunContext,
   readHistory,
 } from '../../harness/index.ts';
@@ -23,8 +23,8 @@ const TURNS = 3;
 const AIM = { pauseMs: 1500, ms: 4000 };
 
 export interface TrialOptions {
-  /** The lanes of cases. */
-  lanesFor: (keys: readonly string[]) => PlannedLane[];
+  /** The workers that run cases. */
+  workersFor: (keys: readonly string[]) => PlannedWorker[];
   /** Where each mutant gets a folder with its history and logs. */
   folder: string;
   /** How many test runners work side by side. */
@@ -40,14 +40,14 @@ export interface TrialOptions {
  */
 export async function tryMutants(
   mutants: readonly Mutant[],
-  { lanesFor, folder, parallel, signal, onTrials }: TrialOptions,
+  { workersFor, folder, parallel, signal, onTrials }: TrialOptions,
 ): Promise<Trial[]> {
   for (const mutant of mutants) mutatedSources(mutant);
   const waiting = [...mutants];
   const trials: Trial[] = [];
   const work = async (): Promise<void> => {
     for (let mutant = waiting.shift(); mutant !== undefined && !signal.aborted; mutant = waiting.shift()) {
-      const own = await tryMutant(mutant, join(folder, mutant.id), { lanesFor, signal });
+      const own = await tryMutant(mutant, join(folder, mutant.id), { workersFor, signal });
       if (signal.aborted) return;
       trials.push(...own);
       onTrials(own);
@@ -72,7 +72,7 @@ function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunPlan['soak']> {
 async function tryMutant(
   mutant: Mutant,
   outputDirectory: string,
-  { lanesFor, signal }: Pick<TrialOptions, 'lanesFor' | 'signal'>,
+  { workersFor, signal }: Pick<TrialOptions, 'workersFor' | 'signal'>,
 ): Promise<Trial[]> {
   await mkdir(outputDirectory, { recursive: true });
   const sourcesPath = join(outputDirectory, 'sources.json');
@@ -89,7 +89,7 @@ async function tryMutant(
   });
   const context: RunContext = {
     plan,
-    lanes: lanesFor(mutant.caughtBy),
+    workers: workersFor(mutant.caughtBy),
     runId: mutant.id,
     originMs: monotonicMs(),
     historyPath: join(outputDirectory, 'history.jsonl'),

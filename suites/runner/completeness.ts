@@ -27,8 +27,9 @@ export class CompletenessReporter implements Reporter {
       if (record.type === 'case-finished') finished.add(record.case);
     }
     using history = openHistory(this.#context.historyPath, this.#context.originMs);
-    for (const { file, cases } of this.#context.lanes) {
-      const ofFile = modules.filter(({ moduleId }) => moduleId.endsWith(`/suites/${file}`));
+    const planned = this.#context.workers.flatMap(({ name, files }) => files.map((each) => ({ name, ...each })));
+    for (const { name, file, cases } of planned) {
+      const module = modules.find(({ project }) => project.name === name);
       for (const { key, title } of cases) {
         if (finished.has(key)) continue;
         const at = history.now();
@@ -40,7 +41,7 @@ export class CompletenessReporter implements Reporter {
           ...base,
           verdict: 'error',
           durationMs: startedAt === undefined ? 0 : Math.round(at - startedAt),
-          reason: whyMissing(key, ofFile, unhandled),
+          reason: whyMissing({ key, file }, module, unhandled),
           evidence: {},
           floor: {},
         });
@@ -49,14 +50,19 @@ export class CompletenessReporter implements Reporter {
   }
 }
 
-/** @param modules of the case's file: one for each of its lanes */
-function whyMissing(key: string, modules: readonly TestModule[], unhandled: readonly { message?: string }[]): string {
-  if (modules.length === 0) return `The file of ${key} was never loaded`;
-  const tests = modules.flatMap(({ children }) => [...children.allTests()]);
+function whyMissing(
+  { key, file }: { key: string; file: string },
+  module: TestModule | undefined,
+  unhandled: readonly { message?: string }[],
+): string {
+  if (module === undefined) return `The worker that was to run ${key} never began`;
+  const tests = [...module.children.allTests()];
   const test = tests.find(({ name }) => name.startsWith(`${key}: `));
-  const errors = [...(test?.result().errors ?? []), ...modules.flatMap((module) => module.errors()), ...unhandled];
+  // A file that could not be loaded fails a test of its name.
+  const ofFile = test ?? tests.find(({ name }) => name === file);
+  const errors = [...(ofFile?.result().errors ?? []), ...module.errors(), ...unhandled];
   const texts = [...new Set(errors.map((error) => describeError(error.message ?? error)))];
   const why = texts.length === 0 ? 'the runner gives no reason' : texts.join('; ');
-  const what = test === undefined ? 'its file declares no such case' : 'it ended without a verdict';
+  const what = test === undefined ? `${file} declares no such case` : 'it ended without a verdict';
   return `${what}: ${why}`.replaceAll(/\s*\n\s*/g, ' ').slice(0, 500);
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   connectPostgres,
+  describeError,
   type Environment,
   type EnvironmentOptions,
   isOwn,
@@ -15,8 +16,8 @@ import { currentRun } from './run.ts';
 
 export type EnvironmentChoices = Pick<EnvironmentOptions, 'storage' | 'settings' | 'deferred' | 'postgresDisk'>;
 
-/** The environment of one suite file: started by the first case that needs it, stopped after the last. */
-export class SharedEnvironment {
+/** The environment of some cases: started by the first that needs it, stopped after the last. */
+class CaseEnvironment {
   readonly #choices: EnvironmentChoices;
   #starting: Promise<Environment> | undefined;
   #kept = false;
@@ -31,12 +32,15 @@ export class SharedEnvironment {
     return this.#starting;
   }
 
-  /** Leaves the environment up for a person to look at, until the run is interrupted. */
+  /** Leaves the environment up for a person to look at, until the run is interrupted; no other case gets it. */
   keep(): void {
     this.#kept = true;
+    this.#leave();
   }
 
+  /** No other case gets it. */
   async stop(): Promise<void> {
+    this.#leave();
     if (this.#starting === undefined) return;
     // A start that failed has cleaned up and has been reported by its case.
     const environment = await this.#starting.catch(() => undefined);
@@ -44,6 +48,36 @@ export class SharedEnvironment {
     if (this.#kept && isOwn(environment)) await keepUntilInterrupted(environment);
     await environment.stop();
   }
+
+  #leave(): void {
+    for (const [key, each] of shared) if (each === this) shared.delete(key);
+  }
+}
+
+/** Those of this process, that its end must stop; of shared ones only one at a time for the same choices. */
+const opened: CaseEnvironment[] = [];
+const shared = new Map<string, CaseEnvironment>();
+
+/** The environment that cases with these choices share, until one of them does not pass. */
+export function sharedEnvironment(choices: EnvironmentChoices): CaseEnvironment {
+  const key = JSON.stringify(choices);
+  const found = shared.get(key) ?? ownEnvironment(choices);
+  shared.set(key, found);
+  return found;
+}
+
+/** An environment for one case alone. */
+export function ownEnvironment(choices: EnvironmentChoices): CaseEnvironment {
+  const environment = new CaseEnvironment(choices);
+  opened.push(environment);
+  return environment;
+}
+
+/** Stops what this process has started. @throws AggregateError with all that went wrong */
+export async function stopEnvironments(): Promise<void> {
+  const results = await Promise.allSettled(opened.map((environment) => environment.stop()));
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  if (errors.length > 0) throw new AggregateError(errors, errors.map(describeError).join('; '));
 }
 
 /** Starts an environment as the run's context says. */

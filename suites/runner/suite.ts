@@ -1,10 +1,9 @@
-import { relative, resolve } from 'node:path';
-import { afterAll, inject, test } from 'vitest';
-import { describeError, type Environment, type Verdict } from '../../harness/index.ts';
+import { inject, test } from 'vitest';
+import type { Environment, PlannedWorker, Verdict } from '../../harness/index.ts';
 import { casesOf, type KeyedCase } from '../ledger/ledger.ts';
 import type { Requirement } from '../ledger/requirement.ts';
 import { type CaseContext, type CasePlan, runCase } from './case.ts';
-import { type EnvironmentChoices, SharedEnvironment } from './environment.ts';
+import { type EnvironmentChoices, ownEnvironment, sharedEnvironment } from './environment.ts';
 import { currentRun } from './run.ts';
 import type { Judgement } from './verdict.ts';
 
@@ -29,8 +28,8 @@ type Verify<R extends readonly Requirement[]> = (
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Keys of the cases that this project of the runner runs: those of some lanes. */
-    cases: readonly string[];
+    /** What this worker runs. */
+    files: PlannedWorker['files'];
   }
 }
 
@@ -42,50 +41,51 @@ const CASE_TIMEOUT_MS = 60_000;
 const ENVIRONMENT_TIMEOUT_MS = 120_000;
 /** More than a case needs to settle after its own deadline: this one must never be the first to strike. */
 const MARGIN_MS = 30_000;
-const STOP_TIMEOUT_MS = 60_000;
-const A_DAY_MS = 86_400_000;
+
+/** The file of cases that is being loaded. */
+let loading: string | undefined;
+
+/** Loads a file of cases, which declares those that this worker runs. @param file relative to `suites/` */
+export async function declareCasesOf(file: string): Promise<void> {
+  loading = file;
+  await import(`../${file}`);
+}
 
 /**
- * Opens a file of cases: gives `verify(key, title, body)`, which declares a case of the subject's requirements. The cases
- * of a lane share one environment, started when the first selected one runs and stopped after the last; after a case that
- * did not pass, the next one gets a fresh environment.
+ * Opens a file of cases: gives `verify(key, title, body)`, which declares a case of the subject's requirements. Cases that
+ * want the same environment share one, started when the first of them runs and stopped after the worker's last; after a
+ * case that did not pass, the next one gets a fresh environment.
  */
 export function suite<const R extends readonly Requirement[]>(
   requirements: R,
   choices: EnvironmentChoices = {},
 ): Verify<R> {
+  const file = loading;
   const cases = casesOf(requirements);
-  const ofLane = inject('cases');
+  const wanted = inject('files').find((each) => each.file === file)?.cases ?? [];
   const { context, signal, patienceMs } = currentRun();
-  let shared = new SharedEnvironment(choices);
-  const opened = [shared];
-  afterAll(() => stopAll(opened), context.plan.keep ? A_DAY_MS : STOP_TIMEOUT_MS);
 
   return (key, title, body, options = {}) => {
-    const entry = asInLedger(cases, key, title);
-    if (!ofLane.includes(key)) return;
+    const entry = asInLedger(cases, { key, title, file });
+    if (!wanted.some((each) => each.key === key)) return;
     const timeoutMs = (entry.timeoutMs ?? CASE_TIMEOUT_MS) + patienceMs + (options.lastsMs ?? 0);
     const plan: CasePlan = { ...entry, timeoutMs, body, checkedFromFile: options.checkedFromFile ?? false };
 
     const tryMs = timeoutMs + ENVIRONMENT_TIMEOUT_MS + MARGIN_MS;
-    test(`${key}: ${title}`, { timeout: tryMs * (1 + context.plan.retries) }, async ({ task, skip }) => {
-      demandInItsFile(entry, task.file.filepath);
+    test(`${key}: ${title}`, { timeout: tryMs * (1 + context.plan.retries) }, async ({ skip }) => {
       let earlier: Judgement | undefined;
       for (let tries = 0; ; tries++) {
-        const own = options.environment && new SharedEnvironment({ ...choices, ...options.environment });
-        if (own !== undefined) opened.push(own);
-        const environment = own ?? shared;
+        const environment =
+          options.environment === undefined
+            ? sharedEnvironment(choices)
+            : ownEnvironment({ ...choices, ...options.environment });
         const getEnvironment = (): Promise<Environment> => environment.get();
         const judgement = await runCase(plan, { getEnvironment, earlier });
         const { verdict, reason } = judgement;
         const well = ACCEPTED.includes(verdict);
         const last = well || verdict === 'flaky' || tries >= context.plan.retries || signal.aborted;
         if (!well && last && context.plan.keep) environment.keep();
-        else if (!well || own !== undefined) await environment.stop();
-        if (!well && own === undefined) {
-          shared = new SharedEnvironment(choices);
-          opened.push(shared);
-        }
+        else if (!well || options.environment !== undefined) await environment.stop();
         if (!last) {
           earlier = judgement;
           continue;
@@ -99,17 +99,15 @@ export function suite<const R extends readonly Requirement[]>(
 }
 
 /** What a file declares is what the ledger says: a title that differs would be told of another case than the one that ran. */
-function asInLedger(cases: readonly KeyedCase[], key: string, title: string): KeyedCase {
+function asInLedger(
+  cases: readonly KeyedCase[],
+  { key, title, file }: { key: string; title: string; file: string | undefined },
+): KeyedCase {
   const entry = cases.find((each) => each.key === key);
   if (entry === undefined) throw new Error(`Expected ${key} to be a case of the subject's requirements`);
+  if (entry.file !== file) throw new Error(`Expected ${key} to be declared in ${entry.file}, got ${file}`);
   if (entry.title === title) return entry;
-  throw new Error(`Expected ${key} to be declared with the title of its requirement, ${entry.title}, got ${title}`);
-}
-
-/** The ledger decides which files a selection needs: a case in another file would not be found. */
-function demandInItsFile({ key, file }: KeyedCase, path: string): void {
-  const actual = relative(resolve(import.meta.dirname, '..'), path);
-  if (actual !== file) throw new Error(`Expected ${key} to be declared in ${file}, as the ledger says, got ${actual}`);
+  throw new Error(`Expected ${key} to be declared with the title of the ledger, ${entry.title}, got ${title}`);
 }
 
 /** Reports tell a failed expectation from a test that broke by the error's name. */
@@ -117,10 +115,4 @@ function failure(verdict: Verdict, reason = 'no reason was given'): Error {
   const error = new Error(`${verdict}: ${reason}`);
   error.name = verdict === 'fail' ? 'AssertionError' : 'Error';
   return error;
-}
-
-async function stopAll(environments: readonly SharedEnvironment[]): Promise<void> {
-  const results = await Promise.allSettled(environments.map((environment) => environment.stop()));
-  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
-  if (errors.length > 0) throw new AggregateError(errors, errors.map(describeError).join('; '));
 }
