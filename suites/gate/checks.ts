@@ -5,7 +5,7 @@ import { runResultSchema } from '../../harness/report/result.ts';
 import { ensureChromium } from '../browser/chromium.ts';
 import type { ChildEnd } from './child.ts';
 
-const LATEST_RESULT = 'reports/output/latest/result.json';
+const REPORT = 'reports/output';
 
 export interface Counts {
   passed: number;
@@ -18,7 +18,7 @@ export interface Check {
   name: string;
   /** For people: what it is. */
   what: string;
-  /** File below node_modules/.bin, or `node`. */
+  /** File below node_modules/.bin, a path with a slash from the project's folder, or `node`. */
   program: string;
   arguments: readonly string[];
   environment?: Readonly<Record<string, string>>;
@@ -61,38 +61,33 @@ async function countUnitTests(_end: ChildEnd, folder: string): Promise<Counts> {
   };
 }
 
-async function countCases({ startedAt }: ChildEnd): Promise<Counts> {
-  const { counts, run } = runResultSchema.parse(await readJson(LATEST_RESULT));
-  if (run.startedAt === null || Date.parse(run.startedAt) < startedAt) throw new Error('It wrote no report');
-  const { pass, xfail, skip, ...others } = counts.cases;
-  return {
-    passed: pass + xfail,
-    skipped: skip,
-    failed: Object.values(others).reduce((sum, count) => sum + count, 0),
+const countCases =
+  (report: string) =>
+  async ({ startedAt }: ChildEnd): Promise<Counts> => {
+    const { counts, run } = runResultSchema.parse(await readJson(join(report, 'latest', 'result.json')));
+    if (run.startedAt === null || Date.parse(run.startedAt) < startedAt) throw new Error('It wrote no report');
+    const { pass, xfail, skip, ...others } = counts.cases;
+    return {
+      passed: pass + xfail,
+      skipped: skip,
+      failed: Object.values(others).reduce((sum, count) => sum + count, 0),
+    };
   };
-}
 
 async function countBrowserTests(_end: ChildEnd, folder: string): Promise<Counts> {
   const { stats } = playwrightSummary.parse(await readJson(join(folder, 'browser.json')));
   return { passed: stats.expected, failed: stats.unexpected + stats.flaky, skipped: stats.skipped };
 }
 
-/** From the closing line: a broken variant that no case catches is the failure. */
-async function countMutants({ output }: ChildEnd): Promise<Counts> {
-  const match = output
-    .matchAll(/^(\d+) killed, (\d+) survived$/gm)
-    .toArray()
-    .at(-1);
-  if (match === undefined) throw new Error('It printed no closing line "N killed, N survived"');
-  return { passed: Number(match[1]), failed: Number(match[2]), skipped: 0 };
-}
-
-/** From the closing line: one per way in which a pipeline was judged. */
-async function countWays({ output }: ChildEnd): Promise<Counts> {
-  const match = /^(\d+) passed, (\d+) failed$/m.exec(output);
-  if (match === null) throw new Error('It printed no closing line "N passed, N failed"');
-  return { passed: Number(match[1]), failed: Number(match[2]), skipped: 0 };
-}
+/** From the last closing line that matches: how many passed, failed and, where it says so, were skipped. */
+const fromLine =
+  (line: RegExp) =>
+  async ({ output }: ChildEnd): Promise<Counts> => {
+    const match = [...output.matchAll(line)].at(-1);
+    if (match === undefined) throw new Error(`It printed no closing line like ${line.source}`);
+    const [, passed, failed, skipped = '0'] = match;
+    return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+  };
 
 /** The cheap ones, side by side. */
 export const QUICK_CHECKS: readonly Check[] = [
@@ -113,12 +108,15 @@ export const QUICK_CHECKS: readonly Check[] = [
   },
 ];
 
-/** The ones that start servers, one after the other: two cores are little enough for one. */
+/**
+ * The ones that start servers, one after the other: two cores are little enough for one.
+ * @param folder where they write
+ */
 export function slowChecks(folder: string): readonly Check[] {
   return [
     {
       name: 'unit',
-      what: 'tests of the harness itself, the import law',
+      what: 'unit tests, beside their sources; the import law',
       program: 'vitest',
       arguments: [
         'run',
@@ -132,32 +130,9 @@ export function slowChecks(folder: string): readonly Check[] {
       name: 'suite',
       what: 'the conformance suite (syncproof run)',
       program: 'node',
-      arguments: ['harness/cli/main.ts', 'run', '--report', 'reports/output'],
-      count: countCases,
+      arguments: ['harness/cli/main.ts', 'run', '--report', REPORT],
+      count: countCases(REPORT),
       loud: true,
-    },
-    {
-      name: 'mutants',
-      what: 'broken variants that the suite must catch',
-      program: 'node',
-      arguments: ['harness/cli/main.ts', 'mutants', '--report', 'reports/output'],
-      count: countMutants,
-      loud: true,
-    },
-    {
-      name: 'external',
-      what: "pipelines that are not the harness's own, among them one that must fail",
-      program: 'node',
-      arguments: ['suites/gate/try-external.ts'],
-      count: countWays,
-      loud: true,
-    },
-    {
-      name: 'package',
-      what: 'the npm package, installed and used in an empty folder',
-      program: 'node',
-      arguments: ['suites/gate/try-package.ts'],
-      count: asOne,
     },
     {
       name: 'browser',
@@ -167,6 +142,52 @@ export function slowChecks(folder: string): readonly Check[] {
       environment: { PLAYWRIGHT_JSON_OUTPUT_FILE: join(folder, 'browser.json') },
       prepare: ensureChromium,
       count: countBrowserTests,
+    },
+  ];
+}
+
+const CONTAINERS_REPORT = join(REPORT, 'containers');
+
+/** What takes longer, or needs more than a clone: `pnpm test --all` and CI. @param share see try-variants.ts */
+export function longChecks({ share }: { share: boolean }): readonly Check[] {
+  return [
+    {
+      name: 'audit',
+      what: 'known vulnerabilities of the dependencies',
+      program: '.ci/audit',
+      arguments: [],
+      count: fromLine(/^(\d+) passed, (\d+) failed, (\d+) skipped$/gm),
+    },
+    {
+      name: 'package',
+      what: 'the npm package, installed and used in an empty folder',
+      program: 'node',
+      arguments: ['suites/gate/try-package.ts'],
+      count: asOne,
+    },
+    {
+      name: 'external',
+      what: "pipelines that are not the harness's own, among them one that must fail",
+      program: 'node',
+      arguments: ['suites/gate/try-external.ts'],
+      count: fromLine(/^(\d+) passed, (\d+) failed$/gm),
+      loud: true,
+    },
+    {
+      name: 'containers',
+      what: 'the conformance suite in containers; needs Docker and the images',
+      program: 'node',
+      arguments: ['harness/cli/main.ts', 'run', '--env', 'containers', '--report', CONTAINERS_REPORT],
+      count: countCases(CONTAINERS_REPORT),
+      loud: true,
+    },
+    {
+      name: 'variants',
+      what: 'broken variants of the reference, each of which the suite must find',
+      program: 'node',
+      arguments: ['suites/gate/try-variants.ts', ...(share ? ['--share'] : [])],
+      count: fromLine(/^(\d+) killed, (\d+) survived$/gm),
+      loud: true,
     },
   ];
 }

@@ -30,7 +30,7 @@ export interface ChildOptions {
 export async function runChild(options: ChildOptions): Promise<ChildEnd> {
   const { root } = packageFacts();
   const startedAt = Date.now();
-  const program = options.program === 'node' ? process.execPath : join(root, 'node_modules/.bin', options.program);
+  const program = programPath(root, options.program);
   const child = spawn(program, [...options.arguments], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -48,6 +48,11 @@ export async function runChild(options: ChildOptions): Promise<ChildEnd> {
   const exitCode = await ended(child, options.signal);
   log.end();
   return { startedAt, exitCode, output };
+}
+
+function programPath(root: string, name: string): string {
+  if (name === 'node') return process.execPath;
+  return name.includes('/') ? join(root, name) : join(root, 'node_modules/.bin', name);
 }
 
 async function ended(child: ChildProcess, signal: AbortSignal): Promise<number> {

@@ -1,17 +1,17 @@
 /**
- * `pnpm test`: everything that must hold before a change may land, each check as a child process. The cheap ones run
- * side by side first, then those that start servers, one by one. Ends with one line: `N passed, N failed, N skipped`.
+ * `pnpm test`: what must hold before a change may land, each check as a child process. The cheap ones run side by side first,
+ * then those that start servers, one by one. Ends with one line: `N passed, N failed, N skipped`.
  */
 
 import { mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { packageFacts } from '../../harness/config/settings.ts';
 import { describeError } from '../../harness/core/errors.ts';
 import { onInterrupt } from '../../harness/core/interrupt.ts';
 import { milliseconds, paintFor, table } from '../../harness/core/text.ts';
 import { monotonicMs } from '../../harness/core/time.ts';
-import { type Check, type Counts, QUICK_CHECKS, slowChecks } from './checks.ts';
+import { type Check, type Counts, longChecks, QUICK_CHECKS, slowChecks } from './checks.ts';
 import { problemsIn, runChild } from './child.ts';
 
 const FAILURE_LINES = 60;
@@ -25,8 +25,9 @@ interface Outcome extends Counts {
 }
 
 const folder = join(packageFacts().root, 'reports', 'output', 'gate');
-const slow = slowChecks(folder);
-const names = [...QUICK_CHECKS, ...slow].map(({ name }) => name);
+const namesIn = (checks: readonly Check[]): string[] => checks.map(({ name }) => name);
+const usual = namesIn([...QUICK_CHECKS, ...slowChecks(folder)]);
+const names = [...usual, ...namesIn(longChecks({ share: false }))];
 const paint = paintFor(process.stdout);
 const say = (line = ''): void => void process.stdout.write(`${line}\n`);
 
@@ -67,7 +68,7 @@ function announce({ check, passed, failed, skipped, ms }: Outcome): void {
   say(`${verdict} ${check.name}: ${passed} passed, ${failed} failed${skips} ${paint('dim', milliseconds(ms))}`);
 }
 
-async function runAll(only: readonly string[]): Promise<Outcome[]> {
+async function runAll(only: readonly string[], slow: readonly Check[]): Promise<Outcome[]> {
   await mkdir(folder, { recursive: true });
   using interrupt = onInterrupt(() => process.kill(process.pid, 'SIGKILL'));
   const chosen = ({ name }: Check): boolean => only.includes(name);
@@ -104,12 +105,35 @@ function closingTable(outcomes: readonly Outcome[]): string[] {
 }
 
 const program = new Command('pnpm test')
-  .description('Run every check of the project.')
-  .option('--only <names>', `some of them, separated by commas: ${names.join(',')}`, namesOf)
-  .addHelpText('after', '\nExamples:\n  $ pnpm test\n  $ pnpm test --only lint,types,unit')
+  .description(
+    'Run the checks of the project: without options those that every change has to pass, in about 10 minutes.',
+  )
+  .option('--all', `every check there is, also ${names.slice(usual.length).join(', ')}: about 45 minutes`)
+  .addOption(
+    new Option('--only <names>', `some of them, separated by commas: ${names.join(',')}`)
+      .argParser(namesOf)
+      .conflicts('all'),
+  )
+  .option('--share', 'of the broken variants only those that a change touches, and a rotating share of the others')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ pnpm test
+  $ pnpm test --only lint,types,unit
+  $ pnpm test --only variants --share     what CI runs of them`,
+  )
   .parse();
-const { only = names } = program.opts<{ only?: string[] }>();
-const outcomes = await runAll(only);
+const {
+  all = false,
+  only = all ? names : usual,
+  share = false,
+} = program.opts<{
+  all?: boolean;
+  only?: string[];
+  share?: boolean;
+}>();
+const outcomes = await runAll(only, [...slowChecks(folder), ...longChecks({ share })]);
 const total = (key: keyof Counts): number => outcomes.reduce((sum, outcome) => sum + outcome[key], 0);
 say();
 for (const line of closingTable(outcomes)) say(line);
