@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { planWorkers } from '../../suites/ledger/ledger.ts';
+import { estimatedSeconds, planWorkers } from '../../suites/ledger/ledger.ts';
 import { caseByKey, REQUIREMENTS, requirementsVersion } from '../../suites/requirements.ts';
 import { type SuiteEnd, startSuite, suiteArguments } from '../../suites/runner/process.ts';
-import type { RunContext, RunPlan } from '../config/run-plan.ts';
+import { type RunContext, type RunPlan, WORKERS } from '../config/run-plan.ts';
 import { isGithubActions, packageFacts } from '../config/settings.ts';
 import { loadTarget, type Target } from '../config/target.ts';
 import { describeError, UnreachableError, UsageError } from '../core/errors.ts';
 import { onInterrupt } from '../core/interrupt.ts';
-import { shownPath } from '../core/text.ts';
+import { milliseconds, shownPath } from '../core/text.ts';
 import { monotonicMs } from '../core/time.ts';
 import { startExternal } from '../environment/external.ts';
 import { prepareServers } from '../environment/start.ts';
@@ -64,12 +64,6 @@ export async function pointLatestAt(folder: RunFolder): Promise<string> {
   return latest;
 }
 
-/**
- * Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores; of containers
- * fewer, since they cost more to start. A pipeline that is not ours is one for all: what breaks it, breaks it for every case.
- */
-const WORKERS = { processes: 4, containers: 3, external: 1 };
-
 /** Where a run's reports go, and what is printed of it. */
 export interface RunOutput {
   reportDirectory: string;
@@ -88,11 +82,14 @@ export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunRe
   const { json = false, quiet = false } = output;
   const target = plan.target === undefined ? undefined : loadTarget(plan.target);
   const selected = selectCases(plan.cases);
+  const workers = planWorkers(selected.map(caseByKey), WORKERS[plan.environment]);
   using screen = quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
   // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
   if (plan.environment === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
   const folder = await createRunFolder(output.reportDirectory);
   screen.line(`Environment: ${environmentText(plan, target)}   seed: ${plan.seed}`);
+  const lastsMs = (plan.soak?.seconds ?? estimatedSeconds(workers)) * 1000;
+  screen.line(`Cases:       ${selected.length}, about ${milliseconds(lastsMs)}`);
 
   const originMs = monotonicMs();
   using history = openHistory(folder.historyPath, originMs);
@@ -113,7 +110,7 @@ export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunRe
   }
   const context: RunContext = {
     plan,
-    workers: planWorkers(selected.map(caseByKey), WORKERS[plan.environment]),
+    workers,
     runId: folder.runId,
     originMs,
     historyPath: folder.historyPath,

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { ALONE, type KeyedCase } from '../../suites/ledger/ledger.ts';
+import { estimatedSeconds, type KeyedCase, planWorkers } from '../../suites/ledger/ledger.ts';
 import { TIERS, type Tier } from '../../suites/ledger/requirement.ts';
 import { REQUIREMENTS } from '../../suites/requirements.ts';
 import { CAPABILITIES, type Capability } from '../config/capabilities.ts';
+import { WORKERS } from '../config/run-plan.ts';
 import { loadTarget, noteUnset, type Target } from '../config/target.ts';
 import { milliseconds, table } from '../core/text.ts';
 import { offersOf } from '../environment/offers.ts';
@@ -100,9 +101,11 @@ export function makePlan(selected: readonly KeyedCase[], target: Target | undefi
       }))
       .sort((a, b) => b.cases - a.cases),
     tiers: TIERS.map((tier) => tierReach(tier, selected, running)),
-    seconds: expectedSeconds(
-      selected.filter(({ key }) => running.has(key)),
-      target !== undefined,
+    seconds: estimatedSeconds(
+      planWorkers(
+        selected.filter(({ key }) => running.has(key)),
+        WORKERS[target === undefined ? 'processes' : 'external'],
+      ),
     ),
   };
 }
@@ -115,23 +118,6 @@ function tierReach(tier: Tier, selected: readonly KeyedCase[], running: Readonly
     return own.length === cases.length && own.every(({ key }) => running.has(key));
   });
   return { tier, judged: judged.length, total: musts.length };
-}
-
-/** About how many files of cases run side by side; see `suites/runner/vitest.config.ts`. */
-const SIDE_BY_SIDE = 4;
-
-/** Roughly: one pipeline of somebody else is used by one case at a time, our own ones by several. */
-function expectedSeconds(cases: readonly KeyedCase[], external: boolean): number {
-  const sum = (some: readonly KeyedCase[]): number => some.reduce((total, { seconds }) => total + seconds, 0);
-  if (external) return sum(cases);
-  const alone = cases.filter(({ file }) => ALONE.includes(file));
-  const beside = Map.groupBy(
-    cases.filter(({ file }) => !ALONE.includes(file)),
-    ({ file }) => file,
-  );
-  const files = [...beside.values()].map(sum);
-  const longest = Math.max(0, ...files);
-  return sum(alone) + Math.max(longest, files.reduce((total, seconds) => total + seconds, 0) / SIDE_BY_SIDE);
 }
 
 function showPlan(plan: Plan, target: Target | undefined, unset: ReadonlySet<string>): void {

@@ -69,6 +69,8 @@ export interface LiveState {
   /** Environment id → the parts that have answered so far. */
   starting: Map<string, string[]>;
   verdicts: Map<Verdict, number>;
+  /** How many cases the run is to run; undefined before it says so. */
+  selected?: number;
   /** Of a run that is a soak. */
   soak?: SoakState;
 }
@@ -92,6 +94,7 @@ export function emptyState(): LiveState {
 
 /** Takes in one record and gives the line that is worth reading for good, if any. */
 export function applyRecord(state: LiveState, record: HistoryRecord, paint: Paint): string | undefined {
+  if (record.type === 'run-started') state.selected = record.selected.length;
   applySoak(state, record);
   switch (record.type) {
     case 'environment':
@@ -150,12 +153,15 @@ function applyEnvironment(state: LiveState, record: EnvironmentChanged, paint: P
   }
 }
 
+const doneOf = ({ verdicts }: LiveState): number => [...verdicts.values()].reduce((sum, count) => sum + count, 0);
+
 function applyFinished(state: LiveState, record: CaseFinished, paint: Paint): string {
   state.cases.delete(record.case);
   state.verdicts.set(record.verdict, (state.verdicts.get(record.verdict) ?? 0) + 1);
   const took = paint('dim', milliseconds(record.durationMs));
   const reason = record.reason === undefined ? '' : `\n      ${record.reason.replaceAll('\n', '\n      ')}`;
-  return `${paintVerdict(record.verdict, paint)} ${record.case}  ${record.title}  ${took}${reason}`;
+  const count = state.selected === undefined ? '' : paint('dim', `${doneOf(state)}/${state.selected} `);
+  return `${paintVerdict(record.verdict, paint)} ${count}${record.case}  ${record.title}  ${took}${reason}`;
 }
 
 function applyFault(state: LiveState, record: FaultChanged, paint: Paint): string | undefined {
@@ -191,7 +197,8 @@ export function liveLines(state: LiveState, now: number, paint: Paint): string[]
     return `${paint('cyan', 'run ')} ${key} ${seconds(since)}${soak}${on}`;
   });
   const tally = [...state.verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ');
-  const total = tally === '' ? '' : `${tally}, `;
+  const done = state.selected === undefined ? '' : `${doneOf(state)} of ${state.selected} cases, `;
+  const total = tally === '' ? done : `${done}${tally}, `;
   return [...starting, ...cases, paint('dim', `${total}${(now / 1000).toFixed(0)} s`)];
 }
 

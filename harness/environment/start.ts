@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises';
 import { UnreachableError, UsageError } from '../core/errors.ts';
 import type { Environment, EnvironmentOptions, OwnEnvironment, OwnKind } from './environment.ts';
 import { startExternal } from './external.ts';
+import { cacheDirectory } from './process/cache.ts';
 import { startProcesses } from './processes.ts';
 import { postgresTemplate } from './servers/postgres.ts';
 import { findPostgres, serverUser } from './servers/postgres-binaries.ts';
@@ -13,6 +15,9 @@ import { findRedis } from './servers/redis-binary.ts';
  */
 export async function prepareServers(onProgress: (detail: string) => void): Promise<void> {
   const user = serverUser();
+  if ((await readdir(cacheDirectory())).length === 0) {
+    onProgress(`first run on this machine: prepares its servers in ${cacheDirectory()}, about 125 MB, once`);
+  }
   const options = (part: string) => ({ onProgress: (detail: string) => onProgress(`${part}: ${detail}`) });
   await Promise.all([
     findRedis(options('redis')),

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Environment } from '../../harness/environment/environment.ts';
 import { startProcesses } from '../../harness/environment/processes.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
@@ -41,6 +44,16 @@ afterAll(async () => {
   await session?.[Symbol.asyncDispose]();
   await pool?.end();
   await environment?.stop();
+});
+
+it('migrations of a checkout with CR LF are those that were applied', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'syncproof-migrations-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  for (const name of await readdir(MIGRATIONS)) {
+    const sql = await readFile(join(MIGRATIONS, name), 'utf8');
+    await writeFile(join(folder, name), sql.replaceAll('\n', '\r\n'));
+  }
+  expect(await migrate(pool, folder)).toEqual([]);
 });
 
 beforeEach(async () => {

@@ -162,7 +162,8 @@ async function readMigrations(directory: string): Promise<Migration[]> {
     names.map(async (name) => {
       if (!MIGRATION_FILE.test(name))
         throw new MigrationError(`Expected ${name} to be named like 0001_what_it_does.sql`);
-      const sql = await readFile(join(directory, name), 'utf8');
+      // A checkout may have turned line ends into CR LF, which makes it no other migration.
+      const sql = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n');
       return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
     }),
   );

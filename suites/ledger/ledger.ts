@@ -23,7 +23,7 @@ export interface Lane {
   seconds: number;
 }
 
-export const ALONE = 'alone';
+const ALONE = 'alone';
 
 /** The cases of requirements, in their order. */
 export function casesOf(requirements: readonly Requirement[]): KeyedCase[] {
@@ -93,6 +93,12 @@ export function planWorkers(cases: readonly KeyedCase[], count: number): Planned
       cases: ofFile.map(({ key, title }) => ({ key, title })),
     })),
   }));
+}
+
+/** About how long workers take, side by side but for those that have nothing beside them. */
+export function estimatedSeconds(workers: readonly PlannedWorker[]): number {
+  const alone = workers.filter((worker) => worker.alone).reduce((sum, { seconds }) => sum + seconds, 0);
+  return alone + Math.max(0, ...workers.filter((worker) => !worker.alone).map(({ seconds }) => seconds));
 }
 
 /** Changes with what requirements say: the newest version that added to them, and a digest of it all. */
