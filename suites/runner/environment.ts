@@ -25,9 +25,12 @@ export class SharedEnvironment {
     this.#choices = choices;
   }
 
-  /** A start that failed is not tried again: the cases that follow get the same error at once. */
-  get(): Promise<Environment> {
-    this.#starting ??= startForRun(this.#choices);
+  /**
+   * A start that failed is not tried again: the cases that follow get the same error at once.
+   * @param key the case that needs it; of the first one it is recorded
+   */
+  get(key: string): Promise<Environment> {
+    this.#starting ??= startForRun(this.#choices, key);
     return this.#starting;
   }
 
@@ -46,13 +49,13 @@ export class SharedEnvironment {
   }
 }
 
-/** Starts an environment as the run's context says. */
-function startForRun(choices: EnvironmentChoices): Promise<Environment> {
+/** Starts an environment for a case, as the run's context says. */
+function startForRun(choices: EnvironmentChoices, key: string): Promise<Environment> {
   const { context, target, history, signal } = currentRun();
   const options: EnvironmentOptions = {
     kind: context.plan.environment,
     profile: context.plan.profile,
-    recorder: history,
+    recorder: history.forCase(key),
     storage: 'memory',
     logDirectory: join(context.outputDirectory, 'logs'),
     signal,

@@ -75,8 +75,8 @@ export function suite<const R extends readonly Requirement[]>(
         const own = options.environment && new SharedEnvironment({ ...choices, ...options.environment });
         if (own !== undefined) opened.push(own);
         const environment = own ?? shared;
-        const getEnvironment = (): Promise<Environment> => environment.get();
-        const judgement = await runCase(plan, { getEnvironment, earlier });
+        const getEnvironment = (): Promise<Environment> => environment.get(key);
+        const judgement = await runCase(plan, { getEnvironment, earlier, attempt: tries + 1 });
         const { verdict, reason } = judgement;
         const well = ACCEPTED.includes(verdict);
         const last = well || verdict === 'flaky' || tries >= context.plan.retries || signal.aborted;
