@@ -26,6 +26,7 @@ export {
   UsageError,
 } from './core/errors.ts';
 export { type Random, seededRandom } from './core/random.ts';
+export { withoutSecrets } from './core/text.ts';
 export { monotonicMs, pollUntil } from './core/time.ts';
 export {
   type Environment,
@@ -41,7 +42,7 @@ export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';
 export { createFaults, type Faults } from './faults/faults.ts';
 export { copyDataset, type Dataset, loadDataset } from './faults/redis-data.ts';
 export type { RedisError } from './faults/redis-errors.ts';
-export type { Broken, HistoryRecord, PartName, Verdict } from './record/history.ts';
+export type { Broken, CaseStarted, HistoryRecord, PartName, Verdict } from './record/history.ts';
 export { type HistoryWriter, memoryRecorder, openHistory, type Recorder, readHistory } from './record/writer.ts';
 export { checkFile } from './report/check-file.ts';
 export { measureFloor } from './workload/bench.ts';

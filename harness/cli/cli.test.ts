@@ -238,6 +238,7 @@ test('the summary names every requirement, the reason of each failure, the repor
   const problems = problemsIn(text);
   expect(problems).toHaveLength(bad.length + 1);
   for (const { key } of bad) expect(problems.at(-1)).toContain(key);
+  expect(text).toMatch(/fail RES-02\/short: .* \(see evidence\/RES-02-short\)$/m);
   expect(text).toContain('out/index.html');
   expect(text).toContain(result.run.command);
 });

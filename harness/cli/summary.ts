@@ -2,7 +2,7 @@ import type { RunPlan } from '../config/run-plan.ts';
 import { isInstalled } from '../config/settings.ts';
 import { milliseconds, type Paint, shellWord, shownPath, table } from '../core/text.ts';
 import type { Verdict } from '../record/history.ts';
-import { formatBytes, soakSentence, tiersText } from '../report/format.ts';
+import { formatBytes, soakSentence, tiersText, whereEvidence } from '../report/format.ts';
 import type { Distribution, Quantile, RunResult } from '../report/result.ts';
 import { paintVerdict } from './progress.ts';
 
@@ -65,8 +65,10 @@ const GOOD: ReadonlySet<string> = new Set<Verdict>(['pass', 'xfail']);
 
 type CaseResult = RunResult['requirements'][number]['cases'][number];
 
-const caseLine = ({ key, verdict, reason }: CaseResult, paint: Paint): string =>
-  `${paintVerdict(verdict, paint)} ${key}: ${(reason ?? 'no reason was recorded').split('\n')[0]}`;
+const caseLine = (one: CaseResult, paint: Paint): string => {
+  const { key, verdict, reason = 'no reason was recorded' } = one;
+  return `${paintVerdict(verdict, paint)} ${key}: ${reason.split('\n')[0]}${whereEvidence(one)}`;
+};
 
 /** Columns that end in the title, one row per requirement and one below it for each case that was skipped. */
 function requirementTable(result: RunResult, paint: Paint): string[] {

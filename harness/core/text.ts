@@ -31,6 +31,11 @@ export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** A text without the secrets that stand in it. Of two of which one is a part of the other, the longer one comes first. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '***')), text);
+}
+
 /** A path as short as it can be pasted: relative to the working directory when it lies inside. */
 export function shownPath(path: string): string {
   const short = relative(process.cwd(), path);

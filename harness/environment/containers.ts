@@ -97,7 +97,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
   resources.defer(() => removeContainers(home.id));
   const postgresDisk =
     options.postgresDisk === 'small' ? await createSmallDisk(engine, home.id, images.postgres) : undefined;
-  const { parts, passwords, instance } = await planContainers({
+  const { parts, passwords, instance, secrets } = await planContainers({
     ...{ postgresDisk, options, engine, images, access, home, journal, ports, links, accounts, logDirectory },
   });
   const logins = serverAccess(address, passwords);
@@ -119,6 +119,7 @@ async function startAll(context: StartContext): Promise<Running<OwnEnvironment>>
       readyMs,
       urls,
       accounts: accounts.roles,
+      secrets,
       parts,
       links,
       versions,

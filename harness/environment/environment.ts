@@ -136,6 +136,8 @@ export interface Environment extends AsyncDisposable {
   readonly urls: Readonly<Record<'admin' | 'query', string> & Partial<Record<ServiceName, string>>>;
   /** At most one account per role. */
   readonly accounts: Readonly<Record<'ADMIN', ServiceAccount> & Partial<Record<Role, ServiceAccount>>>;
+  /** What must not be told of it: the secrets of its accounts, and passwords at its servers. */
+  readonly secrets: readonly string[];
   /** What stands between the contract and the services. */
   readonly drivers?: readonly Driver[];
   readonly parts: Readonly<Record<PartName, PartControl>>;

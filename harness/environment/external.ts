@@ -61,7 +61,7 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
     journal.ready(readyMs, {}, versions);
     const running = {
       ...{ id, kind: 'external' as const, readyMs, parts, versions, folder, links: [] },
-      ...{ urls, accounts, drivers },
+      ...{ urls, accounts, drivers, secrets: target.secrets },
       services: SERVICE_NAMES.filter((name) => urls[name] !== undefined),
       capabilities: offersOf(target),
       promises: promisesOf(target),

@@ -56,6 +56,8 @@ export interface ProcessParts {
   /** Plans a further instance of a service. */
   instance(name: PartLabel, service: ServiceName, address: ServerAddress): ProcessPart;
   signingKeyFile: string;
+  /** Of accounts and servers. */
+  secrets: readonly string[];
 }
 
 /** Finds the servers' programs and plans every part; nothing runs yet. */
@@ -94,7 +96,8 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     databaseUrl: (service) =>
       `postgres://${service}:${passwords[service]}@${linkAddress(links, service, 'postgres')}/${service}`,
   });
-  const build = partBuilder(context, [...Object.values(passwords), ...Object.values(redisPasswords)]);
+  const secrets = [...secretsOf(context.accounts), ...Object.values(passwords), ...Object.values(redisPasswords)];
+  const build = partBuilder(context, secrets);
   const parts = {
     redis: build('redis', redis.plan),
     postgres: build('postgres', postgres.plan),
@@ -108,6 +111,7 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     template: postgres.template,
     instance: (name, service, at) => build(name, instance(service, at)),
     signingKeyFile: keyFile,
+    secrets,
   };
 }
 
@@ -115,10 +119,9 @@ type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets
 
 /** Adds to a plan what all parts have: the environment's mark, a log file, notes of their processes and crashes. */
 function partBuilder(
-  { home, journal, accounts, logDirectory }: ProcessPartsOptions,
-  passwords: readonly string[],
+  { home, journal, logDirectory }: ProcessPartsOptions,
+  secrets: readonly string[],
 ): (name: PartLabel, plan: Plan) => ProcessPart {
-  const secrets = [...secretsOf(accounts), ...passwords];
   return (name, plan) =>
     new ProcessPart({
       ...plan,

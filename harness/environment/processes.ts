@@ -79,7 +79,7 @@ async function startAll({
           onSpawn: (pid) => noteProcess(home, pid),
         })
       : undefined;
-  const { parts, template, instance, signingKeyFile } = await planParts({
+  const { parts, template, instance, signingKeyFile, secrets } = await planParts({
     options,
     home,
     journal,
@@ -111,6 +111,7 @@ async function startAll({
       readyMs,
       urls,
       accounts: accounts.roles,
+      secrets,
       parts,
       links,
       versions,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { SERVICE_NAMES } from '../../services/contract/names.ts';
+import { writeEvidence } from '../../suites/runner/evidence.ts';
 import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
 import { openHistory } from '../record/writer.ts';
 import { writeReports } from '../report/write.ts';
@@ -160,11 +161,13 @@ test('no secret is in a log, the history, a report, an answer or an argument, wh
     ['admin', 'ingester', 'postgres', 'query', 'redis', 'storage'].map((name) => `log ${name}.log`),
   );
   for (const [name, text] of logs) expect(text.length, `${name} is written`).toBeGreaterThan(0);
+  await writeEvidence(directory, { env: environment, key: 'AUTH-01', attempt: 1, records: [] });
   const outputDirectory = join(directory, 'report');
   await writeReports({ historyPath, outputDirectory, complete: true });
   const all: Texts = new Map([
     ...[...texts, ...commands, ...logs],
     ...(await filesOf(outputDirectory, 'report')),
+    ...(await filesOf(join(directory, 'evidence'), 'evidence')),
     ['history', await readFile(historyPath, 'utf8')],
   ]);
 
@@ -172,10 +175,12 @@ test('no secret is in a log, the history, a report, an answer or an argument, wh
   const seen = leaks(all, new Map([['it', planted]])).join('\n');
   for (const service of SERVICE_NAMES) {
     expect(seen).toContain(`it in log ${service}.log`);
+    expect(seen).toContain(`it in evidence ${service}.log`);
     for (const moment of ['at first', 'without Redis', 'without PostgreSQL']) {
       expect(seen).toContain(`it in answer of ${service} to /version ${moment}`);
     }
   }
+  expect(seen).toContain('it in evidence stream.txt');
   for (const where of ['history', `arguments of process ${careless.pid}`]) expect(seen).toContain(`it in ${where}`);
   const reports = [...all.keys()].filter((name) => name.startsWith('report '));
   expect(reports.toSorted()).toEqual(

@@ -74,6 +74,7 @@ export interface RunFinished extends Base {
   reason?: string;
 }
 
+/** Its case is the one that it was started for; others may follow in it. */
 export interface EnvironmentChanged extends Base {
   type: 'environment';
   environmentId: string;
@@ -94,6 +95,7 @@ export interface CaseStarted extends Base {
   title: string;
   /** There may be more of it than fits in memory: it is checked file by file. */
   checkedFromFile?: boolean;
+  environmentId?: string;
 }
 
 export interface CaseFinished extends Base {
@@ -109,6 +111,8 @@ export interface CaseFinished extends Base {
   evidence: Record<string, number | string>;
   /** The least evidence that allows a verdict; same keys as `evidence`. */
   floor: Record<string, number>;
+  /** Files that show why it did not pass, relative to the run's folder. */
+  evidenceFiles?: readonly string[];
 }
 
 /** An operation begins. It ends with exactly one `Completed`, or never, when the harness died: then it is unknown. */

@@ -42,6 +42,7 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
     if (record.type === 'case-started' || record.type === 'case-finished') cases.set(record.case, record);
   }
   const found = Map.groupBy(findings, (finding) => finding.case);
+  const places = placesOf(records);
   const byRequirement = Map.groupBy(cases.values(), (record) => record.requirement);
   // Whatever was selected and left no record, one case of several included, must show: its absence is no pass.
   const missing = Map.groupBy(
@@ -59,7 +60,10 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
     .map(([id, ended]) => {
       const text = texts.find((candidate) => candidate.id === id);
       const results = [
-        ...ended.map((record) => caseResult(record, found.get(record.case) ?? [], input)),
+        ...ended.map((record) => ({
+          ...caseResult(record, found.get(record.case) ?? [], input),
+          ...places.get(record.case),
+        })),
         ...(missing.get(id) ?? []).map((key) => neverStarted(key, input)),
       ];
       return {
@@ -71,6 +75,25 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
         cases: results.sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true })),
       };
     });
+}
+
+/** Where each case ran, and where its evidence is; of all its tries. What there is none of is absent. */
+function placesOf(records: readonly HistoryRecord[]): Map<string, Pick<CaseResult, 'environments' | 'evidenceFiles'>> {
+  const places = new Map<string, { environments?: string[]; evidenceFiles?: string[] }>();
+  for (const record of records) {
+    if (record.case === undefined) continue;
+    const place = places.get(record.case) ?? {};
+    places.set(record.case, place);
+    // One that could not be started is named by its own records alone.
+    if (record.type === 'case-started' || record.type === 'environment') {
+      const { environmentId } = record;
+      if (environmentId !== undefined && !place.environments?.includes(environmentId))
+        place.environments = [...(place.environments ?? []), environmentId];
+    } else if (record.type === 'case-finished' && record.evidenceFiles !== undefined) {
+      place.evidenceFiles = [...(place.evidenceFiles ?? []), ...record.evidenceFiles];
+    }
+  }
+  return places;
 }
 
 function caseResult(

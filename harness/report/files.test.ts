@@ -77,6 +77,35 @@ describe('escaping', () => {
   });
 });
 
+describe('evidence', () => {
+  const history = sampleHistory({ outcome: 'violation' });
+
+  test('is linked from the page and named in the summary, that of each try of the cases that did not pass', () => {
+    const again = history.map((record) =>
+      record.type === 'case-finished' && record.case === 'RES-03'
+        ? { ...record, evidenceFiles: ['evidence/RES-03-try-2/query.log'] }
+        : record,
+    );
+    const first = history.filter((record) => record.type === 'case-finished' && record.case === 'RES-03');
+    const result = buildResult([...first, ...again], { complete: true });
+    const page = renderHtml(result);
+    for (const path of ['RES-02-short/stream.txt', 'RES-03/query.log', 'RES-03-try-2/query.log'])
+      expect(page).toContain(`<a href="evidence/${path}">`);
+    expect(page).not.toContain('evidence/RES-01');
+    expect(renderMarkdown(result)).toContain('(see evidence/RES-03, evidence/RES-03-try-2)');
+  });
+
+  test('is never a link to elsewhere', () => {
+    const hostile = history.map((record) =>
+      record.type === 'case-finished'
+        ? { ...record, evidenceFiles: ['javascript:alert(1)', 'http://a/"><b>'] }
+        : record,
+    );
+    const links = [...renderHtml(buildResult(hostile, { complete: true })).matchAll(/<a href="([^"]*)"/g)];
+    expect(links.map(([, href]) => href).filter((href) => href?.includes(':'))).toEqual([]);
+  });
+});
+
 describe('writeReports', () => {
   test('writes every file, whole, and gives the result they show', async () => {
     await using folder = await temporaryFolder();

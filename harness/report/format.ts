@@ -121,6 +121,17 @@ const TIER_VERDICT_LABELS: Record<
   unjudged: { sign: '–', label: 'not judged', tone: 'warn' },
 };
 
+/** Folders of a case's evidence, one per try, relative to the run's; each with its files. */
+export function evidenceFolders({ evidenceFiles = [] }: CaseResult): [folder: string, files: string[]][] {
+  return [...Map.groupBy(evidenceFiles, (path) => path.slice(0, path.lastIndexOf('/')))];
+}
+
+/** ` (see evidence/RES-01-killed)`; empty where there is none. */
+export function whereEvidence(result: CaseResult): string {
+  const folders = evidenceFolders(result).map(([folder]) => folder);
+  return folders.length === 0 ? '' : ` (see ${folders.join(', ')})`;
+}
+
 /** `core conformant (31/31), resilient partial (5/11)`. */
 export function tiersText(tiers: readonly TierResult[]): string {
   const judged = tiers.filter(({ verdict }) => verdict !== 'unjudged');

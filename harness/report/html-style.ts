@@ -72,6 +72,7 @@ ol.cases .head .ms{margin-left:auto;color:var(--soft);font-size:13px}
 ul.evidence{display:flex;flex-wrap:wrap;gap:5px 7px;list-style:none;margin:6px 0 0;padding:0}
 ul.evidence li{font-size:12.5px;border:1px solid var(--line);border-radius:6px;padding:0 8px;overflow-wrap:anywhere}
 ul.evidence b{font-weight:600}
+p.places{margin:6px 0 0;font-size:12.5px;color:var(--soft);overflow-wrap:anywhere}
 ul.evidence .below{border-color:var(--warn);color:var(--warn)}
 .legend{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;margin:0;padding:16px 24px 4px;font-size:13px;color:var(--soft)}
 .legend li{display:flex;align-items:center;gap:7px}

@@ -1,5 +1,6 @@
 import { VERDICTS } from '../record/history.ts';
 import {
+  evidenceFolders,
   formatMs,
   formatQuantile,
   formatShare,
@@ -124,12 +125,22 @@ function caseCounts(cases: readonly CaseResult[]): string {
   return `: ${[...groups].map(([label, group]) => `${group.length} ${label}`).join(', ')}`;
 }
 
-function caseItem({ key, title, verdict, durationMs, reason, evidence, floor }: CaseResult): Markup {
+function caseItem(result: CaseResult): Markup {
+  const { key, title, verdict, durationMs, reason, evidence, floor, environments = [] } = result;
   return html`<li data-case="${key}"><div class="head">${verdictBadge(verdict)}<span class="mono">${key}</span><span>${title}</span><span class="ms">${
     durationMs === null ? 'never ended' : formatMs(durationMs)
   }</span></div>
 ${reason !== undefined && html`<p class="reason ${VERDICT_LABELS[verdict].tone}">${reason}</p>`}
-${evidenceList(evidence, floor)}</li>`;
+${evidenceList(evidence, floor)}
+${evidenceFolders(result).map(evidenceLinks)}
+${environments.length > 0 && html`<p class="places">Ran in environment <span class="mono">${environments.join(', ')}</span></p>`}</li>`;
+}
+
+function evidenceLinks([folder, files]: [string, string[]]): Markup {
+  // Relative, whatever the history says: a colon would make it a link of another scheme.
+  const link = (path: string): Markup =>
+    html`<a href="${path.split('/').map(encodeURIComponent).join('/')}">${path.slice(folder.length + 1)}</a> `;
+  return html`<p class="places" data-evidence="${folder}"><span class="mono">${folder}/</span> ${files.map(link)}</p>`;
 }
 
 function evidenceList(evidence: CaseResult['evidence'], floor: CaseResult['floor']): Markup | undefined {

@@ -8,6 +8,7 @@ import {
   tiersText,
   VERDICT_LABELS,
   verdictSentence,
+  whereEvidence,
 } from './format.ts';
 import { visibleText } from './markup.ts';
 import type { FaultKindResult, RunResult } from './result.ts';
@@ -55,7 +56,9 @@ function aboutRun({ run }: RunResult): string {
 function requirements({ requirements }: RunResult): string {
   const rows = requirements.map(({ id, title, verdict, cases }) => {
     const bad = cases.filter((each) => each.verdict !== 'pass' && each.reason !== undefined);
-    const reasons = bad.map(({ key, reason }) => `<br>${cell(key)}: ${cell(shorten(reason ?? ''))}`).join('');
+    const reasons = bad
+      .map((each) => `<br>${cell(`${each.key}: ${shorten(each.reason ?? '')}${whereEvidence(each)}`)}`)
+      .join('');
     const passed = cases.filter((each) => each.verdict === 'pass').length;
     return [cell(id), badge(verdict), cell(title) + reasons, `${passed} of ${cases.length}`];
   });

@@ -115,6 +115,24 @@ describe('the roll-up of verdicts', () => {
   });
 });
 
+test('a case names the environments of all its tries, also one that could not be started for it', () => {
+  const environment = (environmentId: string, key: string): HistoryRecord => ({
+    ...{ at: 5, type: 'environment', environmentId, kind: 'processes', status: 'starting', case: key },
+  });
+  const ran = (key: string, environmentId: string) => ({ ...started(key), environmentId }) as HistoryRecord;
+  const result = judge([
+    ...[environment('e1', 'RES-01/a'), ran('RES-01/a', 'e1'), finished('RES-01/a', 'pass')],
+    ...[ran('RES-01/b', 'e1'), finished('RES-01/b', 'fail')],
+    ...[environment('e2', 'RES-01/b'), started('RES-01/b'), finished('RES-01/b', 'error')],
+    ...[started('RES-01/c'), finished('RES-01/c', 'pass')],
+  ]);
+  expect(result.requirements[0]?.cases.map(({ environments }) => environments)).toEqual([
+    ['e1'],
+    ['e1', 'e2'],
+    undefined,
+  ]);
+});
+
 describe('a run that did not come to its end', () => {
   test('a case that started and never finished is an error, or inconclusive when interrupted', () => {
     expect(judge([started('SYNC-01')]).requirements[0]?.verdict).toBe('error');

@@ -72,6 +72,14 @@ export const caseResultSchema = z.object({
   reason: z.string().optional(),
   evidence: z.record(z.string(), evidenceValue),
   floor: z.record(z.string(), z.number()),
+  environments: z
+    .array(z.string())
+    .optional()
+    .describe('ids of those that it ran in, or that could not be started for it; `logs/` has a folder of each'),
+  evidenceFiles: z
+    .array(z.string())
+    .optional()
+    .describe('what shows why it did not pass, of all its tries; relative to the folder of the run'),
 });
 
 export const requirementResultSchema = z.object({

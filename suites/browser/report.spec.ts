@@ -200,6 +200,14 @@ test('cases unfold by keyboard, and those in trouble are open', async ({ open, s
   await expect(passed.locator('[data-case]').first()).toBeVisible();
 });
 
+test('a case that did not pass links its evidence, relative to the page', async ({ open, sampleDirectory }) => {
+  const { page, result } = await open(await writeSample(sampleDirectory, 'violation'));
+  const link = page.locator('[data-case="RES-02/short"]').getByRole('link', { name: 'stream.txt' });
+  await expect(link).toHaveAttribute('href', 'evidence/RES-02-short/stream.txt');
+  const cases = result.requirements.flatMap((requirement) => requirement.cases);
+  await expect(page.locator('[data-evidence]')).toHaveCount(cases.filter((each) => each.evidenceFiles).length);
+});
+
 test('the command that repeats the run is copied', async ({ open, sampleDirectory, context }) => {
   const { page, result } = await open(await writeSample(sampleDirectory, 'conformant'));
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);

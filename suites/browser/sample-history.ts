@@ -190,7 +190,9 @@ interface CasePlan {
 function caseRecords(plan: CasePlan, random: Random): HistoryRecord[] {
   const { key, title, startAt, lastsMs, uploads = 0, faults = [], lost = 0, verdict = 'pass', reason } = plan;
   const requirement = key.split('/')[0] ?? key;
-  const records: HistoryRecord[] = [{ at: startAt, type: 'case-started', case: key, requirement, title }];
+  const records: HistoryRecord[] = [
+    { at: startAt, type: 'case-started', case: key, requirement, title, environmentId: 'env-1' },
+  ];
   for (const [index, fault] of faults.entries()) records.push(...faultRecords(fault, `${key}#${index + 1}`, plan));
   for (let index = 0; index < uploads; index++) {
     const intendedAt = startAt + 50 + ((lastsMs - 1500) * index) / uploads;
@@ -212,8 +214,13 @@ function caseRecords(plan: CasePlan, random: Random): HistoryRecord[] {
       ...plan.evidence,
     },
     floor: uploads > 0 ? { acknowledged: Math.min(20, Math.ceil(uploads)) } : {},
+    ...(verdict === 'pass' || verdict === 'skip' ? {} : { evidenceFiles: evidenceFiles(key) }),
   });
   return records;
+}
+
+function evidenceFiles(key: string): string[] {
+  return ['history.jsonl', 'stream.txt', 'query.log'].map((name) => `evidence/${key.replace('/', '-')}/${name}`);
 }
 
 function faultRecords(fault: SampleFault, id: string, { startAt, key }: CasePlan): HistoryRecord[] {

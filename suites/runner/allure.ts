@@ -1,9 +1,6 @@
-import { attachment, description, feature, label, severity, story, tag } from 'allure-js-commons';
-import { connectRedis, describeError, type Environment, type HistoryRecord } from '../../harness/index.ts';
-import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
+import { basename, join } from 'node:path';
+import { attachmentPath, description, feature, label, severity, story, tag } from 'allure-js-commons';
 import type { Requirement } from '../ledger/requirement.ts';
-
-const LOG_LINES = 100;
 
 interface DescribedCase {
   key: string;
@@ -24,45 +21,10 @@ export async function describeCase({ key, requirement, title }: DescribedCase): 
   );
 }
 
-/** Attaches what a person needs to see why a case failed. What cannot be had is said instead of failing the case again. */
-export async function attachFailure(env: Environment, records: readonly HistoryRecord[]): Promise<void> {
-  await attachment('history of the case', records.map((record) => JSON.stringify(record)).join('\n'), {
-    contentType: 'application/jsonl',
-    fileExtension: 'jsonl',
-  });
-  await attachment('stream and group', await orReason(() => streamAndGroup(env)), 'text/plain');
-  for (const part of Object.values(env.parts)) {
-    const logs = await orReason(() => part.logs());
-    await attachment(`${part.name} log`, logs.split('\n').slice(-LOG_LINES).join('\n'), 'text/plain');
-  }
-}
-
-async function streamAndGroup(env: Environment): Promise<string> {
-  const redis = connectRedis(env.redisAddress());
-  try {
-    const commands = [
-      ['XINFO', 'STREAM', EVENT_STREAM_NAME],
-      ['XINFO', 'GROUPS', EVENT_STREAM_NAME],
-      ['XINFO', 'CONSUMERS', EVENT_STREAM_NAME, CONSUMER_GROUP],
-      ['XPENDING', EVENT_STREAM_NAME, CONSUMER_GROUP],
-    ] as const;
-    const sections: string[] = [];
-    for (const [name, ...words] of commands) {
-      const answer = await orReason(async () =>
-        JSON.stringify(await redis.call(name.toLowerCase(), ...words), null, 1),
-      );
-      sections.push(`${[name, ...words].join(' ')}\n${answer}`);
-    }
-    return sections.join('\n\n');
-  } finally {
-    redis.disconnect();
-  }
-}
-
-async function orReason(read: () => Promise<string>): Promise<string> {
-  try {
-    return await read();
-  } catch (error) {
-    return `not to be had: ${describeError(error)}`;
+/** Attaches files of the run, given relative to its folder. */
+export async function attachFiles(runDirectory: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const type = path.endsWith('.jsonl') ? { contentType: 'application/jsonl', fileExtension: 'jsonl' } : 'text/plain';
+    await attachmentPath(basename(path), join(runDirectory, path), type);
   }
 }

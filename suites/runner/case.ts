@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
+  type CaseStarted,
   checkFile,
   connectRedis,
   createFaults,
@@ -20,8 +21,9 @@ import {
   UnreachableError,
 } from '../../harness/index.ts';
 import type { KeyedCase } from '../ledger/ledger.ts';
-import { attachFailure, describeCase } from './allure.ts';
+import { attachFiles, describeCase } from './allure.ts';
 import { clientOf, createdIn } from './client.ts';
+import { writeEvidence } from './evidence.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge, withExpectation } from './verdict.ts';
 
@@ -62,10 +64,12 @@ export interface CaseRun {
   getEnvironment: () => Promise<Environment>;
   /** How an earlier try ended; a pass is then no pass but a flake. */
   earlier?: Judgement | undefined;
+  /** Which try it is, from 1. */
+  attempt: number;
 }
 
 /** Runs one case to its verdict and records it. Throws nothing: what went wrong is the verdict's reason. */
-export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseRun): Promise<Judgement> {
+export async function runCase(plan: CasePlan, { getEnvironment, earlier, attempt }: CaseRun): Promise<Judgement> {
   const { context, capabilities, target, history, signal } = currentRun();
   const { key, title, requirement, floor } = plan;
   await describeCase(plan);
@@ -73,11 +77,12 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
   const evidence: Record<string, number | string> = {};
   const base = { case: key, requirement: requirement.id, title } as const;
   let startedAt = monotonicMs();
-  const finish = (judged: Judgement): Judgement => {
+  const finish = (judged: Judgement, evidenceFiles?: readonly string[]): Judgement => {
     const tried = earlier !== undefined && judged.verdict === 'pass' ? flaky(earlier) : judged;
     const judgement = withExpectation(key, tried, target?.xfail ?? [], new Date().toISOString().slice(0, 10));
     const durationMs = Math.round(monotonicMs() - startedAt);
-    history.write({ type: 'case-finished', at: history.now(), ...base, ...judgement, durationMs, evidence, floor });
+    const told = { durationMs, evidence, floor, ...(evidenceFiles === undefined ? {} : { evidenceFiles }) };
+    history.write({ type: 'case-finished', at: history.now(), ...base, ...judgement, ...told });
     return judgement;
   };
 
@@ -96,7 +101,11 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
   startedAt = monotonicMs();
   const { checkedFromFile: fromFile } = plan;
   const since = history.now();
-  history.write({ type: 'case-started', at: since, ...base, ...(fromFile ? { checkedFromFile: true } : {}) });
+  const started: CaseStarted = {
+    ...{ type: 'case-started', at: since, ...base, environmentId: env.id },
+    ...(fromFile ? { checkedFromFile: true } : {}),
+  };
+  history.write(started);
   const random = seededRandom(context.plan.seed).fork(key);
   const thrown = await runBody(plan, { env, recorder, records, created, evidence, random });
   const { found, error: untold } = plan.checkedFromFile
@@ -107,9 +116,16 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier }: CaseR
   const judgement: Judgement = signal.aborted
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
     : judge({ error, findings, evidence, floor });
-  if (judgement.verdict !== 'pass' && !signal.aborted) await attachFailure(env, records);
+  let evidenceFiles: string[] | undefined;
+  if (judgement.verdict !== 'pass' && !signal.aborted) {
+    evidenceFiles = await writeEvidence(context.outputDirectory, {
+      ...{ env, key, attempt },
+      records: [started, ...records],
+    });
+    await attachFiles(context.outputDirectory, evidenceFiles);
+  }
   if (!isOwn(env)) await removeFiles(env, fromFile ? await createdIn(context.historyPath, key, since) : created);
-  return finish(judgement);
+  return finish(judgement, evidenceFiles);
 }
 
 function flaky({ verdict, reason }: Judgement): Judgement {

@@ -26,9 +26,12 @@ class CaseEnvironment {
     this.#choices = choices;
   }
 
-  /** A start that failed is not tried again: the cases that follow get the same error at once. */
-  get(): Promise<Environment> {
-    this.#starting ??= startForRun(this.#choices);
+  /**
+   * A start that failed is not tried again: the cases that follow get the same error at once.
+   * @param key the case that needs it; of the first one it is recorded
+   */
+  get(key: string): Promise<Environment> {
+    this.#starting ??= startForRun(this.#choices, key);
     return this.#starting;
   }
 
@@ -80,13 +83,13 @@ export async function stopEnvironments(): Promise<void> {
   if (errors.length > 0) throw new AggregateError(errors, errors.map(describeError).join('; '));
 }
 
-/** Starts an environment as the run's context says. */
-function startForRun(choices: EnvironmentChoices): Promise<Environment> {
+/** Starts an environment for a case, as the run's context says. */
+function startForRun(choices: EnvironmentChoices, key: string): Promise<Environment> {
   const { context, target, history, signal } = currentRun();
   const options: EnvironmentOptions = {
     kind: context.plan.environment,
     profile: context.plan.profile,
-    recorder: history,
+    recorder: history.forCase(key),
     storage: 'memory',
     logDirectory: join(context.outputDirectory, 'logs'),
     signal,

@@ -79,8 +79,8 @@ export function suite<const R extends readonly Requirement[]>(
           options.environment === undefined
             ? sharedEnvironment(choices)
             : ownEnvironment({ ...choices, ...options.environment });
-        const getEnvironment = (): Promise<Environment> => environment.get();
-        const judgement = await runCase(plan, { getEnvironment, earlier });
+        const getEnvironment = (): Promise<Environment> => environment.get(key);
+        const judgement = await runCase(plan, { getEnvironment, earlier, attempt: tries + 1 });
         const { verdict, reason } = judgement;
         const well = ACCEPTED.includes(verdict);
         const last = well || verdict === 'flaky' || tries >= context.plan.retries || signal.aborted;

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { GenericContainer } from 'testcontainers';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
+import { withoutSecrets } from '../../core/text.ts';
 import { monotonicMs, pollUntil } from '../../core/time.ts';
 import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
@@ -212,7 +213,7 @@ export class ContainerPart implements PartControl {
       if (error.code === 'ENOENT') return '';
       throw error;
     });
-    return this.#options.secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+    return withoutSecrets(text, this.#options.secrets);
   }
 
   async memoryBytes(): Promise<number | undefined> {

@@ -102,6 +102,8 @@ type Special = Pick<PartRecipe, 'image' | 'command' | 'environment' | 'container
 export async function planContainers(context: ContainerPartsOptions): Promise<{
   parts: Readonly<Record<PartName, ContainerPart>>;
   passwords: Readonly<Record<ServerName, Passwords>>;
+  /** Of accounts and servers. */
+  secrets: readonly string[];
   /** Plans a further instance of a service, published at `port`. */
   instance: (name: PartLabel, service: ServiceName, port: number) => ContainerPart;
 }> {
@@ -120,7 +122,7 @@ export async function planContainers(context: ContainerPartsOptions): Promise<{
     ingester: build('ingester', ports.ingester, services('ingester', ports.ingester)),
     query: build('query', ports.query, services('query', ports.query)),
   };
-  return { parts, passwords, instance: (name, service, port) => build(name, port, services(service, port)) };
+  return { parts, passwords, secrets, instance: (name, service, port) => build(name, port, services(service, port)) };
 }
 
 function planRedis({ images, ports, options }: ContainerPartsOptions, passwords: Passwords): Special {

@@ -1,6 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import type { ContractAnswer, ContractCall, Driver } from '../../clients/transport.ts';
 import { describeError, UsageError } from '../../core/errors.ts';
+import { withoutSecrets } from '../../core/text.ts';
 import { untilAborted } from '../../core/time.ts';
 
 /**
@@ -45,9 +46,7 @@ async function answered({ signal }: ContractCall, answer: Promise<ContractAnswer
 function tell(error: unknown, { headers }: ContractCall, secrets: readonly string[]): never {
   const text = describeError(error);
   const token = headers.authorization?.split(' ')[1] ?? '';
-  const masked = [...secrets, token]
-    .filter((secret) => secret !== '')
-    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+  const masked = withoutSecrets(text, [...secrets, token]);
   if (masked === text) throw error;
   throw new Error(masked);
 }

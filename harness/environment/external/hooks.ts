@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { environmentWith } from '../../config/settings.ts';
 import type { ControlHooks } from '../../config/target.ts';
 import { InconclusiveError } from '../../core/errors.ts';
+import { withoutSecrets } from '../../core/text.ts';
 import type { PartName } from '../../record/history.ts';
 
 export const VERBS = ['kill', 'stop', 'start', 'pause', 'resume', 'wipe'] as const;
@@ -96,7 +97,7 @@ export async function runCommand(
     });
   }
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const masked = (text: string): string => secrets.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+  const masked = (text: string): string => withoutSecrets(text, secrets);
   const name = `The command to ${verb} ${part} (${masked(command)})`;
   const said = (): string =>
     output.trim() === '' ? '' : `: ${masked(output.trim().split('\n').slice(-3).join(' | '))}`;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SyncproofError } from '../../core/errors.ts';
+import { withoutSecrets } from '../../core/text.ts';
 import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
 import { Child, type ChildOptions } from './child.ts';
@@ -124,7 +125,7 @@ export class ProcessPart implements PartControl {
       if (error.code === 'ENOENT') return '';
       throw error;
     });
-    return this.#plan.secrets.reduce((masked, secret) => masked.replaceAll(secret, '***'), text);
+    return withoutSecrets(text, this.#plan.secrets);
   }
 
   async memoryBytes(): Promise<number | undefined> {
