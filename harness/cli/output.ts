@@ -31,3 +31,8 @@ export function exitCodeForError(error: unknown): number {
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
+
+/** Says on stderr what a command is called now that was called by the name it had before. */
+export function noteFormerName(former: string, now: string): void {
+  process.stderr.write(`\`syncproof ${former}\` is now \`syncproof ${now}\`\n`);
+}

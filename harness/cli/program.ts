@@ -9,9 +9,7 @@ import { addMutantsCommand } from './mutants.ts';
 import { refuseMisspeltSettings, SETTINGS_HELP } from './options.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeForError } from './output.ts';
 import { addPlanCommand } from './plan.ts';
-import { addRecheckCommand } from './recheck.ts';
 import { addReportCommand } from './report.ts';
-import { addRerunCommands } from './rerun.ts';
 import { addRunCommand } from './run.ts';
 import { addShrinkCommand } from './shrink.ts';
 import { addSoakCommand } from './soak.ts';
@@ -31,6 +29,8 @@ function buildProgram(finish: (exitCode: number) => void): Command {
 Examples:
   $ syncproof run                      run everything and write reports/output/latest/index.html
   $ syncproof run --case RES-01        one requirement
+  $ syncproof run --from reports/output/latest --failed
+                                       what failed in the latest run, once more
   $ syncproof init                     a target file for your pipeline, from the services that run
   $ syncproof run --target target.yaml your pipeline instead of the reference
   $ syncproof start                    bring the pipeline up, to try by hand
@@ -46,9 +46,7 @@ ${EXIT_CODES_HELP}`,
   addBenchCommand(program, finish);
   addSoakCommand(program, finish);
   addShrinkCommand(program, finish);
-  addRerunCommands(program, finish);
   addReportCommand(program, finish);
-  addRecheckCommand(program, finish);
   addListCommand(program, finish);
   addExplainCommand(program, finish);
   addPlanCommand(program, finish);

@@ -10,7 +10,7 @@ import type { RunResult } from '../report/result.ts';
 import { conducted } from './conduct.ts';
 import { integerBetween, reportOption } from './options.ts';
 import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './rerun.ts';
+import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './recorded.ts';
 import { openScreen, type Screen } from './screen.ts';
 
 interface ShrinkOptions {
