@@ -80,7 +80,7 @@ export function makePlan(selected: readonly KeyedCase[], target: Target | undefi
       title,
       run: missing.length === 0,
       missing,
-      ...(expected === undefined ? {} : { expectedToFail: `${expected.reason}, until ${expected.expires}` }),
+      expectedToFail: expected && `${expected.reason}, until ${expected.expires}`,
       seconds,
     };
   });

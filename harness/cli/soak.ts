@@ -5,7 +5,6 @@ import type { RunPlan } from '../config/run-plan.ts';
 import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
 import { requireKnownFaults } from './cases.ts';
 import { conduct } from './conduct.ts';
-
 import {
   type EnvironmentChoice,
   environmentOption,
@@ -80,9 +79,9 @@ async function soak(options: SoakOptions, path: string | undefined): Promise<num
     retries: 0,
     keep,
     soak: {
-      ...(plan === undefined
-        ? { seconds: options.minutes * 60 }
-        : { seconds: lengthOf(plan.rounds) / 1000, rounds: plan.rounds, planFile: plan.planFile }),
+      seconds: plan === undefined ? options.minutes * 60 : lengthOf(plan.rounds) / 1000,
+      rounds: plan?.rounds,
+      planFile: plan?.planFile,
       ratePerSecond: options.rate ?? plan?.ratePerSecond ?? RATE,
     },
     allowPartial: judged.target?.allow_partial ?? false,

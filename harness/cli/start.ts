@@ -82,8 +82,8 @@ function portsOf(options: StartOptions): NonNullable<EnvironmentOptions['ports']
   const services = Object.fromEntries(SERVICE_NAMES.map((name) => [name, STANDARD_PORTS[name] + options.portOffset]));
   return {
     ...services,
-    ...(options.redisPort === undefined ? {} : { redis: options.redisPort }),
-    ...(options.postgresPort === undefined ? {} : { postgres: options.postgresPort }),
+    redis: options.redisPort,
+    postgres: options.postgresPort,
   };
 }
 
