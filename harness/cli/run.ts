@@ -9,7 +9,6 @@ import { conduct } from './conduct.ts';
 import {
   allowPartialOption,
   caseOption,
-  type EnvironmentChoice,
   environmentOption,
   profileOption,
   reportOption,
@@ -17,7 +16,6 @@ import {
   retriesOption,
   SEED_MAX,
   seedOption,
-  targetFileOf,
   targetOption,
   tierOption,
 } from './options.ts';
@@ -27,7 +25,6 @@ import { LATEST, planAgain } from './recorded.ts';
 interface RunOptions {
   from?: string;
   failed?: boolean;
-  env: EnvironmentChoice;
   case?: readonly string[];
   tier?: CaseFilter['tiers'];
   seed?: number;
@@ -40,10 +37,7 @@ interface RunOptions {
 }
 
 /** Options that say what a recorded run says, too. */
-const RECORDED = ['case', 'tier', 'seed', 'env', 'target', 'profile'] as const satisfies (
-  | keyof RunOptions
-  | 'target'
-)[];
+const RECORDED = ['case', 'tier', 'seed', 'env', 'target', 'profile'];
 
 /** What `run --from` was called before: the name → whether it took only what failed. */
 const FORMER_NAMES: readonly (readonly [name: string, failed: boolean])[] = [
@@ -118,8 +112,8 @@ async function run(options: RunOptions, command: Command): Promise<number> {
 }
 
 async function newPlan(options: RunOptions, command: Command): Promise<RunPlan> {
-  const { env, profile, retries, keep = false } = options;
-  const judged = await resolveTarget(env, targetFileOf(command));
+  const { profile, retries, keep = false } = options;
+  const judged = await resolveTarget(command);
   return {
     ...judged.plan,
     profile,
