@@ -20,19 +20,13 @@ import type { HistoryRecord, RunStarted } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
 import { selectCases } from './cases.ts';
 import { createRunFolder, pointLatestAt } from './conduct.ts';
-import { type Ended, syncproof } from './fixtures/syncproof.ts';
+import { type Ended, syncproof, temporaryFolder } from './fixtures/syncproof.ts';
 import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
 import { repeatCommand, summaryLines } from './summary.ts';
 
 const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
 const SOMEBODY = { client_id: 'me', client_secret: 'mine' };
 const plain = (_style: string, text: string): string => text;
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'syncproof-cli-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; says: RegExp[] }[] = [
   { words: ['run', '--env', 'docker'], says: [/--env/, /one of auto, containers, processes/, /"docker"/] },

@@ -17,9 +17,8 @@ import { openHistory, type Recorder } from '../record/writer.ts';
 import type { RunResult } from '../report/result.ts';
 import { readKillMatrix, writeReports } from '../report/write.ts';
 import { selectCases } from './cases.ts';
-import { EXIT, writeJson } from './output.ts';
+import { EXIT, openScreen, type Screen, silentScreen, writeJson } from './output.ts';
 import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
-import { openScreen, type Screen, silentScreen } from './screen.ts';
 import { annotations, repeatCommand, summaryLines, verdictLine } from './summary.ts';
 
 /** Where a run writes to: `<report directory>/<run id>/`. */

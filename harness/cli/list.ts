@@ -6,8 +6,7 @@ import { UsageError } from '../core/errors.ts';
 import { table } from '../core/text.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
 import { levelOption, needOption, tierOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { openScreen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 
 interface ListOptions {
   tier?: CaseFilter['tiers'];

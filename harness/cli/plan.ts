@@ -9,8 +9,7 @@ import { offersOf } from '../environment/offers.ts';
 import { plural } from '../report/format.ts';
 import { type CaseFilter, expectedFailureOf, filterCases, requireKnownFailures } from './cases.ts';
 import { caseOption, levelOption, targetOption, tierOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { openScreen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 
 interface PlanOptions {
   target?: string;

@@ -1,20 +1,13 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { soakHistory } from '../../suites/browser/soak-history.ts';
 import { WrittenHistory } from '../check/fixtures/written-history.ts';
 import type { HistoryRecord } from '../record/history.ts';
-import { syncproof } from './fixtures/syncproof.ts';
-
-let path = '';
-
-beforeAll(async () => {
-  path = join(await mkdtemp(join(tmpdir(), 'syncproof-report-')), 'history.jsonl');
-});
-afterAll(() => rm(join(path, '..'), { recursive: true }));
+import { syncproof, temporaryFolder } from './fixtures/syncproof.ts';
 
 async function check(text: string): Promise<{ code: number; output: string }> {
+  const path = join(await temporaryFolder(), 'history.jsonl');
   await writeFile(path, text);
   const { code, stdout, stderr } = await syncproof(['report', '--check', path]);
   return { code, output: stdout + stderr };
@@ -100,6 +93,8 @@ test('a whole history without a case is a mistake of who asks', async () => {
 });
 
 test('`recheck`, as it was called, gives the same of a history and of its folder, and says its new name', async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder, 'history.jsonl');
   const history = new WrittenHistory().upload('f');
   await writeFile(path, text(small(history.finals('f', null, null))));
   const now = await syncproof(['report', '--check', path, '--json']);
@@ -107,7 +102,6 @@ test('`recheck`, as it was called, gives the same of a history and of its folder
   expect(before).toEqual({ ...now, stderr: '`syncproof recheck` is now `syncproof report --check`\n' });
   expect(now).toMatchObject({ code: 1, stderr: '' });
   expect(JSON.parse(now.stdout)).toMatchObject({ history: path, cases: [{ case: 'CASE-01', verdict: 'pass' }] });
-  const folder = join(path, '..');
   expect(await syncproof(['recheck', folder, '--json'])).toEqual(before);
   expect(await syncproof(['report', '--check', folder, '--json'])).toEqual(now);
   // Nothing but the history is there: neither of them writes.

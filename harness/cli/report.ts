@@ -10,10 +10,9 @@ import { BrokenHistoryError, readHistory } from '../record/writer.ts';
 import { checkFile } from '../report/check-file.ts';
 import type { RunResult } from '../report/result.ts';
 import { readKillMatrix, writeReports } from '../report/write.ts';
-import { EXIT, EXIT_CODES_HELP, noteFormerName, writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, noteFormerName, openScreen, writeJson } from './output.ts';
 import { paintVerdict } from './progress.ts';
 import { historyIn, LATEST } from './recorded.ts';
-import { openScreen } from './screen.ts';
 import { summaryLines } from './summary.ts';
 
 interface ReportOptions {

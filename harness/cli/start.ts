@@ -8,9 +8,8 @@ import { writeOwnTarget } from '../environment/external/template.ts';
 import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen } from './output.ts';
 import { screenRecorder } from './progress.ts';
-import { openScreen } from './screen.ts';
 
 interface StartOptions {
   env: EnvironmentChoice;
