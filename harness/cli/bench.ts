@@ -10,9 +10,8 @@ import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../workload/bench.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen } from './output.ts';
 import { screenRecorder } from './progress.ts';
-import { openScreen } from './screen.ts';
 
 interface BenchOptions {
   env: EnvironmentChoice;

@@ -1,13 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { sampleHistory } from '../../suites/browser/sample-history.ts';
 import { problemsIn } from '../../suites/gate/child.ts';
 import { CASE_KEYS } from '../../suites/requirements.ts';
@@ -16,47 +16,17 @@ import { stopMark } from '../config/run-plan.ts';
 import { milliseconds } from '../core/text.ts';
 import { pollUntil } from '../core/time.ts';
 import { findProcess } from '../environment/process/table.ts';
-import type { HistoryRecord } from '../record/history.ts';
+import type { HistoryRecord, RunStarted } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
 import { selectCases } from './cases.ts';
 import { createRunFolder, pointLatestAt } from './conduct.ts';
-import { runProgram } from './program.ts';
+import { type Ended, syncproof, temporaryFolder } from './fixtures/syncproof.ts';
 import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
 import { repeatCommand, summaryLines } from './summary.ts';
 
 const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
 const SOMEBODY = { client_id: 'me', client_secret: 'mine' };
 const plain = (_style: string, text: string): string => text;
-
-async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'syncproof-cli-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-interface Ended {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** One command line in this process: what it says and how it ends. A process for each would take a second of it. */
-async function syncproof(words: readonly string[], settings: Record<string, string> = {}): Promise<Ended> {
-  for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value);
-  const written = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      written[name] += String(chunk);
-      return true;
-    }),
-  );
-  try {
-    return { code: await runProgram(words), ...written };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-    vi.unstubAllEnvs();
-  }
-}
 
 const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; says: RegExp[] }[] = [
   { words: ['run', '--env', 'docker'], says: [/--env/, /one of auto, containers, processes/, /"docker"/] },
@@ -97,13 +67,38 @@ const MISTAKES: readonly { words: string[]; settings?: Record<string, string>; s
     settings: { SYNCPROOF_TARGET: '/nowhere.yaml', SYNCPROOF_ENV: 'processes' },
     says: [/SYNCPROOF_TARGET or SYNCPROOF_ENV/],
   },
-  { words: ['recheck', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['report', '/nowhere', '--check'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['recheck', '/nowhere'], says: [/now `syncproof report --check`/, /history\.jsonl/, /\/nowhere/] },
   { words: ['shrink', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
   { words: ['shrink', '--repeats', '2', '--failures', '3'], says: [/--failures/, /--repeats/, /3 of 2/] },
   { words: ['soak', '--plan', '/nowhere'], says: [/--plan/, /\/nowhere/] },
   { words: ['soak', '--minutes', '0'], says: [/--minutes/, /above 0/] },
-  { words: ['rerun-failed', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
-  { words: ['replay', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['run', '--failed'], says: [/--from/, /--failed/] },
+  { words: ['run', '--from', '/nowhere'], says: [/history\.jsonl/, /\/nowhere/] },
+  { words: ['run', '--from', '/nowhere', '--failed'], says: [/history\.jsonl/, /\/nowhere/] },
+  ...['--case RES-01', '--tier core', '--seed 1', '--env auto', '--target a.yaml', '--profile default'].map(
+    (rival) => ({
+      words: ['run', '--from', '/nowhere', ...rival.split(' ')],
+      says: [/--from/, new RegExp(`${rival.split(' ', 1)[0]}, got both`)],
+    }),
+  ),
+  // A machine's own settings contradict nothing, not even each other.
+  {
+    words: ['run', '--from', '/nowhere'],
+    settings: {
+      SYNCPROOF_ENV: 'processes',
+      SYNCPROOF_TARGET: 'a.yaml',
+      SYNCPROOF_PROFILE: 'classic',
+      SYNCPROOF_SEED: '1',
+    },
+    says: [/history\.jsonl/, /\/nowhere/],
+  },
+  {
+    words: ['rerun-failed', '/nowhere'],
+    says: [/now `syncproof run --from \/nowhere --failed`/, /history\.jsonl, got \/nowhere/],
+  },
+  { words: ['replay', '/nowhere'], says: [/now `syncproof run --from \/nowhere`/, /history\.jsonl, got \/nowhere/] },
+  { words: ['replay', '--seed', '1'], says: [/unknown option '--seed'/] },
   { words: ['init', '--admin', 'ftp://a'], says: [/--admin/, /http/, /"ftp:\/\/a"/] },
   { words: ['mutants', '--mutant', 'no-such'], says: [/no-such/, /mutants --list/] },
   { words: ['mutants', '--from', '/nowhere'], says: [/--from/, /\/nowhere/] },
@@ -116,10 +111,9 @@ test.for(MISTAKES)('names the mistake and exits with 4: $words $settings', async
   expect(code).toBe(4);
 });
 
-const COMMANDS = [
-  ...['run', 'soak', 'shrink', 'rerun-failed', 'replay', 'start', 'bench', 'report', 'recheck'],
-  ...['list', 'explain', 'plan', 'init', 'mutants'],
-];
+const COMMANDS = 'run soak shrink start bench report list explain plan init mutants'.split(' ');
+/** They still work, and help names them no more. */
+const FORMER_NAMES = ['rerun-failed', 'replay', 'recheck'];
 
 test('the command itself ends with that code', async () => {
   const child = spawn(process.execPath, [MAIN, 'explain', 'PUB-8'], { stdio: 'ignore' });
@@ -144,7 +138,7 @@ test('help names every command', async () => {
   expect(named.filter((name) => name !== 'help').sort()).toEqual([...COMMANDS].sort());
 });
 
-test.for(['', ...COMMANDS])('%s --help has examples', async (command) => {
+test.for(['', ...COMMANDS, ...FORMER_NAMES])('%s --help has examples', async (command) => {
   const { code, stdout } = await syncproof([...(command === '' ? [] : [command]), '--help']);
   expect(stdout).toMatch(/Examples?:\n {2}\$ /);
   expect(code).toBe(0);
@@ -313,6 +307,98 @@ test('a run that is interrupted while it first looks at its target writes its re
   expect(JSON.parse(await readFile(join(report, 'result.json'), 'utf8'))).toMatchObject({ verdict: 'inconclusive' });
   expect(await readFile(join(report, 'index.html'), 'utf8')).toContain('interrupted by SIGINT');
   expect((await readdir(folder)).toSorted()).toEqual(['reports', 'target.yaml']);
+});
+
+describe('a run that was recorded', () => {
+  // Nobody answers there, so every run of it is over at once, and has recorded its plan.
+  const url = 'http://127.0.0.1:1';
+  const TARGET = { name: 'gone', services: { admin: { url }, query: { url } }, credentials: { ADMIN: SOMEBODY } };
+  const started = async (folder: string): Promise<RunStarted> =>
+    JSON.parse((await readFile(join(folder, 'history.jsonl'), 'utf8')).split('\n', 1)[0] ?? '');
+  let reports: string;
+  let first: string;
+  let recorded: RunStarted;
+
+  beforeAll(async () => {
+    reports = await mkdtemp(join(tmpdir(), 'syncproof-cli-'));
+    const target = join(reports, 'target.yaml');
+    await writeFile(target, JSON.stringify(TARGET));
+    const words = ['--case', 'SYNC-01', 'RES-01', '--seed', '7', '--retries', '1', '--keep', '--report', reports];
+    expect(await syncproof(['run', '--target', target, ...words])).toMatchObject({ code: 3 });
+    first = await realpath(join(reports, 'latest'));
+    recorded = await started(first);
+    for (const [key, verdict] of [
+      ['SYNC-01', 'pass'],
+      ['RES-01/killed', 'skip'],
+      ['RES-01/paused', 'fail'],
+      ['RES-01/refused', 'inconclusive'],
+    ]) {
+      const finished = {
+        at: 1,
+        type: 'case-finished',
+        case: key,
+        requirement: 'X',
+        title: 'x',
+        verdict,
+        durationMs: 1,
+      };
+      await appendFile(join(first, 'history.jsonl'), `${JSON.stringify({ ...finished, evidence: {}, floor: {} })}\n`);
+    }
+  });
+  afterAll(() => rm(reports, { recursive: true }));
+
+  const again = async (...words: string[]): Promise<Ended & { run: RunStarted }> => {
+    const ended = await syncproof([...words, '--report', join(reports, 'again')]);
+    return { ...ended, run: await started(join(reports, 'again', 'latest')) };
+  };
+  const FAILED = ['RES-01/paused', 'RES-01/refused', 'RES-01/blackholed'];
+
+  test('is repeated with its cases, seed, settings and target, whatever the environment variables say', async () => {
+    vi.stubEnv('SYNCPROOF_SEED', '8');
+    vi.stubEnv('SYNCPROOF_PROFILE', 'classic');
+    const { code, run } = await again('run', '--from', first);
+    expect(code).toBe(3);
+    expect(run.selected).toEqual(recorded.selected);
+    const reason = `as in run ${recorded.runId}`;
+    expect(run.plan).toEqual({ ...recorded.plan, reason, cases: recorded.selected, keep: false });
+    expect(run.plan).toMatchObject({ seed: 7, retries: 1, profile: 'default' });
+  });
+
+  test('is repeated where it failed: not what passed or was skipped, but what never ended', async () => {
+    expect((await again('run', '--from', first, '--failed')).run.selected).toEqual(FAILED);
+  });
+
+  test('may be tried otherwise than it was', async () => {
+    const { run } = await again('run', '--from', first, '--retries', '3', '--allow-partial', '--keep');
+    expect(run.plan).toMatchObject({ retries: 3, allowPartial: true, keep: true, seed: 7 });
+  });
+
+  test.for([
+    ['replay', []],
+    ['rerun-failed', ['--failed']],
+  ] as const)('is repeated by `%s`, too, which says its new name', async ([name, more]) => {
+    const now = await again('run', '--from', first, ...more, '--json');
+    const before = await again(name, first, '--json');
+    const words = ['run', '--from', first, ...more].join(' ');
+    expect(before.stderr).toMatch(new RegExp(`^\`syncproof ${name}\` is now \`syncproof ${words}\`\n`));
+    expect(now.stderr).not.toContain('is now');
+    expect([before.code, before.run.selected]).toEqual([now.code, now.run.selected]);
+    expect(before.run.plan).toEqual(now.run.plan);
+    const [was, is] = [before, now].map(({ stdout }) => JSON.parse(stdout));
+    expect(was.run.id).toBe(before.run.runId);
+    expect(Object.keys(was)).toEqual(Object.keys(is));
+    expect([was.verdict, was.exitCode, was.requirements]).toEqual([is.verdict, is.exitCode, is.requirements]);
+  });
+
+  test('has nothing to run again where nothing failed', async () => {
+    const folder = await temporaryFolder();
+    const lines = (await readFile(join(first, 'history.jsonl'), 'utf8')).split('\n');
+    const passed = JSON.stringify({ ...recorded, selected: ['SYNC-01', 'RES-01/killed'] });
+    await writeFile(join(folder, 'history.jsonl'), lines.with(0, passed).join('\n'));
+    const { code, stderr } = await syncproof(['run', '--from', folder, '--failed']);
+    expect(stderr).toMatch(/no case that ran in .* failed; 1 were skipped/);
+    expect(code).toBe(4);
+  });
 });
 
 /**

@@ -17,9 +17,8 @@ import { openHistory, type Recorder } from '../record/writer.ts';
 import type { RunResult } from '../report/result.ts';
 import { readKillMatrix, writeReports } from '../report/write.ts';
 import { selectCases } from './cases.ts';
-import { EXIT, writeJson } from './output.ts';
+import { EXIT, openScreen, type Screen, silentScreen, writeJson } from './output.ts';
 import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
-import { openScreen, type Screen, silentScreen } from './screen.ts';
 import { annotations, repeatCommand, summaryLines, verdictLine } from './summary.ts';
 
 /** Where a run writes to: `<report directory>/<run id>/`. */
@@ -102,7 +101,7 @@ export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunRe
     selected,
     suiteVersion: packageFacts().version,
     requirementsVersion: requirementsVersion(),
-    ...(target === undefined ? {} : { target: targetFacts(target) }),
+    target: target && { name: target.name, version: target.version, file: shownPath(target.file) },
   });
   if (target !== undefined) {
     const result = await refuseBadTarget(target, { plan, json, folder, history, screen });
@@ -119,21 +118,13 @@ export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunRe
   await writeFile(folder.contextPath, JSON.stringify(context, null, 2));
 
   const { end, interrupted } = await superviseSuite(folder, originMs, screen);
-  history.record({
-    type: 'run-finished',
-    interrupted: interrupted !== undefined,
-    ...(interrupted === undefined ? {} : { reason: interrupted }),
-  });
+  history.record({ type: 'run-finished', interrupted: interrupted !== undefined, reason: interrupted });
   await rm(folder.contextPath, { force: true });
   return finishRun(folder, { history, end, interrupted: interrupted !== undefined, json, screen });
 }
 
 function environmentText({ environment, reason, profile }: RunPlan, target: Target | undefined): string {
   return target === undefined ? `${environment} (${reason})   profile: ${profile}` : `${target.name} (${reason})`;
-}
-
-function targetFacts({ name, version, file }: Target): { name: string; version?: string; file: string } {
-  return { name, ...(version === undefined ? {} : { version }), file: shownPath(file) };
 }
 
 interface RefusalContext {
@@ -171,7 +162,7 @@ async function refuseBadTarget(
       historyPath: folder.historyPath,
       outputDirectory: folder.directory,
       complete: false,
-      ...(signal.aborted ? {} : { failure: { kind, reason } }),
+      failure: signal.aborted ? undefined : { kind, reason },
       requirements: REQUIREMENTS,
     });
     const latest = await pointLatestAt(folder);
@@ -237,7 +228,7 @@ async function finishRun(folder: RunFolder, { history, end, interrupted, json, s
       outputDirectory: folder.directory,
       complete: !interrupted,
       requirements: REQUIREMENTS,
-      ...(killMatrix === undefined ? {} : { killMatrix }),
+      killMatrix,
     });
   let result = await write();
   const reason = interrupted ? undefined : whyCrashed(end, result);

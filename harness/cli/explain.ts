@@ -10,8 +10,7 @@ import { UsageError } from '../core/errors.ts';
 import type { Paint } from '../core/text.ts';
 import { filterCases, hintFor } from './cases.ts';
 import { requirementData } from './list.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { openScreen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 
 export function addExplainCommand(program: Command, finish: (exitCode: number) => void): void {
   program

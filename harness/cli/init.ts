@@ -8,8 +8,7 @@ import { UnreachableError, UsageError } from '../core/errors.ts';
 import { shellWord, shownPath } from '../core/text.ts';
 import { type Discovery, discover, standardUrl, targetTemplate } from '../environment/external/template.ts';
 import { httpUrl } from './options.ts';
-import { EXIT, EXIT_CODES_HELP } from './output.ts';
-import { openScreen, type Screen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, type Screen } from './output.ts';
 
 interface InitOptions extends Record<ServiceName, string> {
   name?: string;

@@ -1,14 +1,12 @@
 import { type Command, Option } from 'commander';
 import type { KeyedCase } from '../../suites/ledger/ledger.ts';
 import { accessOf, type Requirement } from '../../suites/ledger/requirement.ts';
-import { caseByKey } from '../../suites/requirements.ts';
 import { soakFaults } from '../../suites/soak/requirements.ts';
 import { UsageError } from '../core/errors.ts';
 import { table } from '../core/text.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
 import { levelOption, needOption, tierOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { openScreen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 
 interface ListOptions {
   tier?: CaseFilter['tiers'];
@@ -86,10 +84,9 @@ function listFaults(ids: readonly string[], json = false): void {
 /** An entry of the ledger, its cases with their keys. */
 export function requirementData(requirement: Requirement, cases: readonly KeyedCase[]) {
   const { cases: _own, ...entry } = requirement;
-  return { ...entry, access: accessOf(requirement), cases: cases.map(({ key }) => caseData(key)) };
-}
-
-function caseData(key: string) {
-  const { title, needs, floor, seconds, file } = caseByKey(key);
-  return { key, title, needs, floor, seconds, file };
+  return {
+    ...entry,
+    access: accessOf(requirement),
+    cases: cases.map(({ key, title, needs, floor, seconds, file }) => ({ key, title, needs, floor, seconds, file })),
+  };
 }

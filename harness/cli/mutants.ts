@@ -14,9 +14,8 @@ import { shownPath, table } from '../core/text.ts';
 import type { KillMatrix } from '../report/result.ts';
 import { killMatrixPath } from '../report/write.ts';
 import { integerBetween, reportOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 import { rewriteReports } from './report.ts';
-import { openScreen } from './screen.ts';
 
 /** On two cores; each is a pipeline of its own and mostly waits. */
 const PARALLEL = 4;

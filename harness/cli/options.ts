@@ -3,45 +3,11 @@ import { PROFILE_NAMES, type ProfileName } from '../../services/contract/names.t
 import { LEVELS, type Level, TIERS, type Tier } from '../../suites/ledger/requirement.ts';
 import { ACCESS_KINDS, CAPABILITIES } from '../config/capabilities.ts';
 import type { RunPlan } from '../config/run-plan.ts';
-import { RUN_CONTEXT_VARIABLE } from '../config/run-plan.ts';
-import { refuseUnknownSettings } from '../config/settings.ts';
 import { loadTarget, type Target } from '../config/target.ts';
 import { UsageError } from '../core/errors.ts';
-import { table } from '../core/text.ts';
 import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
 import { chooseEnvironmentKind } from '../environment/start.ts';
 import { requireKnownFailures } from './cases.ts';
-
-/** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
-const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
-  ['SYNCPROOF_ENV', 'default of --env'],
-  ['SYNCPROOF_TARGET', 'default of --target'],
-  ['SYNCPROOF_PROFILE', 'default of --profile'],
-  ['SYNCPROOF_SEED', 'default of --seed'],
-  ['SYNCPROOF_REPORT', 'default of --report'],
-  ['SYNCPROOF_CACHE', 'folder for prepared servers (default: ~/.cache/syncproof; as root /var/cache/syncproof)'],
-  ['REDIS_SERVER', 'a redis-server or valkey-server to use instead of one that is looked for'],
-  ['SYNCPROOF_CHROMIUM', 'a Chromium for the browser tests instead of one that is looked for'],
-  ['SYNCPROOF_REDIS_IMAGE', 'image of Redis for --env containers'],
-  ['SYNCPROOF_POSTGRES_IMAGE', 'image of PostgreSQL for --env containers'],
-  ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
-  ['SYNCPROOF_CLIENTS_FILE', 'accounts of the admin service, for docker compose'],
-  ['CI', 'plain progress lines instead of live ones'],
-  ['GITHUB_ACTIONS', 'violations as annotations of the workflow'],
-  ['NO_COLOR', 'no colours'],
-];
-
-export const SETTINGS_HELP = `
-Environment variables:
-${table(SETTINGS)
-  .map((line) => `  ${line}`)
-  .join('\n')}`;
-
-/** @throws UsageError for a variable that begins like one of ours but is none */
-export function refuseMisspeltSettings(): void {
-  const names = SETTINGS.map(([name]) => name).filter((name) => name.startsWith('SYNCPROOF_'));
-  refuseUnknownSettings([...names, RUN_CONTEXT_VARIABLE]);
-}
 
 export type EnvironmentChoice = 'auto' | OwnKind;
 
@@ -136,12 +102,40 @@ export function targetOption(): Option {
   );
 }
 
+export function retriesOption(): Option {
+  return new Option('--retries <n>', 'try a case that does not pass again; one that passes then is flaky, never a pass')
+    .argParser(integerBetween(0, 10))
+    .default(0);
+}
+
+export function allowPartialOption(): Option {
+  return new Option('--allow-partial', 'exit with 0 although cases were skipped because the target lacks something');
+}
+
+/** What a command judges: a target, or the reference in the environment that was asked for. */
+export interface Judged {
+  plan: Pick<RunPlan, 'environment' | 'reason' | 'target'>;
+  target?: Target;
+}
+
+/** @throws UsageError for a target file that is wrong, or beside options that say where else the pipeline runs */
+export async function resolveTarget(command: Command): Promise<Judged> {
+  const targetFile = targetFileOf(command);
+  if (targetFile === undefined) {
+    const { kind, reason } = await chooseEnvironmentKind(command.getOptionValue('env') as EnvironmentChoice);
+    return { plan: { environment: kind, reason } };
+  }
+  const target = loadTarget(targetFile);
+  requireKnownFailures(target);
+  return { plan: { environment: 'external', reason: `as ${targetFile} says`, target: target.file }, target };
+}
+
 /**
  * The target file that a command was given, if any. It says where the pipeline is, and so do --env and --profile: what
  * stands on the command line outranks what the environment variables say.
  * @throws UsageError when both stand in the same place
  */
-export function targetFileOf(command: Command): string | undefined {
+function targetFileOf(command: Command): string | undefined {
   const target = command.getOptionValue('target') as string | undefined;
   if (target === undefined) return undefined;
   const place = command.getOptionValueSource('target');
@@ -159,31 +153,4 @@ export function targetFileOf(command: Command): string | undefined {
     }
   }
   return target;
-}
-
-export function retriesOption(): Option {
-  return new Option('--retries <n>', 'try a case that does not pass again; one that passes then is flaky, never a pass')
-    .argParser(integerBetween(0, 10))
-    .default(0);
-}
-
-export function allowPartialOption(): Option {
-  return new Option('--allow-partial', 'exit with 0 although cases were skipped because the target lacks something');
-}
-
-/** What a command judges: a target, or the reference in the environment that was asked for. */
-export interface Judged {
-  plan: Pick<RunPlan, 'environment' | 'reason' | 'target'>;
-  target?: Target;
-}
-
-/** @throws UsageError for a target file that is wrong */
-export async function resolveTarget(env: EnvironmentChoice, targetFile: string | undefined): Promise<Judged> {
-  if (targetFile === undefined) {
-    const { kind, reason } = await chooseEnvironmentKind(env);
-    return { plan: { environment: kind, reason } };
-  }
-  const target = loadTarget(targetFile);
-  requireKnownFailures(target);
-  return { plan: { environment: 'external', reason: `as ${targetFile} says`, target: target.file }, target };
 }

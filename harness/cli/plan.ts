@@ -10,8 +10,7 @@ import { offersOf } from '../environment/offers.ts';
 import { plural } from '../report/format.ts';
 import { type CaseFilter, expectedFailureOf, filterCases, requireKnownFailures } from './cases.ts';
 import { caseOption, levelOption, targetOption, tierOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { openScreen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 
 interface PlanOptions {
   target?: string;
@@ -81,7 +80,7 @@ export function makePlan(selected: readonly KeyedCase[], target: Target | undefi
       title,
       run: missing.length === 0,
       missing,
-      ...(expected === undefined ? {} : { expectedToFail: `${expected.reason}, until ${expected.expires}` }),
+      expectedToFail: expected && `${expected.reason}, until ${expected.expires}`,
       seconds,
     };
   });

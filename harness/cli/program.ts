@@ -1,21 +1,51 @@
 import { Command, CommanderError } from 'commander';
-import { packageFacts } from '../config/settings.ts';
+import { RUN_CONTEXT_VARIABLE } from '../config/run-plan.ts';
+import { packageFacts, refuseUnknownSettings } from '../config/settings.ts';
 import { describeError } from '../core/errors.ts';
+import { table } from '../core/text.ts';
 import { addBenchCommand } from './bench.ts';
 import { addExplainCommand } from './explain.ts';
 import { addInitCommand } from './init.ts';
 import { addListCommand } from './list.ts';
 import { addMutantsCommand } from './mutants.ts';
-import { refuseMisspeltSettings, SETTINGS_HELP } from './options.ts';
 import { EXIT, EXIT_CODES_HELP, exitCodeForError } from './output.ts';
 import { addPlanCommand } from './plan.ts';
-import { addRecheckCommand } from './recheck.ts';
 import { addReportCommand } from './report.ts';
-import { addRerunCommands } from './rerun.ts';
 import { addRunCommand } from './run.ts';
 import { addShrinkCommand } from './shrink.ts';
 import { addSoakCommand } from './soak.ts';
 import { addStartCommand } from './start.ts';
+
+/** Environment variables that the harness reads, for `--help` and for finding misspelt ones. */
+const SETTINGS: readonly (readonly [name: string, meaning: string])[] = [
+  ['SYNCPROOF_ENV', 'default of --env'],
+  ['SYNCPROOF_TARGET', 'default of --target'],
+  ['SYNCPROOF_PROFILE', 'default of --profile'],
+  ['SYNCPROOF_SEED', 'default of --seed'],
+  ['SYNCPROOF_REPORT', 'default of --report'],
+  ['SYNCPROOF_CACHE', 'folder for prepared servers (default: ~/.cache/syncproof; as root /var/cache/syncproof)'],
+  ['REDIS_SERVER', 'a redis-server or valkey-server to use instead of one that is looked for'],
+  ['SYNCPROOF_CHROMIUM', 'a Chromium for the browser tests instead of one that is looked for'],
+  ['SYNCPROOF_REDIS_IMAGE', 'image of Redis for --env containers'],
+  ['SYNCPROOF_POSTGRES_IMAGE', 'image of PostgreSQL for --env containers'],
+  ['SYNCPROOF_SERVICE_IMAGE', 'image of the services for --env containers'],
+  ['SYNCPROOF_CLIENTS_FILE', 'accounts of the admin service, for docker compose'],
+  ['CI', 'plain progress lines instead of live ones'],
+  ['GITHUB_ACTIONS', 'violations as annotations of the workflow'],
+  ['NO_COLOR', 'no colours'],
+];
+
+const SETTINGS_HELP = `
+Environment variables:
+${table(SETTINGS)
+  .map((line) => `  ${line}`)
+  .join('\n')}`;
+
+/** @throws UsageError for a variable that begins like one of ours but is none */
+function refuseMisspeltSettings(): void {
+  const names = SETTINGS.map(([name]) => name).filter((name) => name.startsWith('SYNCPROOF_'));
+  refuseUnknownSettings([...names, RUN_CONTEXT_VARIABLE]);
+}
 
 function buildProgram(finish: (exitCode: number) => void): Command {
   const program = new Command('syncproof')
@@ -31,6 +61,8 @@ function buildProgram(finish: (exitCode: number) => void): Command {
 Examples:
   $ syncproof run                      run everything and write reports/output/latest/index.html
   $ syncproof run --case RES-01        one requirement
+  $ syncproof run --from reports/output/latest --failed
+                                       what failed in the latest run, once more
   $ syncproof init                     a target file for your pipeline, from the services that run
   $ syncproof run --target target.yaml your pipeline instead of the reference
   $ syncproof start                    bring the pipeline up, to try by hand
@@ -46,9 +78,7 @@ ${EXIT_CODES_HELP}`,
   addBenchCommand(program, finish);
   addSoakCommand(program, finish);
   addShrinkCommand(program, finish);
-  addRerunCommands(program, finish);
   addReportCommand(program, finish);
-  addRecheckCommand(program, finish);
   addListCommand(program, finish);
   addExplainCommand(program, finish);
   addPlanCommand(program, finish);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { milliseconds, type Paint, type Style } from '../core/text.ts';
 import type { CaseFinished, EnvironmentChanged, FaultChanged, HistoryRecord, Verdict } from '../record/history.ts';
 import { memoryRecorder, type Recorder } from '../record/writer.ts';
-import type { Screen } from './screen.ts';
+import type { Screen } from './output.ts';
 
 const POLL_MS = 50;
 const CHUNK_BYTES = 256 * 1024;

@@ -2,13 +2,13 @@ import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import type { ProfileName } from '../../services/contract/names.ts';
 import type { RunPlan } from '../config/run-plan.ts';
+import { UsageError } from '../core/errors.ts';
+import { shellWord } from '../core/text.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
 import { conduct } from './conduct.ts';
-
 import {
   allowPartialOption,
   caseOption,
-  type EnvironmentChoice,
   environmentOption,
   profileOption,
   reportOption,
@@ -16,14 +16,15 @@ import {
   retriesOption,
   SEED_MAX,
   seedOption,
-  targetFileOf,
   targetOption,
   tierOption,
 } from './options.ts';
-import { EXIT_CODES_HELP } from './output.ts';
+import { EXIT_CODES_HELP, noteFormerName } from './output.ts';
+import { LATEST, planAgain } from './recorded.ts';
 
 interface RunOptions {
-  env: EnvironmentChoice;
+  from?: string;
+  failed?: boolean;
   case?: readonly string[];
   tier?: CaseFilter['tiers'];
   seed?: number;
@@ -34,6 +35,15 @@ interface RunOptions {
   keep?: boolean;
   json?: boolean;
 }
+
+/** Options that say what a recorded run says, too. */
+const RECORDED = ['case', 'tier', 'seed', 'env', 'target', 'profile'];
+
+/** What `run --from` was called before: the name → whether it took only what failed. */
+const FORMER_NAMES: readonly (readonly [name: string, failed: boolean])[] = [
+  ['rerun-failed', true],
+  ['replay', false],
+];
 
 export function addRunCommand(program: Command, finish: (exitCode: number) => void): void {
   program
@@ -47,6 +57,8 @@ export function addRunCommand(program: Command, finish: (exitCode: number) => vo
     .addOption(profileOption())
     .addOption(retriesOption())
     .addOption(allowPartialOption())
+    .option('--from <dir>', 'repeat the run in this folder: its cases, seed, settings and target')
+    .option('--failed', 'of --from, only the cases that did not end well')
     .addOption(reportOption())
     .option('--keep', 'leave the environment of a failed case running, to look at')
     .option('--json', 'write result.json to stdout, and everything else to stderr')
@@ -61,16 +73,48 @@ Examples:
   $ syncproof run --tier core                        whether it syncs at all
   $ syncproof run --case RES-01/killed --keep        one case, and a look at the pipeline after a failure
   $ syncproof run --seed 42 --report /tmp/report     the choices of an earlier run, elsewhere
+  $ syncproof run --from reports/output/latest       the latest run, once more
+  $ syncproof run --from reports/output/2026-01-31T09-30-00-ab12 --failed
   $ syncproof run --json | jq .verdict               for scripts
+With --from the recorded run says what is run, how and where: environment variables do not, and
+--${RECORDED.join(', --')} are refused beside it.
 ${EXIT_CODES_HELP}`,
     )
-    .action(async (options: RunOptions, command: Command) => finish(await run(options, targetFileOf(command))));
+    .action(async (options: RunOptions, command: Command) => finish(await run(options, command)));
+  for (const [name, failed] of FORMER_NAMES) addFormerName(program, finish, { name, failed });
 }
 
-async function run(options: RunOptions, path: string | undefined): Promise<number> {
-  const { env, profile, report: reportDirectory, retries, keep = false, json = false } = options;
-  const judged = await resolveTarget(env, path);
-  const plan: RunPlan = {
+function addFormerName(
+  program: Command,
+  finish: (exitCode: number) => void,
+  { name, failed }: { name: string; failed: boolean },
+): void {
+  const nowOf = (directory: string): string => `run --from ${directory}${failed ? ' --failed' : ''}`;
+  program
+    .command(name, { hidden: true })
+    .description(`The former name of \`syncproof ${nowOf('<dir>')}\`.`)
+    .argument('[directory]', 'folder of the run', LATEST)
+    .addOption(reportOption())
+    .option('--keep', 'leave the environment of a failed case running, to look at')
+    .option('--json', 'write result.json to stdout, and everything else to stderr')
+    .addHelpText('after', `\nExample:\n  $ syncproof ${nowOf(LATEST)}\n${EXIT_CODES_HELP}`)
+    .action(async (directory: string, { report, keep, json }: RunOptions) => {
+      noteFormerName(name, nowOf(shellWord(directory)));
+      finish(await conduct(await planAgain(directory, { failed, keep }), { reportDirectory: report, json }));
+    });
+}
+
+async function run(options: RunOptions, command: Command): Promise<number> {
+  const { from, failed = false, report: reportDirectory, json = false } = options;
+  if (from === undefined && failed) throw new UsageError('Expected --from beside --failed: the run whose cases failed');
+  const plan = from === undefined ? await newPlan(options, command) : await recordedPlan(from, options, command);
+  return conduct(plan, { reportDirectory, json });
+}
+
+async function newPlan(options: RunOptions, command: Command): Promise<RunPlan> {
+  const { profile, retries, keep = false } = options;
+  const judged = await resolveTarget(command);
+  return {
     ...judged.plan,
     profile,
     seed: options.seed ?? randomInt(SEED_MAX),
@@ -79,7 +123,21 @@ async function run(options: RunOptions, path: string | undefined): Promise<numbe
     allowPartial: options.allowPartial ?? judged.target?.allow_partial ?? false,
     keep,
   };
-  return conduct(plan, { reportDirectory, json });
+}
+
+/** @throws UsageError where the command line contradicts what the run recorded */
+async function recordedPlan(from: string, options: RunOptions, command: Command): Promise<RunPlan> {
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  const rival = RECORDED.find(isGiven);
+  if (rival !== undefined) {
+    throw new UsageError(`Expected --from or --${rival}, got both: the recorded run says what is run, how and where`);
+  }
+  const plan = await planAgain(from, options);
+  return {
+    ...plan,
+    retries: isGiven('retries') ? options.retries : plan.retries,
+    allowPartial: options.allowPartial ?? plan.allowPartial,
+  };
 }
 
 /** Ids as they were given, where they say all; a tier is spelt out, which holds as long as the ledger does. */

@@ -9,9 +9,8 @@ import { milliseconds, shownPath } from '../core/text.ts';
 import type { RunResult } from '../report/result.ts';
 import { conducted } from './conduct.ts';
 import { integerBetween, reportOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP, writeJson } from './output.ts';
-import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './rerun.ts';
-import { openScreen, type Screen } from './screen.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen, type Screen, writeJson } from './output.ts';
+import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './recorded.ts';
 
 interface ShrinkOptions {
   repeats: number;

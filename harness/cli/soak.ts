@@ -5,16 +5,13 @@ import type { RunPlan } from '../config/run-plan.ts';
 import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
 import { requireKnownFaults } from './cases.ts';
 import { conduct } from './conduct.ts';
-
 import {
-  type EnvironmentChoice,
   environmentOption,
   profileOption,
   reportOption,
   resolveTarget,
   SEED_MAX,
   seedOption,
-  targetFileOf,
   targetOption,
 } from './options.ts';
 import { EXIT_CODES_HELP } from './output.ts';
@@ -23,7 +20,6 @@ interface SoakOptions {
   minutes: number;
   rate?: number;
   plan?: string;
-  env: EnvironmentChoice;
   seed?: number;
   profile: ProfileName;
   report: string;
@@ -61,17 +57,17 @@ Examples:
   $ syncproof soak --target target.yaml       your pipeline; its control hooks say what can be broken
 ${EXIT_CODES_HELP}`,
     )
-    .action(async (options: SoakOptions, command: Command) => finish(await soak(options, targetFileOf(command))));
+    .action(async (options: SoakOptions, command: Command) => finish(await soak(options, command)));
 }
 
-async function soak(options: SoakOptions, path: string | undefined): Promise<number> {
-  const { env, profile, report: reportDirectory, keep = false, json = false } = options;
+async function soak(options: SoakOptions, command: Command): Promise<number> {
+  const { profile, report: reportDirectory, keep = false, json = false } = options;
   const plan = options.plan === undefined ? undefined : { planFile: options.plan, ...loadSoakPlan(options.plan) };
   if (plan !== undefined) {
     const names = plan.rounds.flatMap(({ disruptions }) => disruptions.map(({ name }) => name));
     requireKnownFaults(names, plan.planFile);
   }
-  const judged = await resolveTarget(env, path);
+  const judged = await resolveTarget(command);
   const run: RunPlan = {
     ...judged.plan,
     profile,
@@ -80,9 +76,9 @@ async function soak(options: SoakOptions, path: string | undefined): Promise<num
     retries: 0,
     keep,
     soak: {
-      ...(plan === undefined
-        ? { seconds: options.minutes * 60 }
-        : { seconds: lengthOf(plan.rounds) / 1000, rounds: plan.rounds, planFile: plan.planFile }),
+      seconds: plan === undefined ? options.minutes * 60 : lengthOf(plan.rounds) / 1000,
+      rounds: plan?.rounds,
+      planFile: plan?.planFile,
       ratePerSecond: options.rate ?? plan?.ratePerSecond ?? RATE,
     },
     allowPartial: judged.target?.allow_partial ?? false,

@@ -8,9 +8,8 @@ import { writeOwnTarget } from '../environment/external/template.ts';
 import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import { type EnvironmentChoice, environmentOption, integerBetween, profileOption } from './options.ts';
-import { EXIT, EXIT_CODES_HELP } from './output.ts';
+import { EXIT, EXIT_CODES_HELP, openScreen } from './output.ts';
 import { screenRecorder } from './progress.ts';
-import { openScreen } from './screen.ts';
 
 interface StartOptions {
   env: EnvironmentChoice;
@@ -82,8 +81,8 @@ function portsOf(options: StartOptions): NonNullable<EnvironmentOptions['ports']
   const services = Object.fromEntries(SERVICE_NAMES.map((name) => [name, STANDARD_PORTS[name] + options.portOffset]));
   return {
     ...services,
-    ...(options.redisPort === undefined ? {} : { redis: options.redisPort }),
-    ...(options.postgresPort === undefined ? {} : { postgres: options.postgresPort }),
+    redis: options.redisPort,
+    postgres: options.postgresPort,
   };
 }
 

@@ -1,54 +1,14 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { CASE_KEYS } from '../../suites/requirements.ts';
 import { type RunPlan, runPlanSchema } from '../config/run-plan.ts';
 import { UsageError } from '../core/errors.ts';
 import type { CaseFinished, RunStarted, SoakPlanned, Verdict } from '../record/history.ts';
 import { readHistory } from '../record/writer.ts';
-import { conduct } from './conduct.ts';
-import { reportOption } from './options.ts';
-import { EXIT_CODES_HELP } from './output.ts';
-
-interface RerunOptions {
-  /** Folder that the reports go to. */
-  report: string;
-  keep?: boolean;
-  json?: boolean;
-}
 
 export const LATEST = 'reports/output/latest';
 const WELL: readonly Verdict[] = ['pass', 'xfail', 'skip'];
-
-export function addRerunCommands(program: Command, finish: (exitCode: number) => void): void {
-  const add = (name: string, description: string, examples: string, pick: (run: RecordedRun) => readonly string[]) =>
-    program
-      .command(name)
-      .description(description)
-      .argument('[directory]', 'folder of the run', LATEST)
-      .addOption(reportOption())
-      .option('--keep', 'leave the environment of a failed case running, to look at')
-      .option('--json', 'write result.json to stdout, and everything else to stderr')
-      .addHelpText('after', `\nExamples:\n${examples}\n${EXIT_CODES_HELP}`)
-      .action(async (directory: string, options: RerunOptions) => {
-        const recorded = await readRun(directory);
-        const { report: reportDirectory, keep, json } = options;
-        finish(await conduct(planOf(recorded, pick(recorded), keep), { reportDirectory, json }));
-      });
-  add(
-    'rerun-failed',
-    'Run again the cases of a run that did not end well, with its seed, settings and target.',
-    '  $ syncproof rerun-failed                     of the latest run\n  $ syncproof rerun-failed reports/output/2026-01-31T09-30-00-ab12',
-    failedCases,
-  );
-  add(
-    'replay',
-    'Run again what a run ran, with its seed, settings and target.',
-    '  $ syncproof replay                           the latest run\n  $ syncproof replay reports/output/2026-01-31T09-30-00-ab12 --report /tmp/replay',
-    ({ started }) => started.selected,
-  );
-}
 
 export interface RecordedRun {
   directory: string;
@@ -58,12 +18,18 @@ export interface RecordedRun {
   rounds?: SoakPlanned['rounds'];
 }
 
-/** @throws UsageError when there is no run in the folder */
-export async function readRun(directory: string): Promise<RecordedRun> {
+/** The history of the run in a folder. @throws UsageError when there is none */
+export async function historyIn(directory: string): Promise<string> {
   const path = join(directory, 'history.jsonl');
   await access(path).catch((cause: unknown) => {
-    throw new UsageError(`Expected directory to hold a run's history.jsonl, got ${directory}`, { cause });
+    throw new UsageError(`Expected the folder of a run, with its history.jsonl, got ${directory}`, { cause });
   });
+  return path;
+}
+
+/** @throws UsageError when there is no run in the folder */
+export async function readRun(directory: string): Promise<RecordedRun> {
+  const path = await historyIn(directory);
   let started: RunStarted | undefined;
   const finished = new Map<string, CaseFinished>();
   let rounds: SoakPlanned['rounds'] | undefined;
@@ -73,7 +39,7 @@ export async function readRun(directory: string): Promise<RecordedRun> {
     else if (record.type === 'soak-planned') rounds = record.rounds;
   }
   if (started === undefined) throw new UsageError(`${path} does not say what was run`);
-  return { directory, started, finished, ...(rounds === undefined ? {} : { rounds }) };
+  return { directory, started, finished, rounds };
 }
 
 function failedCases({ directory, started, finished }: RecordedRun): readonly string[] {
@@ -107,6 +73,16 @@ export function planOf({ started, rounds }: RecordedRun, wanted: readonly string
     reason: `as in run ${started.runId}`,
     cases: [...wanted],
     keep,
-    soak: soak && { ...soak, ...(rounds === undefined ? {} : { rounds: [...rounds] }) },
+    soak: soak && { ...soak, rounds: rounds === undefined ? soak.rounds : [...rounds] },
   };
+}
+
+/**
+ * The plan of a run that does again what the one in a folder did, or, with `failed`, only the cases of it that did not end
+ * well.
+ * @throws UsageError when there is no run in the folder, or none that this version can repeat, or none of it failed
+ */
+export async function planAgain(directory: string, { failed = false, keep = false }): Promise<RunPlan> {
+  const recorded = await readRun(directory);
+  return planOf(recorded, failed ? failedCases(recorded) : recorded.started.selected, keep);
 }
