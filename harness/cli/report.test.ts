@@ -107,3 +107,10 @@ test('`recheck`, as it was called, gives the same of a history and of its folder
   // Nothing but the history is there: neither of them writes.
   expect(await readdir(folder)).toEqual(['history.jsonl']);
 });
+
+test('a folder without a history is a usage error that names it', async () => {
+  const folder = await temporaryFolder();
+  const { code, stderr } = await syncproof(['report', '--check', folder]);
+  expect(stderr).toContain(`history.jsonl, got ${folder}`);
+  expect(code).toBe(4);
+});

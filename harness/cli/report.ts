@@ -97,7 +97,7 @@ interface CheckedCase {
 
 /** Runs the checkers on what a run recorded, and gives the exit code. */
 async function check(given: string, json: boolean): Promise<number> {
-  const path = (await isFolder(given)) ? join(given, 'history.jsonl') : given;
+  const path = (await isFolder(given)) ? await historyIn(given) : given;
   const { cases: read, problems, linesMax } = await readCases(path);
   const cases: CheckedCase[] = [];
   for (const [key, { verdict, operations, records }] of read) {
