@@ -26,7 +26,7 @@ export {
   UsageError,
 } from './core/errors.ts';
 export { type Random, seededRandom } from './core/random.ts';
-export { monotonicMs, pollUntil } from './core/time.ts';
+export { monotonicMs, type PollOptions, pollUntil } from './core/time.ts';
 export {
   type Environment,
   type EnvironmentOptions,

@@ -1,5 +1,4 @@
 import {
-  awaitDrained,
   consumerStates,
   type Fault,
   finalReads,
@@ -11,13 +10,14 @@ import {
 } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { demandDrained } from '../steps/consumers.ts';
 import { lastEventId } from '../steps/events.ts';
 import { uploadSynced } from '../steps/in-sync.ts';
 import { demandAllVisible, outage } from '../steps/outage.ts';
 import { lockReadModel } from '../steps/read-model.ts';
 import { awaitMarker } from '../steps/registrations.ts';
 import { awaitById, upload } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
@@ -111,7 +111,7 @@ verify(
     const isThere = (hit: unknown): boolean => hit !== undefined;
     await Promise.all(files.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs, signal })));
     evidence.allAfterMs = Math.round(recorder.now() - killedAt);
-    await promised('Nothing pending in the end', awaitDrained(redis, { timeoutMs, signal }));
+    await demandDrained(t, timeoutMs);
     evidence.uploads = files.length;
     await finalReads(pipeline, files, { signal });
   },

@@ -1,15 +1,15 @@
-import { awaitDrained, type Fault, groupState, monotonicMs, pendingEntries, pollUntil } from '../../harness/index.ts';
+import { type Fault, groupState, monotonicMs, pendingEntries } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
-import { abandon, abandonTrimmed, awaitSettled, realConsumers, takeOverMs } from '../steps/consumers.ts';
+import { abandon, abandonTrimmed, awaitSettled, demandDrained, realConsumers, takeOverMs } from '../steps/consumers.ts';
 import { addEvents, CraftedFile } from '../steps/crafted-events.ts';
 import { isAfter } from '../steps/events.ts';
-import { holds } from '../steps/hold.ts';
+import { consistently, eventually } from '../steps/eventually.ts';
 import { publishSome } from '../steps/publishing.ts';
 import { lockReadModel, takeAwayRows } from '../steps/read-model.ts';
 import { awaitSearchable } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
@@ -51,11 +51,11 @@ async function killWhileLocked(t: CaseContext): Promise<{ fileIds: string[]; ent
   const what = 'The first event delivered while the table is locked';
   const probe = async (): Promise<true | undefined> =>
     isAfter(first, (await groupState(redis))?.lastDeliveredId ?? '0') ? undefined : true;
-  await promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
   const look = async (): Promise<void> => {
     evidence.delivered = await held();
   };
-  evidence.looks = await holds(look, { what: 'Delivered and not committed', forMs: LOCKED_MS, everyMs: 50, signal });
+  evidence.looks = await consistently(look, { forMs: LOCKED_MS, everyMs: 50, signal });
   const killed = await faults.query.kill();
   evidence.delivered = await held();
   return { fileIds, entryIds, killed };
@@ -78,7 +78,7 @@ verify(
 async function isTakenOver(t: CaseContext, owner?: string): Promise<void> {
   const { fileIds, entryIds } = await publishSome(t, 'held', FILES);
   await takeAwayRows(t, fileIds);
-  await promised('Nothing pending', awaitDrained(t.redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await demandDrained(t);
   const heldFrom = monotonicMs();
   await abandon(t, entryIds, owner === undefined ? {} : { owner });
   await awaitSettled(t, entryIds);
@@ -97,7 +97,7 @@ verify(
   'CON-09',
   'However many busy pending entries there are, they do not hide an abandoned one behind them.',
   async (t) => {
-    const { env, redis, evidence, unique, signal } = t;
+    const { env, redis, evidence, unique } = t;
     const { pendingRetryMs, streamEntriesMax } = env.promises;
     const count = Math.min(BUSY_ENTRIES, Math.floor(streamEntriesMax / 2));
     // Deletions of a file that never was: small, and no matter how often they come.
@@ -107,7 +107,7 @@ verify(
       Array.from({ length: count }, () => deletion),
     );
     const [agedId = ''] = await addEvents(redis, [new CraftedFile(`${unique}.txt`, 'versions').created()]);
-    await promised('Events applied', awaitDrained(redis, { timeoutMs: takeOverMs(t), signal }));
+    await demandDrained(t, takeOverMs(t));
 
     const young = { owner: BUSY, idleMs: 0 };
     await abandon(t, busyIds, young);
@@ -147,9 +147,9 @@ verify(
   'CON-11/own',
   'A consumer that starts again gets over its own pending entries that were trimmed away.',
   async (t) => {
-    const { redis, faults } = t;
+    const { faults } = t;
     const { entryIds } = await publishSome(t, 'trimmed', FILES);
-    await promised('Nothing pending', awaitDrained(redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+    await demandDrained(t);
     const [owner = ''] = await realConsumers(t);
     await using killed = await faults.query.kill();
     await abandonTrimmed(t, entryIds, { owner });

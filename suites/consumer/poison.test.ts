@@ -12,7 +12,7 @@ import {
   poison,
 } from '../steps/crafted-events.ts';
 import { type DeadLetters, watchDeadLetters } from '../steps/events.ts';
-import { holds } from '../steps/hold.ts';
+import { consistently } from '../steps/eventually.ts';
 import { publishSome } from '../steps/publishing.ts';
 import { takeAwayRows } from '../steps/read-model.ts';
 import { awaitById, awaitSearchable, findById } from '../steps/steps.ts';
@@ -134,14 +134,14 @@ verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettere
   {
     await using _away = await faults.postgres.stop();
     await abandon(t, old.entryIds, { deliveries: DELIVERIES });
-    evidence.looks = await holds(buryNone, { what: 'No dead letter', forMs: OLD_AWAY_MS, signal });
+    evidence.looks = await consistently(buryNone, { forMs: OLD_AWAY_MS, signal });
     entryIds.push(
       ...(await addEvents(
         redis,
         fresh.map((file) => file.created()),
       )),
     );
-    evidence.looks += await holds(buryNone, { what: 'No dead letter', forMs: NEW_AWAY_MS, signal });
+    evidence.looks += await consistently(buryNone, { forMs: NEW_AWAY_MS, signal });
   }
   const fileIds = [...old.fileIds, ...fresh.map(({ id }) => id)];
   const waiting = { timeoutMs: takeOverMs(t), signal };

@@ -1,13 +1,12 @@
-import { awaitDrained } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
-import { abandon, awaitSettled } from '../steps/consumers.ts';
+import { abandon, awaitSettled, demandDrained } from '../steps/consumers.ts';
 import { addEvents, CraftedFile, type EventFields, type Producer } from '../steps/crafted-events.ts';
 import { awaitEvents, lastEventId, type StreamEntry, watchDeadLetters } from '../steps/events.ts';
 import { registerPlain, remove, updateDescription } from '../steps/registrations.ts';
 import { awaitById, awaitSearchable, findById, findByName } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
@@ -148,7 +147,7 @@ async function endsRightInEveryOrder(t: CaseContext, producer: Producer): Promis
     const events = files.flatMap(({ arrivals }) => arrivals[step] ?? []);
     if (events.length === 0) break;
     await addEvents(redis, events);
-    await promised('Events applied', awaitDrained(redis, { timeoutMs, signal }));
+    await demandDrained(t);
   }
   for (const { file, end, arrival, order } of files) {
     const what = `${end ?? 'Nothing'} of events that came ${arrival}, in the order ${order.map((place) => place + 1)}`;
@@ -185,7 +184,7 @@ async function appliedBefore(t: CaseContext, times: number): Promise<void> {
   });
   await updateDescription(pipeline, file_id, 'as updated');
   const originals = await awaitEvents(t, file_id, before, 2);
-  await promised('Events applied', awaitDrained(redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await demandDrained(t);
   await addCopies(
     t,
     originals.map(({ fields }) => Object.entries(fields).flat()),
@@ -213,7 +212,7 @@ async function addCopies(t: CaseContext, events: readonly EventFields[], copies:
     t.redis,
     events.flatMap((event) => Array.from({ length: copies }, () => event)),
   );
-  await promised('Copies applied', awaitDrained(t.redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await demandDrained(t);
   t.evidence.copies = Number(t.evidence.copies) + ids.length;
 }
 

@@ -4,7 +4,7 @@ import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { awaitSettled, stillPending, takeOverMs } from '../steps/consumers.ts';
 import { awaitEvents, lastEventId, watchDeadLetters } from '../steps/events.ts';
-import { holds } from '../steps/hold.ts';
+import { consistently } from '../steps/eventually.ts';
 import { lockRow } from '../steps/read-model.ts';
 import { registerPlain, updateDescription } from '../steps/registrations.ts';
 import { awaitById, awaitSearchable } from '../steps/steps.ts';
@@ -63,7 +63,7 @@ async function watchOwners(t: CaseContext, entryIds: readonly string[], ms: numb
       () => `The event of a locked row changed hands ${owners.length - 1} times: no consumer leaves it to the other`,
     );
   };
-  await holds(look, { what: 'The entry pending', forMs: ms, everyMs: 50, signal: t.signal });
+  await consistently(look, { forMs: ms, everyMs: 50, signal: t.signal });
   return owners.length;
 }
 

@@ -1,13 +1,13 @@
-import { awaitDrained, monotonicMs } from '../../harness/index.ts';
+import { monotonicMs } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
-import { awaitBothRead, realConsumers, takeOverMs } from '../steps/consumers.ts';
+import { awaitBothRead, demandDrained, realConsumers, takeOverMs } from '../steps/consumers.ts';
 import { addEvents, CraftedFile, type EventFields } from '../steps/crafted-events.ts';
 import { watchDeadLetters } from '../steps/events.ts';
 import { registerPlain } from '../steps/registrations.ts';
 import { searchAll } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
@@ -21,7 +21,7 @@ verify(
   (t) =>
     survivesBurst(t, async (wave) => {
       const files = await Promise.all(Array.from({ length: FILES }, (_, i) => registerAndUpdate(t, `${wave}-${i}`)));
-      await drained(t);
+      await demandDrained(t, takeOverMs(t));
       for (const { fileId } of files) await demandAlike(t, fileId, `${UPDATES} updates at once`);
       t.evidence.files = files.length;
       t.evidence.updates = files.reduce((sum, { updates }) => sum + updates, 0);
@@ -62,7 +62,7 @@ verify(
         }
       }
       await addEvents(t.redis, events);
-      await drained(t);
+      await demandDrained(t, takeOverMs(t));
       const { hits } = await searchAll(t.pipeline, { query: unique, mode: 'partial', sort_by: 'filename' }, 1000);
       const shown = new Map(hits.map(({ id, description }) => [id, description]));
       const wrong = files.filter(({ id }) => shown.get(id) !== 'as updated');
@@ -91,9 +91,4 @@ async function survivesBurst(t: CaseContext, burst: (wave: number) => Promise<vo
     t.evidence.consumers = consumers;
   }
   await deadLetters.demandNone('for meeting each other');
-}
-
-async function drained(t: CaseContext): Promise<void> {
-  const applied = awaitDrained(t.redis, { timeoutMs: takeOverMs(t), signal: t.signal });
-  await promised('Everything applied and acknowledged', applied);
 }

@@ -1,11 +1,12 @@
-import { pollUntil, type UploadInput } from '../../harness/index.ts';
+import type { UploadInput } from '../../harness/index.ts';
 import { registryFileSchema, uploadAnswerSchema } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { awaitAlike, demandAlike } from '../steps/alike.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitMarker, type Registration, register, registration, waysOf } from '../steps/registrations.ts';
 import { findByName, patiently } from '../steps/steps.ts';
-import { conforms, demand, demandEqual, promised } from '../steps/violation.ts';
+import { conforms, demand, demandEqual } from '../steps/violation.ts';
 import { DATA } from './requirements.ts';
 
 const verify = suite(DATA);
@@ -45,17 +46,15 @@ verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53,
     demandEqual(sizesIn(answer.body), [exact], `${what}: file_size in the answer`);
     const registry = await pipeline.request('admin', 'GET', `/api/v1/files/${file.file_id}`, { bytes: true });
     demandEqual(sizesIn(registry.body), [exact], `${what}: file_size in the registry`);
-    const shown = await promised(
+    const shown = await eventually(
       `${what}, searchable`,
-      pollUntil(
-        async () => {
-          const { status, body: found } = await pipeline.request('query', 'GET', `/api/search/${file.file_id}`, {
-            bytes: true,
-          });
-          return status === 200 ? sizesIn(found) : undefined;
-        },
-        { what: `${what}, searchable`, timeoutMs: env.promises.syncMs, signal },
-      ),
+      async () => {
+        const { status, body: found } = await pipeline.request('query', 'GET', `/api/search/${file.file_id}`, {
+          bytes: true,
+        });
+        return status === 200 ? sizesIn(found) : undefined;
+      },
+      { timeoutMs: env.promises.syncMs, signal },
     );
     demandEqual(shown, [exact], `${what}: file_size in the read model`);
     const wanted = `{"query":${JSON.stringify(unique)},"mode":"partial","min_size":${exact},"max_size":${exact}}`;

@@ -1,12 +1,13 @@
 import { setInterval } from 'node:timers/promises';
-import { awaitReadiness, type Fault, monotonicMs, pollUntil } from '../../harness/index.ts';
+import { awaitReadiness, type Fault, monotonicMs } from '../../harness/index.ts';
 import { queryReadinessSchema, versionAnswerSchema } from '../../services/contract/http.ts';
 import type { ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { SHARE_MS_MAX } from '../steps/machine-share.ts';
 import { awaitMarker } from '../steps/registrations.ts';
-import { conforms, demand, demandEqual, promised, Violation } from '../steps/violation.ts';
+import { conforms, demand, demandEqual, Violation } from '../steps/violation.ts';
 import { HEALTH } from './requirements.ts';
 
 const verify = suite(HEALTH);
@@ -179,7 +180,7 @@ async function awaitState(
     }
     return true;
   };
-  await promised(what, pollUntil(asks, { what, timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal }));
+  await eventually(what, asks, { timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal });
 }
 
 function wanted({ status, cache }: { status: number | undefined; cache?: string }): string {
@@ -201,7 +202,7 @@ verify('HLTH-03/restarted', 'What comes back after a restart is the build that w
     await faults[service].restart();
     const what = `${service} ready after its restart`;
     const isReady = ({ status }: { status?: number }): boolean => status === 200;
-    await promised(what, awaitReadiness(pipeline, service, what, isReady, { timeoutMs: BACK_MS, signal }));
+    await eventually(what, awaitReadiness(pipeline, service, what, isReady, { timeoutMs: BACK_MS, signal }));
     evidence.restarted++;
   }
   evidence.compared = await demandBuild(t, 'after a restart');

@@ -1,13 +1,14 @@
-import { type Fault, pollUntil } from '../../harness/index.ts';
+import type { Fault } from '../../harness/index.ts';
 import type { EventMetric } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { addEvents, CraftedFile, poison } from '../steps/crafted-events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { lockReadModel } from '../steps/read-model.ts';
 import { awaitMarker, registerPlain } from '../steps/registrations.ts';
 import { readMetric } from '../steps/services.ts';
 import { awaitSearchable } from '../steps/steps.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 import { HEALTH } from './requirements.ts';
 
 const verify = suite(HEALTH);
@@ -91,5 +92,5 @@ function awaitMetric(t: CaseContext, metric: EventMetric, isSo: (value: number) 
     if (!isSo(value)) throw new Error(`it is ${value}`);
     return value;
   };
-  return promised(what, pollUntil(probe, { what, timeoutMs: SHOWN_MS, signal: t.signal }));
+  return eventually(what, probe, { timeoutMs: SHOWN_MS, signal: t.signal });
 }

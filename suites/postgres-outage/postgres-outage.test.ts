@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { type Fault, pollUntil } from '../../harness/index.ts';
+import type { Fault } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { demandInSync } from '../steps/in-sync.ts';
 import { publishSome } from '../steps/publishing.ts';
 import { awaitSomebodyWaiting, lockReadModel } from '../steps/read-model.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 import { POSTGRES_OUTAGE } from './requirements.ts';
 import { ANSWERED_MS, AT_ONCE, bearsDatabaseOutage, CONVERGE_MS, HANGS_FOR_MS, openConnections } from './steps.ts';
 
@@ -128,7 +129,7 @@ async function getsOverForgotten(
     throw new Error(`GET ${path} was answered ${answer.status}`);
   };
   const what = 'an answer after the connections to PostgreSQL were forgotten';
-  await promised(what, pollUntil(answeredWell, { what, timeoutMs: ANSWERED_MS, signal }));
+  await eventually(what, answeredWell, { timeoutMs: ANSWERED_MS, signal });
   const bad = (await Promise.all(Array.from({ length: AT_ONCE }, ask))).find((answer) => !isWell(answer));
   demand(
     bad === undefined,

@@ -1,12 +1,13 @@
 import { setInterval } from 'node:timers/promises';
-import { monotonicMs, pollUntil } from '../../harness/index.ts';
+import { monotonicMs } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { entriesAfter, lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { inParallel } from '../steps/many.ts';
 import { REDIS_AWAY } from '../steps/outage.ts';
 import { ChangingFile } from '../steps/publishing.ts';
-import { promised } from '../steps/violation.ts';
+
 import { PUBLISHER } from './requirements.ts';
 
 const verify = suite(PUBLISHER);
@@ -115,7 +116,7 @@ async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile
   const what = 'a part of the pile on the stream';
   const [healed, underWay] = await Promise.allSettled([
     away.heal(),
-    promised(what, pollUntil(enough, { what, timeoutMs: SENDING_MS, intervalMs: 1, growth: 1, signal })),
+    eventually(what, enough, { timeoutMs: SENDING_MS, intervalMs: 1, growth: 1, signal }),
   ]);
   for (const end of [healed, underWay]) if (end.status === 'rejected') throw end.reason;
   await using down = await faults.postgres.kill();

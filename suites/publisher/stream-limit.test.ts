@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { pollUntil } from '../../harness/index.ts';
 import { EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { search } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
 
 // A short stream: what a long one would show takes a long time to fill.
@@ -25,14 +25,10 @@ verify(
     const count = Math.ceil(limit * 2.5);
     await using off = await faults.query.stop();
     const longest = await registerAll(t, count);
-    await promised(
-      'Every event published',
-      pollUntil(async () => ((await added(t)) >= count ? true : undefined), {
-        what: `${count} entries added to the stream`,
-        timeoutMs: REPAIRED_MS,
-        signal,
-      }),
-    );
+    await eventually('Every event published', async () => ((await added(t)) >= count ? true : undefined), {
+      timeoutMs: REPAIRED_MS,
+      signal,
+    });
     const length = Math.max(longest, Number(await redis.xlen(EVENT_STREAM_NAME)));
     const allowed = limit + Math.max(SLACK_ENTRIES, limit * SLACK_SHARE);
     demand(
@@ -44,16 +40,14 @@ verify(
 
     const found = async (): Promise<number> =>
       (await search(t.pipeline, { query: unique, mode: 'partial', limit: 1 })).total_count;
-    await promised(
+    await eventually(
       `All ${count} files searchable`,
-      pollUntil(
-        async () => {
-          const total = await found();
-          if (total >= count) return true;
-          throw new Error(`${total} of ${count} are found`);
-        },
-        { what: `${count} files in the search`, timeoutMs: REPAIRED_MS, signal },
-      ),
+      async () => {
+        const total = await found();
+        if (total >= count) return true;
+        throw new Error(`${total} of ${count} are found`);
+      },
+      { timeoutMs: REPAIRED_MS, signal },
     );
     demandEqual(await found(), count, 'Files found in the end');
     evidence.files = count;

@@ -1,13 +1,14 @@
 import { setInterval } from 'node:timers/promises';
-import { awaitReadiness, type PipelineClient, pollUntil } from '../../harness/index.ts';
+import { awaitReadiness, type PipelineClient } from '../../harness/index.ts';
 import type { RegistryFile } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { clientOf } from '../runner/client.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { ChangingFile } from '../steps/publishing.ts';
 import { registerPlain } from '../steps/registrations.ts';
 import { awaitSearchable } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
 
 const verify = suite(PUBLISHER);
@@ -37,7 +38,7 @@ verify(
     }
     const what = 'admin ready after its restart';
     const isReady = ({ status }: { status?: number }): boolean => status === 200;
-    await promised(what, awaitReadiness(pipeline, 'admin', what, isReady, { timeoutMs: TAKE_OVER_MS, signal }));
+    await eventually(what, awaitReadiness(pipeline, 'admin', what, isReady, { timeoutMs: TAKE_OVER_MS, signal }));
     await updateBy(pipeline, other);
     await using _second = await faults.of(second).kill();
     await updateBy(pipeline);
@@ -99,7 +100,7 @@ async function moreChanges({ env, signal }: CaseContext, files: readonly Changin
   const what = `${CHANGES} more updates of each of ${files.length} files`;
   const probe = (): true | undefined =>
     files.every(({ changes }, i) => changes >= (enough[i] ?? 0)) ? true : undefined;
-  const changed = promised(what, pollUntil(probe, { what, timeoutMs: 2 * env.promises.syncMs, signal }));
+  const changed = eventually(what, probe, { timeoutMs: 2 * env.promises.syncMs, signal });
   await Promise.race([changed, writing]);
 }
 
@@ -129,5 +130,5 @@ verify(
 function registerSoon({ env, signal }: CaseContext, admin: PipelineClient, filename: string): Promise<RegistryFile> {
   const what = `a registration of ${filename}`;
   const probe = (): Promise<RegistryFile> => registerPlain(admin, filename);
-  return promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  return eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
 }

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { copyDataset, type Dataset, loadDataset, pollUntil } from '../../harness/index.ts';
+import { copyDataset, type Dataset, loadDataset } from '../../harness/index.ts';
 import { EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { rereading } from '../steps/reads.ts';
 import { births, demandSameProcesses } from '../steps/services.ts';
 import { upload } from '../steps/steps.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
@@ -113,7 +114,7 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
   const published = async (): Promise<true | undefined> =>
     Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= wanted || undefined;
   const what = `${wanted} new entries on the stream`;
-  await promised(what, pollUntil(published, { what, timeoutMs: t.env.promises.syncMs, signal }));
+  await eventually(what, published, { timeoutMs: t.env.promises.syncMs, signal });
   evidence.creations = sums.creations + changed.created.length;
   evidence.updates = sums.updates + changed.updated.length;
   evidence.deletions = sums.deletions + changed.deleted.length;

@@ -1,13 +1,14 @@
-import { type Fault, InconclusiveError, pollUntil } from '../../harness/index.ts';
+import { type Fault, InconclusiveError } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { CraftedFile } from '../steps/crafted-events.ts';
 import { lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { awaitSomebodyWaiting, lockReadModel } from '../steps/read-model.ts';
 import { awaitById, awaitSearchable, upload } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
@@ -110,10 +111,10 @@ async function losesWhatNobodySaw(
     const count = Number(await redis.xlen(EVENT_STREAM_NAME)) - before;
     return count >= 11 ? count : undefined;
   };
-  evidence.lostEvents = await promised(
-    'Events of all changes on the stream',
-    pollUntil(published, { what: '11 new entries', timeoutMs: t.env.promises.syncMs, signal }),
-  );
+  evidence.lostEvents = await eventually('Events of all changes on the stream', published, {
+    timeoutMs: t.env.promises.syncMs,
+    signal,
+  });
   await using empty = await faults.redis.kill({ data: 'lose' });
   await empty.heal();
   await comeBack(away);
@@ -163,13 +164,10 @@ verify('REC-06', 'Events that are trimmed away before they were delivered are no
   await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
   const before = Number(await redis.xlen(EVENT_STREAM_NAME));
   const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 5 });
-  await promised(
+  await eventually(
     'Events of all changes on the stream',
-    pollUntil(async () => (Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= 11 ? true : undefined), {
-      what: '11 new entries',
-      timeoutMs: t.env.promises.syncMs,
-      signal,
-    }),
+    async () => (Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= 11 ? true : undefined),
+    { timeoutMs: t.env.promises.syncMs, signal },
   );
   evidence.trimmed = Math.min(Number(await redis.xtrim(EVENT_STREAM_NAME, 'MAXLEN', 0)), 11);
   await cut.heal();

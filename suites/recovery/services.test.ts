@@ -2,11 +2,12 @@ import { consumerStates, type Fault, ORDERLY_END_MS, pollUntil, startOpenLoop } 
 import type { ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitMarker, plainRegistration } from '../steps/registrations.ts';
 import { awaitEnding } from '../steps/services.ts';
 import { awaitSearchable, findByName } from '../steps/steps.ts';
 import { beginUpload, canSendSlowly } from '../steps/uploads.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
@@ -40,7 +41,7 @@ verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consum
     return left;
   };
   const timeoutMs = REMOVED_MS + env.promises.pendingRetryMs;
-  evidence.consumersInTheEnd = await promised(what, pollUntil(bounded, { what, timeoutMs, signal }));
+  evidence.consumersInTheEnd = await eventually(what, bounded, { timeoutMs, signal });
 });
 
 type Stopped = Awaited<ReturnType<CaseContext['faults']['query']['stop']>>;
@@ -113,7 +114,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   const what = `${filename} searchable`;
   const probe = async (): Promise<true | undefined> =>
     (await findByName(pipeline, filename)).length > 0 ? true : undefined;
-  await promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
   return stopped;
 }
 

@@ -11,10 +11,11 @@ import { CONSUMER_GROUP, EVENT_STREAM_NAME, type ServiceName } from '../../servi
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { committed, shown } from '../steps/alike.ts';
+import { eventually } from '../steps/eventually.ts';
 import { inParallel } from '../steps/many.ts';
 import { register, registration } from '../steps/registrations.ts';
 import { awaitSearchable, findById, registered, search, searchAll, upload } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { SYNC } from './requirements.ts';
 
 const verify = suite(SYNC);
@@ -56,7 +57,7 @@ verify(
         demandEqual(await answersOf(t, client, load.files), expected, `${what} against the registry`);
         return true;
       };
-      await promised(`${what} like the registry`, pollUntil(probe, { what, timeoutMs, intervalMsMax: 500, signal }));
+      await eventually(`${what} like the registry`, probe, { timeoutMs, intervalMsMax: 500, signal });
     };
     await converged('The first instance', pipeline);
     await converged('The instance added under load', thirdClient);
@@ -219,13 +220,10 @@ verify(
   'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
   async (t) => {
     const early = await uploadSome(t, 'early');
-    await promised(
+    await eventually(
       'Events on the stream although nobody consumes',
-      pollUntil(async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined), {
-        what: `${early.length} events on the stream`,
-        timeoutMs: 5000,
-        signal: t.signal,
-      }),
+      async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined),
+      { timeoutMs: 5000, signal: t.signal },
     );
     await startPart(t, 'query');
     const late = await uploadSome(t, 'late');
@@ -263,11 +261,11 @@ verify(
 
 /** Starts a part that needs nothing that comes later, and waits until it can do its work. */
 async function startPart({ env, pipeline, signal }: CaseContext, part: PartName): Promise<void> {
-  await promised(`${part} starts without what comes later`, env.parts[part].start());
+  await eventually(`${part} starts without what comes later`, env.parts[part].start());
   if (part === 'redis' || part === 'postgres') return;
   const what = `${part} ready without what comes later`;
   const isReady = ({ status }: { status?: number }): boolean => status === 200;
-  await promised(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
+  await eventually(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
 }
 
 async function uploadAndFind(t: CaseContext): Promise<void> {

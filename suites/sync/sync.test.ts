@@ -1,14 +1,15 @@
-import { pollUntil, type UploadInput } from '../../harness/index.ts';
+import type { UploadInput } from '../../harness/index.ts';
 import { fileEventSchema } from '../../services/contract/events.ts';
 import { registryFileSchema, type SearchHit } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
 import { eventsOf, lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { waysOf } from '../steps/registrations.ts';
 import { demandAsSent, type SentFile, sentFile } from '../steps/sent-file.ts';
 import { awaitById, awaitSearchable, findById, findByName, search, searchAll, sha256, upload } from '../steps/steps.ts';
-import { conforms, demand, demandEqual, promised } from '../steps/violation.ts';
+import { conforms, demand, demandEqual } from '../steps/violation.ts';
 import { SYNC } from './requirements.ts';
 
 const verify = suite(SYNC);
@@ -27,15 +28,13 @@ verify(
       const byId = await awaitSearchable(pipeline, file_id, waiting);
       demandEqual(byId.id, file_id, `The id that GET /api/search/${file_id} shows`);
 
-      const named = await promised(
+      const named = await eventually(
         `${filename} found by name`,
-        pollUntil(
-          async () => {
-            const hits = await findByName(pipeline, filename);
-            return hits.length > 0 ? hits : undefined;
-          },
-          { what: `${filename} by name`, ...waiting },
-        ),
+        async () => {
+          const hits = await findByName(pipeline, filename);
+          return hits.length > 0 ? hits : undefined;
+        },
+        { ...waiting },
       );
       demandEqual(
         named.map(({ id }) => id),
@@ -236,19 +235,13 @@ async function allFound({ pipeline, env, evidence, unique, signal }: CaseContext
 
   const wanted = { query: unique, mode: 'partial', sort_by: 'filename', sort_order: 'asc' };
   let seen = 0;
-  await promised(
+  await eventually(
     `All ${count} uploads searchable`,
-    pollUntil(
-      async () => {
-        seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
-        return seen >= count ? seen : undefined;
-      },
-      {
-        what: `${count} search results, the last look showed fewer`,
-        timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs),
-        signal,
-      },
-    ),
+    async () => {
+      seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
+      return seen >= count ? seen : undefined;
+    },
+    { timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs), signal },
   );
 
   const { hits, totals } = await searchAll(pipeline, wanted, 50);

@@ -1,6 +1,7 @@
-import { type Fault, multipartBody, pollUntil } from '../../harness/index.ts';
+import { type Fault, multipartBody } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitSearchable, download, randomBytes, registered, sha256, upload } from '../steps/steps.ts';
 import {
   beginUpload,
@@ -13,7 +14,7 @@ import {
   killIngesterUploading,
   uploadAndFind,
 } from '../steps/uploads.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { UPLOAD } from './requirements.ts';
 
 const verify = suite(UPLOAD);
@@ -90,7 +91,7 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
     const { status } = await pipeline.upload({ filename: `${unique}-again.txt`, content: Buffer.from('again') });
     return status === 201 ? true : undefined;
   };
-  await promised(what, pollUntil(accepted, { what, timeoutMs: HEALED_MS_MAX, signal: t.signal }));
+  await eventually(what, accepted, { timeoutMs: HEALED_MS_MAX, signal: t.signal });
   await uploadAndFind(t, 'after');
   evidence.accepted = 1;
 
