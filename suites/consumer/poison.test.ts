@@ -21,6 +21,14 @@ import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
 
+verify(
+  'CON-07/single',
+  'Of every kind of event that cannot be applied, one delays the next event by at most 2 s.',
+  eachKindDelaysNothing,
+);
+verify('CON-07/many', 'Thirty events that cannot be applied delay the next one by at most 2 s.', manyDelayNothing);
+verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettered for it.', outageIsNoPoison);
+
 /** How much later than without poison the event behind it may become visible. */
 const DELAY_MS_MAX = 2000;
 /** On a machine so busy that this comes to more: this many times what a good event takes alone. */
@@ -32,23 +40,19 @@ const ROUNDS_MAX = 3;
 const TRIES_MAX = 3;
 const MANY = 30;
 
-verify(
-  'CON-07/single',
-  'Of every kind of event that cannot be applied, one delays the next event by at most 2 s.',
-  async (t) => {
-    await delayNothing(
-      t,
-      POISON_KINDS.map((kind) => [kind]),
-    );
-    t.evidence.kinds = POISON_KINDS.length;
-  },
-);
+async function eachKindDelaysNothing(t: CaseContext): Promise<void> {
+  await delayNothing(
+    t,
+    POISON_KINDS.map((kind) => [kind]),
+  );
+  t.evidence.kinds = POISON_KINDS.length;
+}
 
-verify('CON-07/many', 'Thirty events that cannot be applied delay the next one by at most 2 s.', (t) => {
+async function manyDelayNothing(t: CaseContext): Promise<void> {
   const many = (kinds: readonly PoisonKind[]): PoisonKind[] =>
     Array.from({ length: MANY }, (_, i) => kinds[i % kinds.length]).filter((kind) => kind !== undefined);
   return delayNothing(t, [many(POISON_KINDS), many(MAYBE_STORABLE)]);
-});
+}
 
 /** Each group comes with a good event behind it, which may hardly wait for it; every poison ends as a dead letter. */
 async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKind[])[]): Promise<void> {
@@ -122,7 +126,7 @@ const OLD_AWAY_MS = 2500;
 /** Longer than one needs that gives up after a handful of tries. */
 const NEW_AWAY_MS = 2500;
 
-verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettered for it.', async (t) => {
+async function outageIsNoPoison(t: CaseContext): Promise<void> {
   const { redis, pipeline, faults, evidence, signal } = t;
   const deadLetters = await watchDeadLetters(t);
   const old = await publishSome(t, 'old', FILES);
@@ -149,4 +153,4 @@ verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettere
   await awaitSettled(t, entryIds);
   await deadLetters.demandNone('although only PostgreSQL was away');
   evidence.applied = fileIds.length;
-});
+}

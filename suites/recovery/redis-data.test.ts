@@ -13,22 +13,6 @@ import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
 
-const RECOVERS_MS = 10_000;
-const REPAIRED_MS = 30_000;
-const UPLOADS = 10;
-/** A statement on a connection that nobody answers on is given up first. */
-const GOES_ON_MS = 12_000;
-
-const isThere = (hit: unknown): boolean => hit !== undefined;
-
-type Transaction = ReturnType<CaseContext['redis']['multi']>;
-
-const REMOVALS = {
-  'stream-deleted': (transaction: Transaction) => transaction.del(EVENT_STREAM_NAME),
-  'group-destroyed': (transaction: Transaction) => transaction.xgroup('DESTROY', EVENT_STREAM_NAME, CONSUMER_GROUP),
-  flushed: (transaction: Transaction) => transaction.flushall(),
-} as const;
-
 verify(
   'REC-01/stream-deleted',
   'The stream is deleted under a blocked consumer: nothing written from then on is skipped.',
@@ -42,6 +26,43 @@ verify(
 verify('REC-01/flushed', 'Redis is flushed under a blocked consumer: nothing written from then on is skipped.', (t) =>
   skipsNothing(t, 'flushed'),
 );
+verify(
+  'REC-02/consumer-down',
+  'The consumer is down, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+  (t) => losesWhatNobodySaw(t, ({ faults }) => faults.query.stop()),
+);
+verify(
+  'REC-02/consumer-cut',
+  'The consumer is cut off, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+  (t) => losesWhatNobodySaw(t, cutOff),
+);
+verify(
+  'REC-02/database-silent',
+  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
+  losesWithSilentDatabase,
+);
+verify(
+  'REC-02/comparing-silent',
+  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+  losesWithDatabaseFallingSilent,
+);
+verify('REC-04', 'Stream ids that go backwards hide nothing.', bearsIdsGoingBackwards);
+verify('REC-06', 'Events that are trimmed away before they were delivered are noticed and repaired.', repairsTrimmed);
+
+const RECOVERS_MS = 10_000;
+const REPAIRED_MS = 30_000;
+const UPLOADS = 10;
+/** A statement on a connection that nobody answers on is given up first. */
+const GOES_ON_MS = 12_000;
+const isThere = (hit: unknown): boolean => hit !== undefined;
+
+type Transaction = ReturnType<CaseContext['redis']['multi']>;
+
+const REMOVALS = {
+  'stream-deleted': (transaction: Transaction) => transaction.del(EVENT_STREAM_NAME),
+  'group-destroyed': (transaction: Transaction) => transaction.xgroup('DESTROY', EVENT_STREAM_NAME, CONSUMER_GROUP),
+  flushed: (transaction: Transaction) => transaction.flushall(),
+} as const;
 
 async function skipsNothing(t: CaseContext, removal: keyof typeof REMOVALS): Promise<void> {
   const { redis, evidence, unique } = t;
@@ -60,42 +81,26 @@ async function skipsNothing(t: CaseContext, removal: keyof typeof REMOVALS): Pro
 
 const cutOff = ({ faults }: CaseContext): Promise<Fault> => faults.network.refuse({ client: 'query', server: 'redis' });
 
-verify(
-  'REC-02/consumer-down',
-  'The consumer is down, Redis loses what was published meanwhile: the read model ends equal to the registry.',
-  (t) => losesWhatNobodySaw(t, ({ faults }) => faults.query.stop()),
-);
-verify(
-  'REC-02/consumer-cut',
-  'The consumer is cut off, Redis loses what was published meanwhile: the read model ends equal to the registry.',
-  (t) => losesWhatNobodySaw(t, cutOff),
-);
-verify(
-  'REC-02/database-silent',
-  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
-  async (t) => {
-    // Whatever has compared just now may keep its connections for the next time.
-    await losesWhatNobodySaw(t, cutOff);
-    await losesWhatNobodySaw(t, async () => {
-      const away = await cutOff(t);
-      await t.faults.network.forget({ client: 'query', server: 'postgres' });
-      return away;
+async function losesWithSilentDatabase(t: CaseContext): Promise<void> {
+  // Whatever has compared just now may keep its connections for the next time.
+  await losesWhatNobodySaw(t, cutOff);
+  await losesWhatNobodySaw(t, async () => {
+    const away = await cutOff(t);
+    await t.faults.network.forget({ client: 'query', server: 'postgres' });
+    return away;
+  });
+}
+
+async function losesWithDatabaseFallingSilent(t: CaseContext): Promise<void> {
+  await losesWhatNobodySaw(t, cutOff, async (away) => {
+    await using _locked = await lockReadModel(t.env, 'everybody');
+    await away.heal();
+    await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
+      throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
     });
-  },
-);
-verify(
-  'REC-02/comparing-silent',
-  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
-  (t) =>
-    losesWhatNobodySaw(t, cutOff, async (away) => {
-      await using _locked = await lockReadModel(t.env, 'everybody');
-      await away.heal();
-      await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
-        throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
-      });
-      await t.faults.network.forget({ client: 'query', server: 'postgres' });
-    }),
-);
+    await t.faults.network.forget({ client: 'query', server: 'postgres' });
+  });
+}
 
 async function losesWhatNobodySaw(
   t: CaseContext,
@@ -126,7 +131,7 @@ async function losesWhatNobodySaw(
   await demandInSync(t, { created, updated: [], deleted: [] }, { timeoutMs: GOES_ON_MS, what });
 }
 
-verify('REC-04', 'Stream ids that go backwards hide nothing.', async (t) => {
+async function bearsIdsGoingBackwards(t: CaseContext): Promise<void> {
   const { redis, faults, evidence, unique, signal } = t;
   const file = new CraftedFile(`${unique}-ahead.txt`, 'plain');
   const ahead = `${Date.now() + 3_600_000}-0`;
@@ -138,7 +143,7 @@ verify('REC-04', 'Stream ids that go backwards hide nothing.', async (t) => {
   evidence.uploads = ids.length;
   await demandAllSearchable(t, ids);
   evidence.aheadMs = milliseconds(ahead) - milliseconds(await lastEventId(redis));
-});
+}
 
 const milliseconds = (id: string): number => Number(id.split('-', 1)[0]);
 
@@ -157,7 +162,7 @@ async function demandAllSearchable({ pipeline, signal }: CaseContext, ids: reado
   );
 }
 
-verify('REC-06', 'Events that are trimmed away before they were delivered are noticed and repaired.', async (t) => {
+async function repairsTrimmed(t: CaseContext): Promise<void> {
   const { redis, faults, evidence, signal } = t;
   const files = await uploadSynced(t, 12, 'before');
   // Refused, not silenced: an entry that was handed to the consumer and lost on the wire would still be pending.
@@ -178,4 +183,4 @@ verify('REC-06', 'Events that are trimmed away before they were delivered are no
     timeoutMs: REPAIRED_MS,
     what: 'The read model equal to the registry after the trimming',
   });
-});
+}

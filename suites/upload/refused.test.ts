@@ -18,6 +18,41 @@ import { demand, demandEqual } from '../steps/violation.ts';
 import { UPLOAD } from './requirements.ts';
 
 const verify = suite(UPLOAD);
+const SMALL_LIMIT = 100_000;
+
+verify(
+  'UP-03/storage-killed',
+  'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  (t) => refusesWhile(t, AWAY['storage-killed']),
+);
+verify(
+  'UP-03/admin-stopped',
+  'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  (t) => refusesWhile(t, AWAY['admin-stopped']),
+);
+verify(
+  'UP-03/admin-paused',
+  'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
+  (t) => refusesWhile(t, AWAY['admin-paused']),
+);
+verify(
+  'UP-04/too-large',
+  'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
+  keepsToSetLimit,
+  { environment: { settings: { ingester: { UPLOAD_MAX_BYTES: String(SMALL_LIMIT) } } } },
+);
+verify(
+  'UP-04/declared-limit',
+  'An upload of 16 MiB more than the declared limit is answered 413.',
+  keepsToDeclaredLimit,
+);
+verify(
+  'UP-04/vanished',
+  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+  vanishedLeaveNothing,
+);
+verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', takesEmptyOrNot);
+verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', diesWithWholeOrNothing);
 
 /** How long a client may be kept waiting for an answer, whatever is away. */
 const ANSWER_MS_MAX = 20_000;
@@ -39,22 +74,6 @@ const AWAY = {
   // It may go on with a registration whose sender has given up.
   'admin-paused': { provoke: ({ faults }) => faults.admin.pause(), slowBytes: MIB },
 } as const satisfies Record<string, Away>;
-
-verify(
-  'UP-03/storage-killed',
-  'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
-  (t) => refusesWhile(t, AWAY['storage-killed']),
-);
-verify(
-  'UP-03/admin-stopped',
-  'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
-  (t) => refusesWhile(t, AWAY['admin-stopped']),
-);
-verify(
-  'UP-03/admin-paused',
-  'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
-  (t) => refusesWhile(t, AWAY['admin-paused']),
-);
 
 async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promise<void> {
   const { pipeline, evidence, random, unique } = t;
@@ -98,31 +117,24 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
   evidence.happenedAllTheSame = await demandWhole(t, sent);
 }
 
-const SMALL_LIMIT = 100_000;
+async function keepsToSetLimit(t: CaseContext): Promise<void> {
+  const { env, pipeline, evidence, unique } = t;
+  const limit = env.promises.uploadBytesMax;
+  await upload(pipeline, { filename: `${unique}-at-the-limit.bin`, content: Buffer.alloc(limit, 1) });
+  evidence.accepted = 1;
+  const refused: string[] = [];
+  for (const excess of [1, limit, 16 * MIB]) {
+    const filename = `${unique}-${excess}-more.bin`;
+    const { status, outcome, error } = await pipeline.upload({ filename, content: Buffer.alloc(limit + excess, 1) });
+    const what = `An upload of ${excess} bytes more than the limit of ${limit}`;
+    demand(status === 413, `${what}: expected 413, got ${status ?? outcome} ${error ?? ''}`);
+    refused.push(filename);
+  }
+  await demandNothing(t, refused);
+  evidence.refused = refused.length;
+}
 
-verify(
-  'UP-04/too-large',
-  'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
-  async (t) => {
-    const { env, pipeline, evidence, unique } = t;
-    const limit = env.promises.uploadBytesMax;
-    await upload(pipeline, { filename: `${unique}-at-the-limit.bin`, content: Buffer.alloc(limit, 1) });
-    evidence.accepted = 1;
-    const refused: string[] = [];
-    for (const excess of [1, limit, 16 * MIB]) {
-      const filename = `${unique}-${excess}-more.bin`;
-      const { status, outcome, error } = await pipeline.upload({ filename, content: Buffer.alloc(limit + excess, 1) });
-      const what = `An upload of ${excess} bytes more than the limit of ${limit}`;
-      demand(status === 413, `${what}: expected 413, got ${status ?? outcome} ${error ?? ''}`);
-      refused.push(filename);
-    }
-    await demandNothing(t, refused);
-    evidence.refused = refused.length;
-  },
-  { environment: { settings: { ingester: { UPLOAD_MAX_BYTES: String(SMALL_LIMIT) } } } },
-);
-
-verify('UP-04/declared-limit', 'An upload of 16 MiB more than the declared limit is answered 413.', async (t) => {
+async function keepsToDeclaredLimit(t: CaseContext): Promise<void> {
   const { env, evidence, unique } = t;
   const limit = env.promises.uploadBytesMax;
   const size = limit + 16 * MIB;
@@ -138,34 +150,30 @@ verify('UP-04/declared-limit', 'An upload of 16 MiB more than the declared limit
   demandEqual(await slow.answer(ANSWER_MS_MAX), 413, what);
   await demandNothing(t, [filename]);
   evidence.refused = 1;
-});
+}
 
-verify(
-  'UP-04/vanished',
-  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
-  async (t) => {
-    const { pipeline, evidence, random, unique } = t;
-    const content = Buffer.alloc(MIB, randomBytes(random, 1021));
-    const vanished: string[] = [];
-    for (const length of [0, 1, MIB / 2, MIB]) {
-      const filename = `${unique}-vanished-after-${length}.bin`;
-      using slow = await beginUpload(t, { filename, size: MIB });
-      await slow.write(content.subarray(0, length));
-      vanished.push(filename);
-    }
-    // The connection ends in order, the form does not.
-    const filename = `${unique}-without-end.bin`;
-    const part = { filename, contentType: 'application/octet-stream', content };
-    const { body, contentType } = multipartBody({}, part);
-    const cut = { headers: { 'content-type': contentType }, body: body.subarray(0, -10) };
-    const { status = 0, outcome } = await pipeline.request('ingester', 'POST', '/api/v1/files/upload', cut);
-    demand(status >= 400 && status < 500, `An upload without its end: expected 4xx, got ${status || outcome}`);
-    await demandNothing(t, [...vanished, filename]);
-    evidence.vanished = vanished.length;
-  },
-);
+async function vanishedLeaveNothing(t: CaseContext): Promise<void> {
+  const { pipeline, evidence, random, unique } = t;
+  const content = Buffer.alloc(MIB, randomBytes(random, 1021));
+  const vanished: string[] = [];
+  for (const length of [0, 1, MIB / 2, MIB]) {
+    const filename = `${unique}-vanished-after-${length}.bin`;
+    using slow = await beginUpload(t, { filename, size: MIB });
+    await slow.write(content.subarray(0, length));
+    vanished.push(filename);
+  }
+  // The connection ends in order, the form does not.
+  const filename = `${unique}-without-end.bin`;
+  const part = { filename, contentType: 'application/octet-stream', content };
+  const { body, contentType } = multipartBody({}, part);
+  const cut = { headers: { 'content-type': contentType }, body: body.subarray(0, -10) };
+  const { status = 0, outcome } = await pipeline.request('ingester', 'POST', '/api/v1/files/upload', cut);
+  demand(status >= 400 && status < 500, `An upload without its end: expected 4xx, got ${status || outcome}`);
+  await demandNothing(t, [...vanished, filename]);
+  evidence.vanished = vanished.length;
+}
 
-verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', async (t) => {
+async function takesEmptyOrNot(t: CaseContext): Promise<void> {
   const { env, pipeline, evidence, unique, signal } = t;
   const filename = `${unique}.txt`;
   const answer = await pipeline.upload({ filename, content: Buffer.alloc(0) });
@@ -184,9 +192,9 @@ verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', asy
     demandEqual((await download(pipeline, fileId, signal)).length, 0, 'Bytes of a file of 0 bytes');
   }
   evidence.settled = 1;
-});
+}
 
-verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', async (t) => {
+async function diesWithWholeOrNothing(t: CaseContext): Promise<void> {
   const { evidence } = t;
   Object.assign(evidence, { killed: 0, happened: 0 });
   const judge = async (interrupted: Interrupted): Promise<boolean> => {
@@ -199,4 +207,4 @@ verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all
   if (!canSendSlowly(t.env)) return;
   const half = await killIngesterUploading(t);
   demand(!(await judge(half)), `${half.filename} is found, of which only one half was sent`);
-});
+}
