@@ -3,9 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { soakHistory } from '../../suites/browser/soak-history.ts';
+import { caseFinished, caseStarted, runFinished } from '../check/fixtures/records.ts';
 import { WrittenHistory } from '../check/fixtures/written-history.ts';
 import type { HistoryRecord } from '../record/history.ts';
+import { soakHistory } from '../report/fixtures/soak-history.ts';
 
 const MAIN = join(import.meta.dirname, '../../harness/cli/main.ts');
 let path = '';
@@ -29,13 +30,12 @@ const text = (all: readonly string[]): string => all.map((line) => `${line}\n`).
 
 /** A soak is checked file by file from the history's file, a small case from memory. */
 const SOAK = lines([...soakHistory({ operations: 400, faults: 5 })]);
-const BASE = { case: 'CASE-01', requirement: 'CASE-01', title: 'a case' } as const;
 const small = (history: WrittenHistory): string[] =>
   lines([
-    { type: 'case-started', at: 0, ...BASE },
+    caseStarted('CASE-01', { at: 0 }),
     ...history.records,
-    { type: 'case-finished', at: 9999, ...BASE, verdict: 'pass', durationMs: 9999, evidence: {}, floor: {} },
-    { type: 'run-finished', at: 10_000, interrupted: false },
+    caseFinished('CASE-01', 'pass', { at: 9999 }),
+    runFinished(10_000),
   ]);
 const SMALL = small(new WrittenHistory().upload('f').read('f', null));
 

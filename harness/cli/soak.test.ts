@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { soakHistory } from '../../suites/browser/soak-history.ts';
 import { REQUIREMENTS } from '../../suites/requirements.ts';
 import type { HistoryRecord } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
+import { soakHistory } from '../report/fixtures/soak-history.ts';
 import { soakSentence } from '../report/format.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { applyRecord, emptyState, liveLines } from './progress.ts';
