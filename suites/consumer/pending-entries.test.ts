@@ -97,7 +97,7 @@ async function isTakenOver(t: CaseContext, owner?: string): Promise<void> {
   await takeAwayRows(t, fileIds);
   await demandDrained(t);
   const heldFrom = monotonicMs();
-  await abandon(t, entryIds, owner === undefined ? {} : { owner });
+  await abandon(t, entryIds, { owner });
   await awaitSettled(t, entryIds);
   t.evidence.tookOverMs = Math.round(monotonicMs() - heldFrom);
   const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };

@@ -62,7 +62,7 @@ async function keepsThresholdsUnderLoad(t: CaseContext): Promise<void> {
     recorder,
     ratePerSecond: UPLOADS_PER_SECOND,
     timeoutMs: VISIBLE_TIMEOUT_MS,
-    ...(inside === undefined ? {} : { hops: hopSource({ ...inside, redis: t.redis, recorder }) }),
+    hops: inside && hopSource({ ...inside, redis: t.redis, recorder }),
     signal,
   };
   // Recorded under its own phase: a reader sees it, no threshold counts it.

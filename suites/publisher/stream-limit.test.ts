@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { eventually } from '../steps/eventually.ts';
+import { inParallel } from '../steps/many.ts';
+import { plainRegistration } from '../steps/registrations.ts';
 import { search } from '../steps/steps.ts';
 import { demand, demandEqual } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
@@ -63,25 +64,12 @@ async function added({ redis }: CaseContext): Promise<number> {
 
 /** Registers files, some at once. @returns the greatest length of the stream that was seen meanwhile */
 async function registerAll({ pipeline, redis, unique }: CaseContext, count: number): Promise<number> {
-  let next = 0;
   let longest = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < count; index = next++) {
-      const name = `${unique}-${String(index).padStart(6, '0')}.txt`;
-      const { status, error } = await pipeline.register({
-        file_id: randomUUID(),
-        original_filename: name,
-        storage_filename: name,
-        file_size: 1,
-        checksum_sha256: '0'.repeat(64),
-        retention_policy: 'permanent',
-        storage_element_id: 'storage-1',
-        storage_path: name,
-      });
-      demand(status === 201, `A registration was answered ${status ?? error}`);
-      if (index % 100 === 0) longest = Math.max(longest, Number(await redis.xlen(EVENT_STREAM_NAME)));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const names = Array.from({ length: count }, (_, index) => `${unique}-${String(index).padStart(6, '0')}.txt`);
+  await inParallel(names, AT_ONCE, async (name, index) => {
+    const { status, error } = await pipeline.register({ ...plainRegistration(name) });
+    demand(status === 201, `A registration was answered ${status ?? error}`);
+    if (index % 100 === 0) longest = Math.max(longest, Number(await redis.xlen(EVENT_STREAM_NAME)));
+  });
   return longest;
 }

@@ -71,8 +71,8 @@ async function endsWhileWorking(t: CaseContext): Promise<void> {
   const { env, faults, evidence } = t;
   Object.assign(evidence, { ended: 0, finished: 0 });
   const underWay: Partial<Record<ServiceName, (end: End) => Promise<Stopped>>> = {
-    ...(canSendSlowly(env) ? { ingester: (end: End) => endDuringUpload(t, end) } : {}),
-    ...(env.capabilities.has('registry') ? { admin: (end: End) => endDuringCommit(t, end) } : {}),
+    ingester: canSendSlowly(env) ? (end) => endDuringUpload(t, end) : undefined,
+    admin: env.capabilities.has('registry') ? (end) => endDuringCommit(t, end) : undefined,
   };
   for (const service of stoppable(t)) {
     const end: End = () => faults[service].stop();

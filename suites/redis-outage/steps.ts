@@ -135,7 +135,7 @@ const BLACKHOLED_MS = 6000;
 export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'replies'): Promise<void> {
   const before = await births(t);
   const result = await outage(t, {
-    provoke: ({ faults }) => faults.network.blackhole({ ...WIRE, ...(only === undefined ? {} : { only }) }),
+    provoke: ({ faults }) => faults.network.blackhole({ ...WIRE, only }),
     uploadsPerSecond: 4,
     faultMs: BLACKHOLED_MS,
     convergeMs: RESUMES_MS,

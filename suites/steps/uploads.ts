@@ -157,7 +157,7 @@ function outcomeOf(request: ClientRequest): Promise<number | string> {
   });
 }
 
-const MIB = 1024 * 1024;
+export const MIB = 1024 * 1024;
 /** Half of it is more than the buffers of connections hold: once it is sent, storage is being given it. */
 const HALF_SENT_BYTES = 24 * MIB;
 /** How long a client may be kept waiting for an answer, whatever is away. */
@@ -185,7 +185,8 @@ export async function sendHalf(t: CaseContext, kind: string): Promise<HalfSent> 
     throw new InconclusiveError(`An upload ended before its body was half sent: ${slow.answered}`);
   }
   return {
-    ...{ filename, content },
+    filename,
+    content,
     async finish() {
       await slow.write(content.subarray(half));
       slow.end();

@@ -4,6 +4,7 @@ import { suite } from '../runner/suite.ts';
 import { eventually } from '../steps/eventually.ts';
 import { awaitSearchable, download, randomBytes, registered, sha256, upload } from '../steps/steps.ts';
 import {
+  ANSWER_MS_MAX,
   beginUpload,
   canSendSlowly,
   demandNothing,
@@ -12,6 +13,7 @@ import {
   type Interrupted,
   killIngesterRegistering,
   killIngesterUploading,
+  MIB,
   uploadAndFind,
 } from '../steps/uploads.ts';
 import { demand, demandEqual } from '../steps/violation.ts';
@@ -54,11 +56,8 @@ verify(
 verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', takesEmptyOrNot);
 verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', diesWithWholeOrNothing);
 
-/** How long a client may be kept waiting for an answer, whatever is away. */
-const ANSWER_MS_MAX = 20_000;
 /** Uploads work again this long after what was away is back. */
 const HEALED_MS_MAX = 10_000;
-const MIB = 1024 * 1024;
 const TRIES = 3;
 
 interface Away {
