@@ -116,12 +116,13 @@ async function rebuilds(t: CaseContext, lose: (losing: Losing) => Promise<Change
   }
 }
 
+const RACED_FILES = 10;
 /** In rounds, so that the events of a pair do not all end up in one batch. */
 const ROUNDS = 12;
 
 async function endsWithTheLastCommit(t: CaseContext): Promise<void> {
   const { pipeline, evidence } = t;
-  const files = await uploadSynced(t, FILES, 'raced');
+  const files = await uploadSynced(t, RACED_FILES, 'raced');
   const answers: { status?: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const pairs = files.flatMap((id) =>
