@@ -27,7 +27,7 @@ export {
 } from './core/errors.ts';
 export { type Random, seededRandom } from './core/random.ts';
 export { withoutSecrets } from './core/text.ts';
-export { monotonicMs, pollUntil } from './core/time.ts';
+export { monotonicMs, type PollOptions, pollUntil } from './core/time.ts';
 export {
   type Environment,
   type EnvironmentOptions,

@@ -1,7 +1,9 @@
 import { matchesGlob } from 'node:path';
 import { UsageError } from '../harness/index.ts';
 import { AUTH_MUTANTS } from './auth/mutants.ts';
-import { CONSUMER_MUTANTS } from './consumer/mutants.ts';
+import { APPLYING_MUTANTS } from './consumer/mutants-applying.ts';
+import { DELIVERY_MUTANTS } from './consumer/mutants-delivery.ts';
+import { POISON_MUTANTS } from './consumer/mutants-poison.ts';
 import { DATA_MUTANTS } from './data/mutants.ts';
 import { HEALTH_MUTANTS } from './health/mutants.ts';
 import { HONESTY_MUTANTS } from './honesty/mutants.ts';
@@ -27,7 +29,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...REDIS_OUTAGE_MUTANTS,
   ...POSTGRES_OUTAGE_MUTANTS,
   ...PUBLISHER_MUTANTS,
-  ...CONSUMER_MUTANTS,
+  ...DELIVERY_MUTANTS,
+  ...APPLYING_MUTANTS,
+  ...POISON_MUTANTS,
   ...RECOVERY_MUTANTS,
   ...SOAK_MUTANTS,
   ...HONESTY_MUTANTS,

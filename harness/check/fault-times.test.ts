@@ -1,26 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { soakHistory } from '../../suites/browser/soak-history.ts';
 import { seededRandom } from '../core/random.ts';
 import type { HistoryRecord } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
+import { soakHistory } from '../report/fixtures/soak-history.ts';
+import { broken, fault as faultOf } from './fixtures/records.ts';
 import { FaultTimes, faultTimes, faultWindows, phaseOf, recoveries } from './index.ts';
 
-interface Planted {
-  from: number;
-  to?: number;
-  kind?: string;
-  unwitnessed?: boolean;
-}
-
 /** A fault that was asked for 10 ms before it was seen. */
-function fault(id: string, { from, to, kind = 'redis-killed', unwitnessed = false }: Planted): HistoryRecord[] {
-  const change = { type: 'fault', case: 'SOAK-01', fault: id, kind, target: 'redis' } as const;
-  return [
-    { ...change, at: from - 10, event: 'requested' },
-    { ...change, at: from, event: unwitnessed ? 'unwitnessed' : 'effective' },
-    ...(to === undefined ? [] : [{ ...change, at: to, event: 'healed' } as const]),
-  ];
-}
+const fault = (id: string, planted: Omit<Parameters<typeof faultOf>[0], 'fault'>): HistoryRecord[] =>
+  faultOf({ fault: id, case: 'SOAK-01', ...planted });
 
 const ids = (windows: readonly { id: string }[]): string[] => windows.map(({ id }) => id).sort();
 
@@ -59,14 +47,11 @@ describe('faults by time', () => {
   });
 
   test('linger as long as their round says, and know their round', () => {
-    const broken = {
-      ...{ name: 'postgres-forgotten', round: 7, requestedAt: 980, healedAt: 1020, lingersMs: 12_000 },
-      ...{ ofRedis: false, seen: true },
-    };
+    const forgotten = broken('postgres-forgotten', 980, 1020, { round: 7, lingersMs: 12_000 });
     const records: HistoryRecord[] = [
       { type: 'round', case: 'SOAK-01', at: 900, round: 7, of: 9, event: 'began' },
       ...fault('a', { from: 1000, to: 1001 }),
-      { type: 'round', case: 'SOAK-01', at: 1030, round: 7, of: 9, event: 'ended', broken: [broken] },
+      { type: 'round', case: 'SOAK-01', at: 1030, round: 7, of: 9, event: 'ended', broken: [forgotten] },
     ];
     expect(faultWindows(records)).toMatchObject([{ round: 7, lingersMs: 12_000 }]);
     expect(ids(times(records).at(13_000).near)).toEqual(['a']);

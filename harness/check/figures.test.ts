@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../core/errors.ts';
 import type { HistoryRecord, Verdict } from '../record/history.ts';
+import { fault as faultOf } from './fixtures/records.ts';
 import { WrittenHistory } from './fixtures/written-history.ts';
 import {
   availabilityOf,
@@ -97,12 +98,9 @@ function visible(delaysMs: readonly (number | null)[], { phase = 'baseline', wid
 
 /** A fault that is effective at 1000 and healed at 2000, with the marks that are given. */
 function fault(kind: string, marks: { detected?: number; applied?: number; drained?: number } = {}): HistoryRecord[] {
-  const change = { type: 'fault', fault: kind, kind, target: 'redis', case: 'CASE-01' } as const;
   const names = { detected: 'fault-detected', applied: 'first-applied', drained: 'backlog-drained' } as const;
   return [
-    { ...change, at: 990, event: 'requested' },
-    { ...change, at: 1000, event: 'effective', witness: 'PING refused' },
-    { ...change, at: 2000, event: 'healed' },
+    ...faultOf({ fault: kind, kind, case: 'CASE-01', from: 1000, to: 2000, witness: 'PING refused' }),
     ...Object.entries(marks).map(
       ([name, at]): HistoryRecord => ({
         type: 'mark',

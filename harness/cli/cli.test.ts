@@ -8,16 +8,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { sampleHistory } from '../../suites/browser/sample-history.ts';
 import { problemsIn } from '../../suites/gate/child.ts';
 import { CASE_KEYS } from '../../suites/requirements.ts';
 import { startSuite } from '../../suites/runner/process.ts';
+import { caseFinished, caseStarted } from '../check/fixtures/records.ts';
 import { stopMark } from '../config/run-plan.ts';
 import { milliseconds } from '../core/text.ts';
 import { pollUntil } from '../core/time.ts';
 import { findProcess } from '../environment/process/table.ts';
 import type { HistoryRecord, RunStarted } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
+import { sampleHistory } from '../report/fixtures/sample-history.ts';
 import { selectCases } from './cases.ts';
 import { createRunFolder, pointLatestAt } from './conduct.ts';
 import { type Ended, syncproof, temporaryFolder } from './fixtures/syncproof.ts';
@@ -172,7 +173,7 @@ const PROGRESS: HistoryRecord[] = [
   { at: 0, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'starting' },
   { at: 5, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'part-ready', part: 'redis', ms: 5 },
   { at: 900, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'ready', ms: 900 },
-  { at: 1000, type: 'case-started', case: 'RES-01/killed', requirement: 'RES-01', title: 'Redis away' },
+  caseStarted('RES-01/killed', { at: 1000, title: 'Redis away' }),
   {
     at: 1500,
     type: 'fault',
@@ -199,18 +200,12 @@ test('progress says what starts, what runs, which fault is on, and how it ended'
   expect(liveLines(state, 3000, plain)).toEqual(['run  RES-01/killed 2.0 s  redis-killed', '3 s']);
   const finished = applyRecord(
     state,
-    {
+    caseFinished('RES-01/killed', 'fail', {
       at: 9200,
-      type: 'case-finished',
-      case: 'RES-01/killed',
-      requirement: 'RES-01',
       title: 'Redis away',
-      verdict: 'fail',
       durationMs: 8200,
       reason: 'an upload failed',
-      evidence: {},
-      floor: {},
-    },
+    }),
     plain,
   );
   expect(finished).toBe('fail RES-01/killed  Redis away  8.2 s\n      an upload failed');

@@ -1,9 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { soakHistory } from '../../suites/browser/soak-history.ts';
+import { caseFinished, caseStarted, runFinished } from '../check/fixtures/records.ts';
 import { WrittenHistory } from '../check/fixtures/written-history.ts';
 import type { HistoryRecord } from '../record/history.ts';
+import { soakHistory } from '../report/fixtures/soak-history.ts';
 import { syncproof, temporaryFolder } from './fixtures/syncproof.ts';
 
 async function check(text: string): Promise<{ code: number; output: string }> {
@@ -18,13 +19,12 @@ const text = (all: readonly string[]): string => all.map((line) => `${line}\n`).
 
 /** A soak is checked file by file from the history's file, a small case from memory. */
 const SOAK = lines([...soakHistory({ operations: 400, faults: 5 })]);
-const BASE = { case: 'CASE-01', requirement: 'CASE-01', title: 'a case' } as const;
 const small = (history: WrittenHistory): string[] =>
   lines([
-    { type: 'case-started', at: 0, ...BASE },
+    caseStarted('CASE-01', { at: 0 }),
     ...history.records,
-    { type: 'case-finished', at: 9999, ...BASE, verdict: 'pass', durationMs: 9999, evidence: {}, floor: {} },
-    { type: 'run-finished', at: 10_000, interrupted: false },
+    caseFinished('CASE-01', 'pass', { at: 9999 }),
+    runFinished(10_000),
   ]);
 const SMALL = small(new WrittenHistory().upload('f').read('f', null));
 

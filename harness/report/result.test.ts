@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import Ajv2020 from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
-import { sampleHistory } from '../../suites/browser/sample-history.ts';
+import { caseFinished, caseStarted, operation, runFinished, runStarted } from '../check/fixtures/records.ts';
 import { worstVerdict } from '../check/index.ts';
-import { runPlanSchema } from '../config/run-plan.ts';
-import type { HistoryRecord, Verdict } from '../record/history.ts';
+import type { CaseFinished, HistoryRecord, Verdict } from '../record/history.ts';
 import { type BuildOptions, buildResult } from './build.ts';
+import { sampleHistory } from './fixtures/sample-history.ts';
 import { RESULT_SCHEMA_PATH, resultJsonSchema } from './result.ts';
 
 const published: unknown = JSON.parse(readFileSync(new URL(`../../${RESULT_SCHEMA_PATH}`, import.meta.url), 'utf8'));
@@ -13,33 +13,10 @@ const validate = new Ajv2020.default({ strict: true, strictRequired: false, allo
   published as object,
 );
 
-const STARTED: HistoryRecord = {
-  at: 0,
-  type: 'run-started',
-  runId: 'r1',
-  startedAt: '2024-06-07T09:30:00.000Z',
-  plan: runPlanSchema.parse({ environment: 'processes', reason: 'asked for', profile: 'default', seed: 1, cases: [] }),
-  command: 'pnpm test:e2e --seed 1',
-  selected: [],
-};
-const FINISHED: HistoryRecord = { at: 9000, type: 'run-finished', interrupted: false };
-
-function started(key: string): HistoryRecord {
-  return { at: 10, type: 'case-started', case: key, requirement: key.split('/')[0] ?? key, title: `title of ${key}` };
-}
-
-function finished(key: string, verdict: Verdict, reason?: string): HistoryRecord {
-  return {
-    ...(started(key) as Extract<HistoryRecord, { type: 'case-started' }>),
-    at: 20,
-    type: 'case-finished',
-    verdict,
-    durationMs: 10,
-    ...(reason === undefined ? {} : { reason }),
-    evidence: { acknowledged: 3 },
-    floor: { acknowledged: 2 },
-  };
-}
+const STARTED = runStarted();
+const FINISHED = runFinished();
+const finished = (key: string, verdict: Verdict): CaseFinished =>
+  caseFinished(key, verdict, { evidence: { acknowledged: 3 }, floor: { acknowledged: 2 } });
 
 function judge(records: readonly HistoryRecord[], options: Partial<BuildOptions> = {}) {
   return buildResult([STARTED, ...records, FINISHED], { complete: true, ...options });
@@ -135,14 +112,9 @@ test('a case names the environments of all its tries, also one that could not be
 
 describe('a run that did not come to its end', () => {
   test('a case that started and never finished is an error, or inconclusive when interrupted', () => {
-    expect(judge([started('SYNC-01')]).requirements[0]?.verdict).toBe('error');
+    expect(judge([caseStarted('SYNC-01')]).requirements[0]?.verdict).toBe('error');
     const interrupted = buildResult(
-      [
-        STARTED,
-        finished('UP-01', 'pass'),
-        started('SYNC-01'),
-        { ...FINISHED, interrupted: true, reason: 'SIGINT' } as HistoryRecord,
-      ],
+      [STARTED, finished('UP-01', 'pass'), caseStarted('SYNC-01'), runFinished(9000, 'SIGINT', true)],
       { complete: false },
     );
     expect(interrupted).toMatchObject({
@@ -154,7 +126,7 @@ describe('a run that did not come to its end', () => {
   });
 
   test('a pass without its evidence is none, whatever the history says', () => {
-    const bare = { ...finished('RES-01/a', 'pass'), evidence: { acknowledged: 1 } } as HistoryRecord;
+    const bare = { ...finished('RES-01/a', 'pass'), evidence: { acknowledged: 1 } };
     const [requirement] = judge([bare]).requirements;
     expect(requirement?.cases[0]).toMatchObject({ verdict: 'inconclusive' });
     expect(requirement?.cases[0]?.reason).toContain('acknowledged is 1, needs 2');
@@ -162,27 +134,24 @@ describe('a run that did not come to its end', () => {
 
   test('the checkers judge again: a recorded pass over a lost file is a violation', () => {
     const key = 'RES-02/killed-1s';
-    const op = (records: object[]): HistoryRecord[] =>
-      records.map((record, index) => ({ at: 11 + index, case: key, ...record }) as HistoryRecord);
-    const lossy = op([
-      { type: 'invoke', op: '1', kind: 'upload', intendedAt: 11, input: { filename: 'a' } },
-      { type: 'ok', op: '1', kind: 'upload', fileId: 'f1', status: 201 },
-      { type: 'invoke', op: '2', kind: 'read', intendedAt: 13, fileId: 'f1', final: true },
-      { type: 'ok', op: '2', kind: 'read', fileId: 'f1', status: 404, found: false },
-    ]);
-    const result = judge([started(key), ...lossy, finished(key, 'pass')]);
+    const upload = { op: '1', kind: 'upload', invoke: { input: { filename: 'a' } }, end: { status: 201 } } as const;
+    const read = { op: '2', kind: 'read', invoke: { final: true }, end: { status: 404, found: false } } as const;
+    const lossy = [upload, read].flatMap((each, i) =>
+      operation({ case: key, fileId: 'f1', at: 11 + 2 * i, endAt: 12 + 2 * i, ...each }),
+    );
+    const result = judge([caseStarted(key), ...lossy, finished(key, 'pass')]);
     expect(result.verdict).toBe('violation');
     expect(result.findings.map(({ checker, fileId }) => [checker, fileId])).toEqual([['lost', 'f1']]);
   });
 
   test('a reason for the end of a run that was not interrupted is a failure of the harness', () => {
-    const broken: HistoryRecord = { at: 9100, type: 'run-finished', interrupted: false, reason: 'the runner broke' };
+    const broken = runFinished(9100, 'the runner broke');
     const result = buildResult([STARTED, finished('RES-01', 'pass'), FINISHED, broken], { complete: true });
     expect(result).toMatchObject({ verdict: 'harness-error', exitCode: 5, run: { reason: 'the runner broke' } });
   });
 
   test('one selected case without a record makes the run no pass, though its siblings passed', () => {
-    const selected = { ...STARTED, selected: ['RES-01/killed', 'RES-01/paused', 'SYNC-01'] } as HistoryRecord;
+    const selected = runStarted({ selected: ['RES-01/killed', 'RES-01/paused', 'SYNC-01'] });
     const records = [selected, finished('RES-01/killed', 'pass'), finished('SYNC-01', 'pass'), FINISHED];
     const result = buildResult(records, { complete: true });
     expect(result.verdict).toBe('harness-error');
@@ -194,11 +163,7 @@ describe('a run that did not come to its end', () => {
   });
 
   test('what was selected and never started is not forgotten', () => {
-    const records = [
-      { ...STARTED, selected: ['SYNC-01', 'RES-01/killed'] } as HistoryRecord,
-      finished('SYNC-01', 'pass'),
-      FINISHED,
-    ];
+    const records = [runStarted({ selected: ['SYNC-01', 'RES-01/killed'] }), finished('SYNC-01', 'pass'), FINISHED];
     const result = buildResult(records, { complete: true });
     expect(result.requirements.map(({ id, verdict }) => [id, verdict])).toEqual([
       ['SYNC-01', 'pass'],

@@ -1,11 +1,11 @@
 import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, test } from 'vitest';
-import { sampleHistory } from '../../suites/browser/sample-history.ts';
 import { annotations } from '../cli/summary.ts';
 import type { Verdict } from '../record/history.ts';
 import { badgeOf, renderBadge } from './badge.ts';
 import { buildResult } from './build.ts';
 import { buildTiers } from './build-requirements.ts';
+import { sampleHistory } from './fixtures/sample-history.ts';
 import type { RequirementResult, RunResult } from './result.ts';
 
 const LEDGER = [

@@ -3,7 +3,8 @@ import { multipartBody, type PipelineClient } from '../../harness/index.ts';
 import { ROLES, type Role, tokenAnswerSchema } from '../../services/contract/http.ts';
 import type { ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
-import { awaitSearchable, findByName, sha256, upload } from '../steps/steps.ts';
+import { plainRegistration } from '../steps/registrations.ts';
+import { awaitSearchable, findByName, upload } from '../steps/steps.ts';
 import { decodeToken, type PublishedKey } from '../steps/tokens.ts';
 import { conforms, demand, demandEqual } from '../steps/violation.ts';
 
@@ -33,21 +34,6 @@ export interface Subject {
   newName: string;
 }
 
-/** A registration's body, for a file without bytes. */
-function registrationOf(fileId: string, filename: string): Record<string, unknown> {
-  return {
-    file_id: fileId,
-    original_filename: filename,
-    storage_filename: `${fileId}.txt`,
-    file_size: filename.length,
-    checksum_sha256: sha256(Buffer.from(filename)),
-    content_type: 'text/plain',
-    retention_policy: 'permanent',
-    storage_element_id: 'storage-1',
-    storage_path: `objects/${fileId}.txt`,
-  };
-}
-
 /** Every protected call of the services that the target has. */
 export function protectedCalls({ capabilities }: CaseContext['env'], subject: Subject): ProtectedCall[] {
   const { fileId, newId, newName } = subject;
@@ -55,7 +41,13 @@ export function protectedCalls({ capabilities }: CaseContext['env'], subject: Su
   const calls: Omit<ProtectedCall, 'what'>[] = [
     { service: 'admin', method: 'GET', path: '/api/v1/files?page=1&page_size=1', kind: 'read' },
     { service: 'admin', method: 'GET', path: file, kind: 'read' },
-    { service: 'admin', method: 'POST', path: '/api/v1/files', kind: 'write', body: registrationOf(newId, newName) },
+    {
+      service: 'admin',
+      method: 'POST',
+      path: '/api/v1/files',
+      kind: 'write',
+      body: plainRegistration(newName, { file_id: newId }),
+    },
     { service: 'admin', method: 'PUT', path: file, kind: 'write', body: { description: `of ${newName}` } },
     { service: 'admin', method: 'DELETE', path: file, kind: 'delete' },
     { service: 'query', method: 'POST', path: '/api/search', kind: 'read', body: { limit: 1 } },

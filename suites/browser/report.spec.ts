@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { test as base, expect, type Page } from '@playwright/test';
+import { sampleHistory } from '../../harness/report/fixtures/sample-history.ts';
+import { soakHistory } from '../../harness/report/fixtures/soak-history.ts';
 import { type RunResult, runResultSchema } from '../../harness/report/result.ts';
 import { writeReports } from '../../harness/report/write.ts';
-import { sampleHistory } from './sample-history.ts';
-import { soakHistory } from './soak-history.ts';
 
 const LATEST = fileURLToPath(new URL('../../reports/output/latest/', import.meta.url));
 const HOSTILE_NAME = '<img src=x onerror="console.error(1)">\u202Egpj.exe';

@@ -1,5 +1,4 @@
 import {
-  awaitDrained,
   consumerStates,
   type Fault,
   finalReads,
@@ -11,13 +10,14 @@ import {
 } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { demandDrained } from '../steps/consumers.ts';
 import { lastEventId } from '../steps/events.ts';
 import { uploadSynced } from '../steps/in-sync.ts';
 import { demandAllVisible, outage } from '../steps/outage.ts';
 import { lockReadModel } from '../steps/read-model.ts';
 import { awaitMarker } from '../steps/registrations.ts';
 import { awaitById, upload } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
@@ -28,28 +28,35 @@ const LONG_RETRY = { settings: { query: { REDIS_PENDING_RETRY_MS: '60000' } } };
 // A short one: it is what the case of the other consumer waits for.
 const SHORT_RETRY = { settings: { query: { REDIS_PENDING_RETRY_MS: '4000' } } };
 
-const CONVERGE_MS = 10_000;
-
-/** A consumer that leaves entries where they are for this long is not about to take them: it reads within milliseconds. */
-const STANDS_MS = 500;
-
 verify(
   'RES-03',
   'A consumer killed in the middle of a burst and started again resumes where it was; nothing is lost.',
-  async (t) => {
-    const result = await outage(t, {
-      provoke: killWhileItHoldsEntries,
-      uploadsPerSecond: 20,
-      readsPerSecond: 150,
-      faultMs: 1500,
-      convergeMs: CONVERGE_MS,
-    });
-    demandAllVisible(result, CONVERGE_MS);
-    demandEqual(await pendingCount(t.redis), 0, 'Entries delivered and not acknowledged at the end');
-    await awaitMarker(t, 'after the consumer was killed');
-  },
+  resumesWhereItWas,
   { environment: LONG_RETRY },
 );
+verify(
+  'RES-04',
+  'When one of two consumers is killed, the other takes over what it held within the retry time.',
+  otherTakesOver,
+  { environment: SHORT_RETRY },
+);
+
+const CONVERGE_MS = 10_000;
+/** A consumer that leaves entries where they are for this long is not about to take them: it reads within milliseconds. */
+const STANDS_MS = 500;
+
+async function resumesWhereItWas(t: CaseContext): Promise<void> {
+  const result = await outage(t, {
+    provoke: killWhileItHoldsEntries,
+    uploadsPerSecond: 20,
+    readsPerSecond: 150,
+    faultMs: 1500,
+    convergeMs: CONVERGE_MS,
+  });
+  demandAllVisible(result, CONVERGE_MS);
+  demandEqual(await pendingCount(t.redis), 0, 'Entries delivered and not acknowledged at the end');
+  await awaitMarker(t, 'after the consumer was killed');
+}
 
 /**
  * Kills the consumer at the moment that tells: it was given entries and cannot have committed them, because the read
@@ -88,35 +95,30 @@ function consumerHoldsEntries(redis: CaseContext['redis'], atLock: string | unde
 const BOTH_HOLD_MS = 15_000;
 const UPLOADS_AFTER = 5;
 
-verify(
-  'RES-04',
-  'When one of two consumers is killed, the other takes over what it held within the retry time.',
-  async (t) => {
-    const { env, pipeline, redis, recorder, faults, evidence, signal } = t;
-    const files = await uploadSynced(t, 3, 'before');
-    // A consumer is known to the group once it was given something, so these are those of the instances that there were.
-    const survivors = new Set((await consumerStates(redis)).map(({ name }) => name));
-    await using second = await env.startInstance('query');
-    const locked = await lockReadModel(env);
-    await using unlock = new AsyncDisposableStack();
-    unlock.use(locked);
-    files.push(...(await uploadUntilBothHold(t, survivors)));
-    await using _killed = await faults.of(second).kill();
-    const killedAt = recorder.now();
-    evidence.heldAtKill = (await pendingEntries(redis)).filter(({ consumer }) => !survivors.has(consumer)).length;
-    for (let i = 0; i < UPLOADS_AFTER; i++) files.push(await uploadOne(t, `after-${i}`));
-    await unlock.disposeAsync();
+async function otherTakesOver(t: CaseContext): Promise<void> {
+  const { env, pipeline, redis, recorder, faults, evidence, signal } = t;
+  const files = await uploadSynced(t, 3, 'before');
+  // A consumer is known to the group once it was given something, so these are those of the instances that there were.
+  const survivors = new Set((await consumerStates(redis)).map(({ name }) => name));
+  await using second = await env.startInstance('query');
+  const locked = await lockReadModel(env);
+  await using unlock = new AsyncDisposableStack();
+  unlock.use(locked);
+  files.push(...(await uploadUntilBothHold(t, survivors)));
+  await using _killed = await faults.of(second).kill();
+  const killedAt = recorder.now();
+  evidence.heldAtKill = (await pendingEntries(redis)).filter(({ consumer }) => !survivors.has(consumer)).length;
+  for (let i = 0; i < UPLOADS_AFTER; i++) files.push(await uploadOne(t, `after-${i}`));
+  await unlock.disposeAsync();
 
-    const timeoutMs = env.promises.pendingRetryMs + env.promises.syncMs;
-    const isThere = (hit: unknown): boolean => hit !== undefined;
-    await Promise.all(files.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs, signal })));
-    evidence.allAfterMs = Math.round(recorder.now() - killedAt);
-    await promised('Nothing pending in the end', awaitDrained(redis, { timeoutMs, signal }));
-    evidence.uploads = files.length;
-    await finalReads(pipeline, files, { signal });
-  },
-  { environment: SHORT_RETRY },
-);
+  const timeoutMs = env.promises.pendingRetryMs + env.promises.syncMs;
+  const isThere = (hit: unknown): boolean => hit !== undefined;
+  await Promise.all(files.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs, signal })));
+  evidence.allAfterMs = Math.round(recorder.now() - killedAt);
+  await demandDrained(t, timeoutMs);
+  evidence.uploads = files.length;
+  await finalReads(pipeline, files, { signal });
+}
 
 /** Each entry is given to one of the two: uploads go on until both hold some. @returns the files' ids */
 async function uploadUntilBothHold(t: CaseContext, survivors: ReadonlySet<string>): Promise<string[]> {

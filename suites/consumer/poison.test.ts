@@ -12,7 +12,7 @@ import {
   poison,
 } from '../steps/crafted-events.ts';
 import { type DeadLetters, watchDeadLetters } from '../steps/events.ts';
-import { holds } from '../steps/hold.ts';
+import { consistently } from '../steps/eventually.ts';
 import { publishSome } from '../steps/publishing.ts';
 import { takeAwayRows } from '../steps/read-model.ts';
 import { awaitById, awaitSearchable, findById } from '../steps/steps.ts';
@@ -20,6 +20,14 @@ import { demand } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
+
+verify(
+  'CON-07/single',
+  'Of every kind of event that cannot be applied, one delays the next event by at most 2 s.',
+  eachKindDelaysNothing,
+);
+verify('CON-07/many', 'Thirty events that cannot be applied delay the next one by at most 2 s.', manyDelayNothing);
+verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettered for it.', outageIsNoPoison);
 
 /** How much later than without poison the event behind it may become visible. */
 const DELAY_MS_MAX = 2000;
@@ -32,23 +40,19 @@ const ROUNDS_MAX = 3;
 const TRIES_MAX = 3;
 const MANY = 30;
 
-verify(
-  'CON-07/single',
-  'Of every kind of event that cannot be applied, one delays the next event by at most 2 s.',
-  async (t) => {
-    await delayNothing(
-      t,
-      POISON_KINDS.map((kind) => [kind]),
-    );
-    t.evidence.kinds = POISON_KINDS.length;
-  },
-);
+async function eachKindDelaysNothing(t: CaseContext): Promise<void> {
+  await delayNothing(
+    t,
+    POISON_KINDS.map((kind) => [kind]),
+  );
+  t.evidence.kinds = POISON_KINDS.length;
+}
 
-verify('CON-07/many', 'Thirty events that cannot be applied delay the next one by at most 2 s.', (t) => {
+async function manyDelayNothing(t: CaseContext): Promise<void> {
   const many = (kinds: readonly PoisonKind[]): PoisonKind[] =>
     Array.from({ length: MANY }, (_, i) => kinds[i % kinds.length]).filter((kind) => kind !== undefined);
   return delayNothing(t, [many(POISON_KINDS), many(MAYBE_STORABLE)]);
-});
+}
 
 /** Each group comes with a good event behind it, which may hardly wait for it; every poison ends as a dead letter. */
 async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKind[])[]): Promise<void> {
@@ -122,7 +126,7 @@ const OLD_AWAY_MS = 2500;
 /** Longer than one needs that gives up after a handful of tries. */
 const NEW_AWAY_MS = 2500;
 
-verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettered for it.', async (t) => {
+async function outageIsNoPoison(t: CaseContext): Promise<void> {
   const { redis, pipeline, faults, evidence, signal } = t;
   const deadLetters = await watchDeadLetters(t);
   const old = await publishSome(t, 'old', FILES);
@@ -134,14 +138,14 @@ verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettere
   {
     await using _away = await faults.postgres.stop();
     await abandon(t, old.entryIds, { deliveries: DELIVERIES });
-    evidence.looks = await holds(buryNone, { what: 'No dead letter', forMs: OLD_AWAY_MS, signal });
+    evidence.looks = await consistently(buryNone, { forMs: OLD_AWAY_MS, signal });
     entryIds.push(
       ...(await addEvents(
         redis,
         fresh.map((file) => file.created()),
       )),
     );
-    evidence.looks += await holds(buryNone, { what: 'No dead letter', forMs: NEW_AWAY_MS, signal });
+    evidence.looks += await consistently(buryNone, { forMs: NEW_AWAY_MS, signal });
   }
   const fileIds = [...old.fileIds, ...fresh.map(({ id }) => id)];
   const waiting = { timeoutMs: takeOverMs(t), signal };
@@ -149,4 +153,4 @@ verify('CON-08', 'An outage of PostgreSQL is not poison: nothing is dead-lettere
   await awaitSettled(t, entryIds);
   await deadLetters.demandNone('although only PostgreSQL was away');
   evidence.applied = fileIds.length;
-});
+}

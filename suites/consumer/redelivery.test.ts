@@ -1,44 +1,64 @@
-import { awaitDrained } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
-import { abandon, awaitSettled } from '../steps/consumers.ts';
+import { abandon, awaitSettled, demandDrained } from '../steps/consumers.ts';
 import { addEvents, CraftedFile, type EventFields, type Producer } from '../steps/crafted-events.ts';
 import { awaitEvents, lastEventId, type StreamEntry, watchDeadLetters } from '../steps/events.ts';
 import { registerPlain, remove, updateDescription } from '../steps/registrations.ts';
 import { awaitById, awaitSearchable, findById, findByName } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
 
-const idsOf = (entries: readonly StreamEntry[]): string[] => entries.map(({ id }) => id);
-
-/** So many that their numbers are out of order where somebody compares them as text. */
-const UPDATES = 10;
-
 verify(
   'CON-03/published',
   'Events as the pipeline publishes them: a stale redelivery never overwrites a newer row.',
-  async (t) => {
-    const before = await lastEventId(t.redis);
-    const { file_id } = await registerPlain(t.pipeline, `${t.unique}.txt`);
-    for (let i = 1; i <= UPDATES; i++) await updateDescription(t.pipeline, file_id, `update ${i}`);
-    const entries = await awaitEvents(t, file_id, before, UPDATES + 1);
-    await staysNewest(t, file_id, `update ${UPDATES}`, idsOf(entries).slice(0, UPDATES));
-  },
+  publishedStaysNewest,
 );
-
 verify(
   'CON-03/plain',
   'Events without versions, as a plain producer sends them: a stale redelivery never overwrites a newer row.',
-  async (t) => {
-    const file = new CraftedFile(`${t.unique}.txt`, 'plain');
-    const updates = [2, 3, 4].map((version) => file.updated(version, `version ${version}`));
-    const ids = await addEvents(t.redis, [file.created(), ...updates]);
-    await staysNewest(t, file.id, 'version 4', ids.slice(0, -1));
-  },
+  plainStaysNewest,
 );
+verify(
+  'CON-04/published',
+  'Events as the pipeline publishes them: a redelivered creation or update never brings a deleted file back.',
+  publishedStaysGone,
+);
+verify(
+  'CON-04/plain',
+  'Events without versions, as a plain producer sends them: a redelivered creation or update never brings a deleted file back.',
+  plainStaysGone,
+);
+verify('CON-05/versions', 'Events with versions: in whatever order they arrive, the final state is right.', (t) =>
+  endsRightInEveryOrder(t, 'versions'),
+);
+verify(
+  'CON-05/plain',
+  'Events without versions, as a plain producer sends them: in whatever order they arrive, the final state is right.',
+  (t) => endsRightInEveryOrder(t, 'plain'),
+);
+verify('CON-06', 'The same event twice, or ten times, makes one row with the same content.', appliesCopiesOnce);
+
+const idsOf = (entries: readonly StreamEntry[]): string[] => entries.map(({ id }) => id);
+/** So many that their numbers are out of order where somebody compares them as text. */
+const UPDATES = 10;
+
+async function publishedStaysNewest(t: CaseContext): Promise<void> {
+  const before = await lastEventId(t.redis);
+  const { file_id } = await registerPlain(t.pipeline, `${t.unique}.txt`);
+  for (let i = 1; i <= UPDATES; i++) await updateDescription(t.pipeline, file_id, `update ${i}`);
+  const entries = await awaitEvents(t, file_id, before, UPDATES + 1);
+  await staysNewest(t, file_id, `update ${UPDATES}`, idsOf(entries).slice(0, UPDATES));
+}
+
+async function plainStaysNewest(t: CaseContext): Promise<void> {
+  const file = new CraftedFile(`${t.unique}.txt`, 'plain');
+  const updates = [2, 3, 4].map((version) => file.updated(version, `version ${version}`));
+  const ids = await addEvents(t.redis, [file.created(), ...updates]);
+  await staysNewest(t, file.id, 'version 4', ids.slice(0, -1));
+}
 
 /** Once the newest state was shown it stays, while older events are delivered again: one by one, then all. */
 async function staysNewest(t: CaseContext, fileId: string, newest: string, staleIds: readonly string[]): Promise<void> {
@@ -51,32 +71,24 @@ async function staysNewest(t: CaseContext, fileId: string, newest: string, stale
   });
 }
 
-verify(
-  'CON-04/published',
-  'Events as the pipeline publishes them: a redelivered creation or update never brings a deleted file back.',
-  async (t) => {
-    const { env, pipeline, redis, unique, signal } = t;
-    const before = await lastEventId(redis);
-    const { file_id, original_filename } = await registerPlain(pipeline, `${unique}.txt`);
-    await updateDescription(pipeline, file_id, 'as updated');
-    await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
-    await remove(pipeline, file_id);
-    await staysGone(t, file_id, original_filename, idsOf(await awaitEvents(t, file_id, before, 3)));
-  },
-);
+async function publishedStaysGone(t: CaseContext): Promise<void> {
+  const { env, pipeline, redis, unique, signal } = t;
+  const before = await lastEventId(redis);
+  const { file_id, original_filename } = await registerPlain(pipeline, `${unique}.txt`);
+  await updateDescription(pipeline, file_id, 'as updated');
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  await remove(pipeline, file_id);
+  await staysGone(t, file_id, original_filename, idsOf(await awaitEvents(t, file_id, before, 3)));
+}
 
-verify(
-  'CON-04/plain',
-  'Events without versions, as a plain producer sends them: a redelivered creation or update never brings a deleted file back.',
-  async (t) => {
-    const { env, pipeline, redis, unique, signal } = t;
-    const file = new CraftedFile(`${unique}.txt`, 'plain');
-    const ids = await addEvents(redis, [file.created(), file.updated(2, 'as updated')]);
-    await awaitSearchable(pipeline, file.id, { timeoutMs: env.promises.syncMs, signal });
-    ids.push(...(await addEvents(redis, [file.deleted(3)])));
-    await staysGone(t, file.id, file.filename, ids);
-  },
-);
+async function plainStaysGone(t: CaseContext): Promise<void> {
+  const { env, pipeline, redis, unique, signal } = t;
+  const file = new CraftedFile(`${unique}.txt`, 'plain');
+  const ids = await addEvents(redis, [file.created(), file.updated(2, 'as updated')]);
+  await awaitSearchable(pipeline, file.id, { timeoutMs: env.promises.syncMs, signal });
+  ids.push(...(await addEvents(redis, [file.deleted(3)])));
+  await staysGone(t, file.id, file.filename, ids);
+}
 
 /** Once the deletion was seen the file stays away, while its events are delivered again: one by one, then all. */
 async function staysGone(t: CaseContext, fileId: string, name: string, ids: readonly string[]): Promise<void> {
@@ -114,15 +126,6 @@ const FATES: readonly { events: (file: CraftedFile) => EventFields[]; end: strin
   { events: (file) => [file.created(), file.updated(2, 'as updated'), file.deleted(3)], end: undefined },
 ];
 
-verify('CON-05/versions', 'Events with versions: in whatever order they arrive, the final state is right.', (t) =>
-  endsRightInEveryOrder(t, 'versions'),
-);
-verify(
-  'CON-05/plain',
-  'Events without versions, as a plain producer sends them: in whatever order they arrive, the final state is right.',
-  (t) => endsRightInEveryOrder(t, 'plain'),
-);
-
 /** Every order of every fate's events, all at once and each after the one before it was applied. */
 async function endsRightInEveryOrder(t: CaseContext, producer: Producer): Promise<void> {
   const { pipeline, redis, evidence, unique, signal } = t;
@@ -148,7 +151,7 @@ async function endsRightInEveryOrder(t: CaseContext, producer: Producer): Promis
     const events = files.flatMap(({ arrivals }) => arrivals[step] ?? []);
     if (events.length === 0) break;
     await addEvents(redis, events);
-    await promised('Events applied', awaitDrained(redis, { timeoutMs, signal }));
+    await demandDrained(t);
   }
   for (const { file, end, arrival, order } of files) {
     const what = `${end ?? 'Nothing'} of events that came ${arrival}, in the order ${order.map((place) => place + 1)}`;
@@ -166,7 +169,7 @@ function permutations<T>(items: readonly T[]): T[][] {
 /** A count of 2 is what a lost reply makes, 10 what a publisher does that cannot stop. */
 const TIMES = [2, 10];
 
-verify('CON-06', 'The same event twice, or ten times, makes one row with the same content.', async (t) => {
+async function appliesCopiesOnce(t: CaseContext): Promise<void> {
   const deadLetters = await watchDeadLetters(t);
   t.evidence.copies = 0;
   for (const times of TIMES) {
@@ -174,7 +177,7 @@ verify('CON-06', 'The same event twice, or ten times, makes one row with the sam
     await neverSeenBefore(t, times);
   }
   await deadLetters.demandNone('that came more than once');
-});
+}
 
 /** Events of a registered file come again after they were applied. */
 async function appliedBefore(t: CaseContext, times: number): Promise<void> {
@@ -185,7 +188,7 @@ async function appliedBefore(t: CaseContext, times: number): Promise<void> {
   });
   await updateDescription(pipeline, file_id, 'as updated');
   const originals = await awaitEvents(t, file_id, before, 2);
-  await promised('Events applied', awaitDrained(redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await demandDrained(t);
   await addCopies(
     t,
     originals.map(({ fields }) => Object.entries(fields).flat()),
@@ -213,7 +216,7 @@ async function addCopies(t: CaseContext, events: readonly EventFields[], copies:
     t.redis,
     events.flatMap((event) => Array.from({ length: copies }, () => event)),
   );
-  await promised('Copies applied', awaitDrained(t.redis, { timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await demandDrained(t);
   t.evidence.copies = Number(t.evidence.copies) + ids.length;
 }
 

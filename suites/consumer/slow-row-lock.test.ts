@@ -4,7 +4,7 @@ import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { awaitSettled, stillPending, takeOverMs } from '../steps/consumers.ts';
 import { awaitEvents, lastEventId, watchDeadLetters } from '../steps/events.ts';
-import { holds } from '../steps/hold.ts';
+import { consistently } from '../steps/eventually.ts';
 import { lockRow } from '../steps/read-model.ts';
 import { registerPlain, updateDescription } from '../steps/registrations.ts';
 import { awaitById, awaitSearchable } from '../steps/steps.ts';
@@ -13,43 +13,45 @@ import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
 
+verify(
+  'CON-10',
+  'A row that is locked for longer than the retry time, with two consumers, ends in the right result and in no livelock.',
+  waitsForTheRow,
+);
+
 const OTHERS_EVERY_MS = 500;
 /** An entry may change hands when the retry time is over, and perhaps once more; not all the time. */
 const OWNERS_MAX = 4;
 
-verify(
-  'CON-10',
-  'A row that is locked for longer than the retry time, with two consumers, ends in the right result and in no livelock.',
-  async (t) => {
-    const { env, pipeline, redis, evidence, unique, signal } = t;
-    const { pendingRetryMs, syncMs } = env.promises;
-    await using _second = await env.startInstance('query');
-    const deadLetters = await watchDeadLetters(t);
-    const { file_id } = await registerPlain(pipeline, `${unique}.txt`);
-    await awaitSearchable(pipeline, file_id, { timeoutMs: syncMs, signal });
-    const before = await lastEventId(redis);
-    const entryIds: string[] = [];
-    {
-      await using _lock = await lockRow(env, file_id);
-      await updateDescription(pipeline, file_id, 'from behind the lock');
-      for (const { id } of await awaitEvents(t, file_id, before, 1)) entryIds.push(id);
-      // So long that both consumers, should they wait for the lock, let the others wait for longer than they may, however
-      // late the second one takes the event over.
-      const lockedMs = Math.max(1.5 * pendingRetryMs, takeOverMs(t) + 1.5 * syncMs);
-      evidence.lockedMs = lockedMs;
-      [evidence.owners, evidence.others] = await Promise.all([
-        watchOwners(t, entryIds, lockedMs),
-        othersGoOn(t, lockedMs),
-      ]);
-      await deadLetters.demandNone('while a row was locked');
-    }
-    const isUpdated = (hit?: { description: string | null }): boolean => hit?.description === 'from behind the lock';
-    const waiting = { timeoutMs: takeOverMs(t), signal };
-    await awaitById(pipeline, file_id, 'the update after the lock was gone', isUpdated, waiting);
-    await awaitSettled(t, entryIds);
-    await deadLetters.demandNone('for a row that was locked');
-  },
-);
+async function waitsForTheRow(t: CaseContext): Promise<void> {
+  const { env, pipeline, redis, evidence, unique, signal } = t;
+  const { pendingRetryMs, syncMs } = env.promises;
+  await using _second = await env.startInstance('query');
+  const deadLetters = await watchDeadLetters(t);
+  const { file_id } = await registerPlain(pipeline, `${unique}.txt`);
+  await awaitSearchable(pipeline, file_id, { timeoutMs: syncMs, signal });
+  const before = await lastEventId(redis);
+  const entryIds: string[] = [];
+  {
+    await using _lock = await lockRow(env, file_id);
+    await updateDescription(pipeline, file_id, 'from behind the lock');
+    for (const { id } of await awaitEvents(t, file_id, before, 1)) entryIds.push(id);
+    // So long that both consumers, should they wait for the lock, let the others wait for longer than they may, however
+    // late the second one takes the event over.
+    const lockedMs = Math.max(1.5 * pendingRetryMs, takeOverMs(t) + 1.5 * syncMs);
+    evidence.lockedMs = lockedMs;
+    [evidence.owners, evidence.others] = await Promise.all([
+      watchOwners(t, entryIds, lockedMs),
+      othersGoOn(t, lockedMs),
+    ]);
+    await deadLetters.demandNone('while a row was locked');
+  }
+  const isUpdated = (hit?: { description: string | null }): boolean => hit?.description === 'from behind the lock';
+  const waiting = { timeoutMs: takeOverMs(t), signal };
+  await awaitById(pipeline, file_id, 'the update after the lock was gone', isUpdated, waiting);
+  await awaitSettled(t, entryIds);
+  await deadLetters.demandNone('for a row that was locked');
+}
 
 /** The entry stays pending, and with whom it is. @returns how many times it got an owner, the first one included */
 async function watchOwners(t: CaseContext, entryIds: readonly string[], ms: number): Promise<number> {
@@ -63,7 +65,7 @@ async function watchOwners(t: CaseContext, entryIds: readonly string[], ms: numb
       () => `The event of a locked row changed hands ${owners.length - 1} times: no consumer leaves it to the other`,
     );
   };
-  await holds(look, { what: 'The entry pending', forMs: ms, everyMs: 50, signal: t.signal });
+  await consistently(look, { forMs: ms, everyMs: 50, signal: t.signal });
   return owners.length;
 }
 

@@ -1,14 +1,23 @@
-import { pollUntil, type UploadInput } from '../../harness/index.ts';
+import type { UploadInput } from '../../harness/index.ts';
 import { registryFileSchema, uploadAnswerSchema } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { awaitAlike, demandAlike } from '../steps/alike.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitMarker, type Registration, register, registration, waysOf } from '../steps/registrations.ts';
 import { findByName, patiently } from '../steps/steps.ts';
-import { conforms, demand, demandEqual, promised } from '../steps/violation.ts';
+import { conforms, demand, demandEqual } from '../steps/violation.ts';
 import { DATA } from './requirements.ts';
 
 const verify = suite(DATA);
+
+verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53, or refused with 4xx.', keepsSizes);
+verify(
+  'DATA-03',
+  'A megabyte of user metadata, and other large fields, are accepted and searchable or refused with 4xx, and the pipeline lives.',
+  takesLargeFields,
+);
+verify('DATA-04', 'A file without its optional fields syncs like any other.', syncsWithoutOptionalFields);
 
 /** JSON numbers as they are sent, and the digits that are exact; null where there are none. */
 const SIZES: readonly { sent: string; exact: string | null }[] = [
@@ -18,11 +27,12 @@ const SIZES: readonly { sent: string; exact: string | null }[] = [
   { sent: '1e3', exact: '1000' },
   ...['1.5', '-1', '1e400', 'null', '"many"'].map((sent) => ({ sent, exact: null })),
 ];
+
 /** Any registry must take these. */
 const ORDINARY_MAX = 9_007_199_254_740_991n;
 const JSON_HEADERS = { 'content-type': 'application/json' };
 
-verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53, or refused with 4xx.', async (t) => {
+async function keepsSizes(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, random, unique, signal } = t;
   const accepted: string[] = [];
   evidence.refused = 0;
@@ -45,17 +55,15 @@ verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53,
     demandEqual(sizesIn(answer.body), [exact], `${what}: file_size in the answer`);
     const registry = await pipeline.request('admin', 'GET', `/api/v1/files/${file.file_id}`, { bytes: true });
     demandEqual(sizesIn(registry.body), [exact], `${what}: file_size in the registry`);
-    const shown = await promised(
+    const shown = await eventually(
       `${what}, searchable`,
-      pollUntil(
-        async () => {
-          const { status, body: found } = await pipeline.request('query', 'GET', `/api/search/${file.file_id}`, {
-            bytes: true,
-          });
-          return status === 200 ? sizesIn(found) : undefined;
-        },
-        { what: `${what}, searchable`, timeoutMs: env.promises.syncMs, signal },
-      ),
+      async () => {
+        const { status, body: found } = await pipeline.request('query', 'GET', `/api/search/${file.file_id}`, {
+          bytes: true,
+        });
+        return status === 200 ? sizesIn(found) : undefined;
+      },
+      { timeoutMs: env.promises.syncMs, signal },
     );
     demandEqual(shown, [exact], `${what}: file_size in the read model`);
     const wanted = `{"query":${JSON.stringify(unique)},"mode":"partial","min_size":${exact},"max_size":${exact}}`;
@@ -66,7 +74,7 @@ verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53,
   const inOrder = accepted.toSorted((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
   demandEqual(await searchedSizes(t, all), inOrder, 'Sizes in their order');
   evidence.accepted = accepted.length;
-});
+}
 
 async function searchedSizes({ pipeline }: CaseContext, body: string): Promise<string[]> {
   const options = { headers: JSON_HEADERS, body, bytes: true };
@@ -111,44 +119,40 @@ function largeInputs(): Record<string, Partial<UploadInput>> {
     'a content type of 100 kB': { contentType: `text/${'x'.repeat(100_000)}` },
   };
 }
+
 /** Of an upload only the form is another; what follows it is the same. */
 const UPLOADED = 3;
 
-verify(
-  'DATA-03',
-  'A megabyte of user metadata, and other large fields, are accepted and searchable or refused with 4xx, and the pipeline lives.',
-  async (t) => {
-    const { pipeline, evidence, unique } = t;
-    Object.assign(evidence, { tried: 0, accepted: 0 });
-    const unanswered: string[] = [];
-    for (const { how, create } of waysOf(t)) {
-      const inputs = Object.entries(largeInputs()).slice(0, how === 'upload' ? UPLOADED : undefined);
-      for (const [large, input] of inputs) {
-        const what = `A file with ${large}, by ${how}`;
-        const filename = `${unique} ${large}, by ${how}.txt`;
-        const file = { filename, content: Buffer.from('small'), contentType: 'text/plain', ...input };
-        const { status, body } = await patiently(() => create(file));
-        evidence.tried = Number(evidence.tried) + 1;
-        // One that refuses before it has read all may close the connection before its answer was read.
-        if (status === undefined) unanswered.push(filename);
-        if (status === undefined || (status >= 400 && status < 500)) continue;
-        demandEqual(status, 201, `${what}: the answer`);
-        const { file_id } = conforms(registryFileSchema.pick({ file_id: true }), body, `${what}: the answer`);
-        const { user_metadata } = await awaitAlike(t, file_id, what);
-        if (input.metadata !== undefined) {
-          demandEqual(user_metadata, input.metadata, `${what}: user_metadata in the registry`);
-        }
-        demandFound(await findByName(pipeline, filename), file_id, what);
-        evidence.accepted = Number(evidence.accepted) + 1;
+async function takesLargeFields(t: CaseContext): Promise<void> {
+  const { pipeline, evidence, unique } = t;
+  Object.assign(evidence, { tried: 0, accepted: 0 });
+  const unanswered: string[] = [];
+  for (const { how, create } of waysOf(t)) {
+    const inputs = Object.entries(largeInputs()).slice(0, how === 'upload' ? UPLOADED : undefined);
+    for (const [large, input] of inputs) {
+      const what = `A file with ${large}, by ${how}`;
+      const filename = `${unique} ${large}, by ${how}.txt`;
+      const file = { filename, content: Buffer.from('small'), contentType: 'text/plain', ...input };
+      const { status, body } = await patiently(() => create(file));
+      evidence.tried = Number(evidence.tried) + 1;
+      // One that refuses before it has read all may close the connection before its answer was read.
+      if (status === undefined) unanswered.push(filename);
+      if (status === undefined || (status >= 400 && status < 500)) continue;
+      demandEqual(status, 201, `${what}: the answer`);
+      const { file_id } = conforms(registryFileSchema.pick({ file_id: true }), body, `${what}: the answer`);
+      const { user_metadata } = await awaitAlike(t, file_id, what);
+      if (input.metadata !== undefined) {
+        demandEqual(user_metadata, input.metadata, `${what}: user_metadata in the registry`);
       }
-      await awaitMarker(t, `after all large ones by ${how}`);
+      demandFound(await findByName(pipeline, filename), file_id, what);
+      evidence.accepted = Number(evidence.accepted) + 1;
     }
-    for (const filename of unanswered) {
-      for (const { id } of await findByName(pipeline, filename))
-        await demandAlike(t, id, 'a creation without an answer');
-    }
-  },
-);
+    await awaitMarker(t, `after all large ones by ${how}`);
+  }
+  for (const filename of unanswered) {
+    for (const { id } of await findByName(pipeline, filename)) await demandAlike(t, id, 'a creation without an answer');
+  }
+}
 
 function demandFound(hits: readonly { id: string }[], fileId: string, what: string): void {
   demand(
@@ -176,7 +180,7 @@ function sparseInputs(): Record<string, Partial<Registration>> {
   };
 }
 
-verify('DATA-04', 'A file without its optional fields syncs like any other.', async (t) => {
+async function syncsWithoutOptionalFields(t: CaseContext): Promise<void> {
   const { pipeline, evidence, random, unique } = t;
   evidence.files = 0;
   for (const [what, fields] of Object.entries(sparseInputs())) {
@@ -208,7 +212,7 @@ verify('DATA-04', 'A file without its optional fields syncs like any other.', as
     await awaitAlike(t, id, `the update ${JSON.stringify(changes)}`);
     evidence.updates++;
   }
-});
+}
 
 async function demandSynced(t: CaseContext, fileId: string, filename: string): Promise<void> {
   await awaitAlike(t, fileId, `the creation of ${filename}`);

@@ -125,7 +125,7 @@ export const LAW: ImportLaw = {
     ],
     // What tries the project itself.
     'suites/gate': [ANYWHERE],
-    'suites/browser': ['harness/core', 'harness/config', 'harness/record'],
+    'suites/browser': ['harness/core', 'harness/config'],
     // A pipeline that has nothing in common with the reference.
     'suites/target-without-outbox': [],
     'playwright.config.ts': ['harness/config', 'suites/browser'],

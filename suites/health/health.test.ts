@@ -1,15 +1,35 @@
 import { setInterval } from 'node:timers/promises';
-import { awaitReadiness, type Fault, monotonicMs, pollUntil } from '../../harness/index.ts';
+import { awaitReadiness, type Fault, monotonicMs } from '../../harness/index.ts';
 import { queryReadinessSchema, versionAnswerSchema } from '../../services/contract/http.ts';
 import type { ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { SHARE_MS_MAX } from '../steps/machine-share.ts';
 import { awaitMarker } from '../steps/registrations.ts';
-import { conforms, demand, demandEqual, promised, Violation } from '../steps/violation.ts';
+import { conforms, demand, demandEqual, Violation } from '../steps/violation.ts';
 import { HEALTH } from './requirements.ts';
 
 const verify = suite(HEALTH);
+
+verify('HLTH-01/healthy', 'With everything up, live and ready answer 200 within 1 s.', (t) =>
+  staysHonest(t, STATES.healthy),
+);
+verify(
+  'HLTH-01/redis-killed',
+  'With Redis killed, live and ready answer 200, that of query with cache degraded, within 1 s.',
+  (t) => staysHonest(t, STATES['redis-killed']),
+);
+verify(
+  'HLTH-01/redis-paused',
+  'With Redis connectable but silent, live and ready answer 200, that of query with cache degraded, within 1 s.',
+  (t) => staysHonest(t, STATES['redis-paused']),
+);
+verify('HLTH-01/postgres-stopped', 'With PostgreSQL away, live answers 200 and ready of query 503, within 1 s.', (t) =>
+  staysHonest(t, STATES['postgres-stopped']),
+);
+verify('HLTH-03/running', 'What runs is the build that was meant.', runsWhatWasMeant);
+verify('HLTH-03/restarted', 'What comes back after a restart is the build that was meant.', restartsWhatWasMeant);
 
 /**
  * Not counting the machine's share: of a readiness answer what the same service takes for its liveness at that moment,
@@ -21,6 +41,7 @@ const DETECT_TIMEOUT_MS = 10_000;
 /** A state is watched for about 3 s: long enough for timeouts, caches and back-offs of it to come round. */
 const ROUNDS = 12;
 const ROUND_EVERY_MS = 250;
+
 /**
  * The ingester's readiness asks others for theirs, with a limit below that of its own answer: on a busy machine such a
  * question may be too late once. What is wrong more often is wrong.
@@ -54,23 +75,6 @@ const STATES = {
     othersReady: false,
   },
 } as const satisfies Record<string, State>;
-
-verify('HLTH-01/healthy', 'With everything up, live and ready answer 200 within 1 s.', (t) =>
-  staysHonest(t, STATES.healthy),
-);
-verify(
-  'HLTH-01/redis-killed',
-  'With Redis killed, live and ready answer 200, that of query with cache degraded, within 1 s.',
-  (t) => staysHonest(t, STATES['redis-killed']),
-);
-verify(
-  'HLTH-01/redis-paused',
-  'With Redis connectable but silent, live and ready answer 200, that of query with cache degraded, within 1 s.',
-  (t) => staysHonest(t, STATES['redis-paused']),
-);
-verify('HLTH-01/postgres-stopped', 'With PostgreSQL away, live answers 200 and ready of query 503, within 1 s.', (t) =>
-  staysHonest(t, STATES['postgres-stopped']),
-);
 
 async function staysHonest(t: CaseContext, state: State): Promise<void> {
   if (state.provoke === undefined) return observe(t, state);
@@ -179,7 +183,7 @@ async function awaitState(
     }
     return true;
   };
-  await promised(what, pollUntil(asks, { what, timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal }));
+  await eventually(what, asks, { timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal });
 }
 
 function wanted({ status, cache }: { status: number | undefined; cache?: string }): string {
@@ -188,12 +192,12 @@ function wanted({ status, cache }: { status: number | undefined; cache?: string 
 
 const BACK_MS = 15_000;
 
-verify('HLTH-03/running', 'What runs is the build that was meant.', async (t) => {
+async function runsWhatWasMeant(t: CaseContext): Promise<void> {
   t.evidence.compared = await demandBuild(t, 'as found');
-});
+}
 
 // A stale image comes back with the first restart, whatever was running before.
-verify('HLTH-03/restarted', 'What comes back after a restart is the build that was meant.', async (t) => {
+async function restartsWhatWasMeant(t: CaseContext): Promise<void> {
   const { env, faults, evidence, signal, pipeline } = t;
   evidence.restarted = 0;
   for (const service of env.services) {
@@ -201,12 +205,12 @@ verify('HLTH-03/restarted', 'What comes back after a restart is the build that w
     await faults[service].restart();
     const what = `${service} ready after its restart`;
     const isReady = ({ status }: { status?: number }): boolean => status === 200;
-    await promised(what, awaitReadiness(pipeline, service, what, isReady, { timeoutMs: BACK_MS, signal }));
+    await eventually(what, awaitReadiness(pipeline, service, what, isReady, { timeoutMs: BACK_MS, signal }));
     evidence.restarted++;
   }
   evidence.compared = await demandBuild(t, 'after a restart');
   await awaitMarker(t, 'after every service was restarted');
-});
+}
 
 /** @returns how many services said that they are what is meant */
 async function demandBuild({ env, pipeline }: CaseContext, when: string): Promise<number> {

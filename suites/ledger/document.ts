@@ -44,8 +44,15 @@ export function ledgerDocument(requirements: readonly Requirement[], soakFaults:
     soakFaults.flatMap((fault) => (fault.sort === sort ? [`- \`${fault.name}\`: ${fault.text}`] : []));
   const capabilities = [...CAPABILITIES].map(([name, meaning]) => `- \`${name}\`: ${meaning}`);
   return [
-    ...[INTRODUCTION, ...tiers, SOAK_BREAKS, ...faults('at random'), SOAK_AIMS, ...faults('aimed')],
-    ...['\n## Capabilities\n\nWhat cases may need from a target.\n', ...capabilities, ''],
+    INTRODUCTION,
+    ...tiers,
+    SOAK_BREAKS,
+    ...faults('at random'),
+    SOAK_AIMS,
+    ...faults('aimed'),
+    '\n## Capabilities\n\nWhat cases may need from a target.\n',
+    ...capabilities,
+    '',
   ]
     .join('\n')
     .replaceAll(/\n{3,}/g, '\n\n');

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { type Fault, pollUntil } from '../../harness/index.ts';
+import type { Fault } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { demandInSync } from '../steps/in-sync.ts';
 import { publishSome } from '../steps/publishing.ts';
 import { awaitSomebodyWaiting, lockReadModel } from '../steps/read-model.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 import { POSTGRES_OUTAGE } from './requirements.ts';
 import { ANSWERED_MS, AT_ONCE, bearsDatabaseOutage, CONVERGE_MS, HANGS_FOR_MS, openConnections } from './steps.ts';
 
 const verify = suite(POSTGRES_OUTAGE);
-
-const mayFail = ['writes', 'searches'] as const;
 
 verify(
   'RES-08/killed',
@@ -19,47 +18,16 @@ verify(
   (t) => bearsDatabaseOutage(t, { provoke: ({ faults }) => faults.postgres.kill(), faultMs: 4000, mayFail }),
 );
 verify(
+  'RES-08/disk-full',
+  'PostgreSQL’s disk is full: writes are answered, searches do not notice, no event is given up, all recovers.',
+  bearsFullDisk,
+  { environment: { postgresDisk: 'small' } },
+);
+verify(
   'RES-08/paused',
   'PostgreSQL stands still (SIGSTOP): requests are answered, nothing crashes, no event is given up, all recovers.',
   (t) => bearsDatabaseOutage(t, { provoke: ({ faults }) => faults.postgres.pause(), faultMs: HANGS_FOR_MS, mayFail }),
 );
-
-const FULL_MS = 5000;
-/** More than the read model has room for in the pages that it has. */
-const WAITING = 60;
-
-verify(
-  'RES-08/disk-full',
-  'PostgreSQL’s disk is full: writes are answered, searches do not notice, no event is given up, all recovers.',
-  async (t) => {
-    const waiting: string[] = [];
-    await bearsDatabaseOutage(t, {
-      provoke: () => whileEventsWait(t, waiting),
-      faultMs: FULL_MS,
-      mayFail: ['writes'],
-    });
-    await demandInSync(
-      t,
-      { created: waiting, updated: [], deleted: [] },
-      { timeoutMs: CONVERGE_MS, what: 'What waited on the stream while the disk was full visible' },
-    );
-  },
-  { environment: { postgresDisk: 'small' } },
-);
-
-/** Events are on the stream when the disk is full, and have not been read: whoever reads them has no room for them. */
-async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault> {
-  const { faults, evidence } = t;
-  await using _away = await faults.network.refuse({ client: 'query', server: 'redis' });
-  waiting.push(...(await publishSome(t, 'waiting', WAITING)).fileIds);
-  evidence.waiting = waiting.length;
-  return await faults.postgres.fillDisk();
-}
-
-/** It is over at once; this long is looked at what it left behind. */
-const AFTERMATH_MS = 3000;
-const REFUSED_MS = 4000;
-
 verify(
   'RES-08/admin-terminated',
   'Every connection of admin to PostgreSQL is terminated: searches do not notice, all recovers.',
@@ -90,7 +58,6 @@ verify(
       mayFail: ['searches'],
     }),
 );
-
 verify(
   'RES-08/admin-forgotten',
   'Every connection of admin to PostgreSQL falls silent, and new ones come about: one request pays for it, not each.',
@@ -107,6 +74,48 @@ verify(
       t.faults.network.forget({ client: 'query', server: 'postgres' }),
     ),
 );
+verify(
+  'RES-08/admin-stopped',
+  'The backends of admin stand still (SIGSTOP): writes are answered, searches do not notice, all recovers.',
+  (t) => bearsDatabaseOutage(t, OUTAGES.admin),
+);
+verify(
+  'RES-08/query-stopped',
+  'The backends of query stand still (SIGSTOP): searches are answered, uploads do not notice, all recovers.',
+  (t) => bearsDatabaseOutage(t, OUTAGES.query),
+);
+
+const mayFail = ['writes', 'searches'] as const;
+const FULL_MS = 5000;
+/** More than the read model has room for in the pages that it has. */
+const WAITING = 60;
+
+async function bearsFullDisk(t: CaseContext): Promise<void> {
+  const waiting: string[] = [];
+  await bearsDatabaseOutage(t, {
+    provoke: () => whileEventsWait(t, waiting),
+    faultMs: FULL_MS,
+    mayFail: ['writes'],
+  });
+  await demandInSync(
+    t,
+    { created: waiting, updated: [], deleted: [] },
+    { timeoutMs: CONVERGE_MS, what: 'What waited on the stream while the disk was full visible' },
+  );
+}
+
+/** Events are on the stream when the disk is full, and have not been read: whoever reads them has no room for them. */
+async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault> {
+  const { faults, evidence } = t;
+  await using _away = await faults.network.refuse({ client: 'query', server: 'redis' });
+  waiting.push(...(await publishSome(t, 'waiting', WAITING)).fileIds);
+  evidence.waiting = waiting.length;
+  return await faults.postgres.fillDisk();
+}
+
+/** It is over at once; this long is looked at what it left behind. */
+const AFTERMATH_MS = 3000;
+const REFUSED_MS = 4000;
 
 /** One request after the other, as on a quiet day: each may meet another connection that nobody answers on any more. */
 async function getsOverForgotten(
@@ -128,7 +137,7 @@ async function getsOverForgotten(
     throw new Error(`GET ${path} was answered ${answer.status}`);
   };
   const what = 'an answer after the connections to PostgreSQL were forgotten';
-  await promised(what, pollUntil(answeredWell, { what, timeoutMs: ANSWERED_MS, signal }));
+  await eventually(what, answeredWell, { timeoutMs: ANSWERED_MS, signal });
   const bad = (await Promise.all(Array.from({ length: AT_ONCE }, ask))).find((answer) => !isWell(answer));
   demand(
     bad === undefined,
@@ -154,17 +163,6 @@ const OUTAGES = {
   admin: { provoke: (t: CaseContext) => stopBackends(t, 'admin'), faultMs: HANGS_FOR_MS, mayFail: ['writes'] },
   query: { provoke: (t: CaseContext) => stopBackends(t, 'query'), faultMs: HANGS_FOR_MS, mayFail: ['searches'] },
 } as const;
-
-verify(
-  'RES-08/admin-stopped',
-  'The backends of admin stand still (SIGSTOP): writes are answered, searches do not notice, all recovers.',
-  (t) => bearsDatabaseOutage(t, OUTAGES.admin),
-);
-verify(
-  'RES-08/query-stopped',
-  'The backends of query stand still (SIGSTOP): searches are answered, uploads do not notice, all recovers.',
-  (t) => bearsDatabaseOutage(t, OUTAGES.query),
-);
 
 async function stopBackends(t: CaseContext, user: 'admin' | 'query'): Promise<Fault> {
   await openConnections(t, user);

@@ -1,22 +1,15 @@
 import { setInterval } from 'node:timers/promises';
-import { monotonicMs, pollUntil } from '../../harness/index.ts';
+import { monotonicMs } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { entriesAfter, lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { inParallel } from '../steps/many.ts';
 import { REDIS_AWAY } from '../steps/outage.ts';
 import { ChangingFile } from '../steps/publishing.ts';
-import { promised } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
 
 const verify = suite(PUBLISHER);
-
-/** After these outages the publisher has either failed to send or given up waiting (EVENT_PUBLISH_TIMEOUT is 5 s). */
-const AWAY_MS = { killed: 1500, paused: 5500 } as const;
-const WRITE_EVERY_MS = 250;
-const CHANGES_MIN = 4;
-/** As after any outage of Redis. */
-const RECOVERED_MS = 10_000;
 
 verify(
   'PUB-01/killed',
@@ -28,6 +21,18 @@ verify(
   'Changes committed while Redis stood still, and admin killed while it waited: each of their events goes out.',
   (t) => publishesAll(t, 'paused', AWAY_MS.paused),
 );
+verify(
+  'PUB-05/crashed',
+  'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
+  arrivesAfterCrash,
+);
+
+/** After these outages the publisher has either failed to send or given up waiting (EVENT_PUBLISH_TIMEOUT is 5 s). */
+const AWAY_MS = { killed: 1500, paused: 5500 } as const;
+const WRITE_EVERY_MS = 250;
+const CHANGES_MIN = 4;
+/** As after any outage of Redis. */
+const RECOVERED_MS = 10_000;
 
 async function publishesAll(t: CaseContext, redisAwayBy: 'killed' | 'paused', awayMs: number): Promise<void> {
   const before = await lastEventId(t.redis);
@@ -70,29 +75,25 @@ const SENDING_MS = 10_000;
 /** The pile takes a few seconds, and a batch of it less than a publisher waits for its answer. */
 const PACE = 300_000;
 
-verify(
-  'PUB-05/crashed',
-  'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
-  async (t) => {
-    const { redis, evidence } = t;
-    const first = await lastEventId(redis);
-    const files = await inParallel(Array.from({ length: FILES }), FILES, (_, i) =>
-      ChangingFile.register(t, `piled-up-${i}`, first),
-    );
-    const counts = { changes: FILES, sentBefore: 0, waiting: 0, copiesMost: 0 };
-    for (let crash = 0; crash < CRASHES; crash++) {
-      const sentBefore = await crashWhilePublishing(t, files);
-      const copies: number[] = [];
-      // Each look reads the whole stream: one after the other, as they are published together.
-      for (const file of files) copies.push(await file.published(RECOVERED_MS));
-      counts.changes += PILE;
-      counts.sentBefore += sentBefore;
-      counts.waiting += Math.max(0, PILE - sentBefore);
-      counts.copiesMost = Math.max(counts.copiesMost, ...copies);
-      Object.assign(evidence, counts);
-    }
-  },
-);
+async function arrivesAfterCrash(t: CaseContext): Promise<void> {
+  const { redis, evidence } = t;
+  const first = await lastEventId(redis);
+  const files = await inParallel(Array.from({ length: FILES }), FILES, (_, i) =>
+    ChangingFile.register(t, `piled-up-${i}`, first),
+  );
+  const counts = { changes: FILES, sentBefore: 0, waiting: 0, copiesMost: 0 };
+  for (let crash = 0; crash < CRASHES; crash++) {
+    const sentBefore = await crashWhilePublishing(t, files);
+    const copies: number[] = [];
+    // Each look reads the whole stream: one after the other, as they are published together.
+    for (const file of files) copies.push(await file.published(RECOVERED_MS));
+    counts.changes += PILE;
+    counts.sentBefore += sentBefore;
+    counts.waiting += Math.max(0, PILE - sentBefore);
+    counts.copiesMost = Math.max(counts.copiesMost, ...copies);
+    Object.assign(evidence, counts);
+  }
+}
 
 /**
  * Updates the files while Redis cannot be reached, and kills PostgreSQL once it can, and some of the updates are on the
@@ -115,7 +116,7 @@ async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile
   const what = 'a part of the pile on the stream';
   const [healed, underWay] = await Promise.allSettled([
     away.heal(),
-    promised(what, pollUntil(enough, { what, timeoutMs: SENDING_MS, intervalMs: 1, growth: 1, signal })),
+    eventually(what, enough, { timeoutMs: SENDING_MS, intervalMs: 1, growth: 1, signal }),
   ]);
   for (const end of [healed, underWay]) if (end.status === 'rejected') throw end.reason;
   await using down = await faults.postgres.kill();

@@ -11,16 +11,30 @@ import { conforms, demand, demandEqual } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
 
 type Answer = Awaited<ReturnType<PipelineClient['update']>>;
-
 const verify = suite(PUBLISHER);
+
+verify('PUB-02', 'A change that is rolled back publishes nothing.', rollsBackInSilence);
+verify('PUB-03', 'Lost replies to XADD change nothing in the end.', losesReplies);
+verify(
+  'PUB-04',
+  'An open transaction with a lower outbox number does not hide later ones, nor does it get lost itself.',
+  opensTransaction,
+);
+verify('PUB-05/relayed', 'Fifty parallel updates of one file are published in the order of their commits.', (t) =>
+  updatesInOrder(t, async () => undefined),
+);
+verify(
+  'PUB-05/piled-up',
+  'Fifty parallel updates of one file that had to wait for Redis are published in the order of their commits.',
+  (t) => updatesInOrder(t, () => t.faults.redis.pause()),
+);
 
 /** As after any outage of Redis. */
 const RECOVERED_MS = 10_000;
-
 /** The change that a registration is. */
 const CREATION = { description: 'creation' };
 
-verify('PUB-02', 'A change that is rolled back publishes nothing.', async (t) => {
+async function rollsBackInSilence(t: CaseContext): Promise<void> {
   const { env, redis, pipeline, faults, evidence, unique, signal } = t;
   const waiting = { timeoutMs: env.promises.syncMs, signal };
   const prefix = `${unique}-refused`;
@@ -76,16 +90,15 @@ verify('PUB-02', 'A change that is rolled back publishes nothing.', async (t) =>
     'Registry and read model after a rolled-back update and deletion',
   );
   evidence.rolledBack = refused.length;
-});
+}
 
 const REPLIES = 3;
 const WRITE_EVERY_MS = 50;
 /** More than enough for three replies to get lost; on a wire where none does, the case ends without evidence. */
 const UPDATES_MAX = 200;
-
 const STRAGGLERS_MS = 1000;
 
-verify('PUB-03', 'Lost replies to XADD change nothing in the end.', async (t) => {
+async function losesReplies(t: CaseContext): Promise<void> {
   const { pipeline, faults, evidence, signal } = t;
   const file = await ChangingFile.register(t, 'file');
   await file.published();
@@ -111,7 +124,7 @@ verify('PUB-03', 'Lost replies to XADD change nothing in the end.', async (t) =>
     evidence.copiesMost <= 1 + REPLIES,
     `After ${REPLIES} lost replies an event is on the stream ${evidence.copiesMost} times`,
   );
-});
+}
 
 function repliesLost({ env }: CaseContext): number {
   const wires = env.links.filter(({ client, server }) => client === 'admin' && server === 'redis');
@@ -120,68 +133,49 @@ function repliesLost({ env }: CaseContext): number {
 
 const OTHERS = 5;
 
-verify(
-  'PUB-04',
-  'An open transaction with a lower outbox number does not hide later ones, nor does it get lost itself.',
-  async (t) => {
-    const { env, redis, pipeline, faults, evidence, unique, signal } = t;
-    const waiting = { timeoutMs: env.promises.syncMs, signal };
-    const before = await lastEventId(redis);
-    const prefix = `${unique}-held`;
-    const { file_id: fileId } = await registerPlain(pipeline, `${prefix}-updated.txt`, CREATION);
-    await awaitSearchable(pipeline, fileId, waiting);
-    const added = plainRegistration(`${prefix}-added.txt`, CREATION);
-    const held: Promise<Answer>[] = [];
-    {
-      const cause = async () => held.push(pipeline.update(fileId, { description: 'held' }));
-      await using _gate = await faults.registry.holdCommits({ filenamePrefix: prefix, cause });
-      held.push(pipeline.register({ ...added }));
-      for (let i = 0; i < OTHERS; i++) {
-        const { file_id } = await registerPlain(pipeline, `${unique}-other-${i}.txt`);
-        await awaitSearchable(pipeline, file_id, waiting);
-      }
-      demandEqual(
-        (await findById(pipeline, fileId))?.description,
-        'creation',
-        'The description whose update is not committed',
-      );
-      demandEqual(await findById(pipeline, added.file_id), undefined, 'The file whose registration is not committed');
+async function opensTransaction(t: CaseContext): Promise<void> {
+  const { env, redis, pipeline, faults, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const before = await lastEventId(redis);
+  const prefix = `${unique}-held`;
+  const { file_id: fileId } = await registerPlain(pipeline, `${prefix}-updated.txt`, CREATION);
+  await awaitSearchable(pipeline, fileId, waiting);
+  const added = plainRegistration(`${prefix}-added.txt`, CREATION);
+  const held: Promise<Answer>[] = [];
+  {
+    const cause = async () => held.push(pipeline.update(fileId, { description: 'held' }));
+    await using _gate = await faults.registry.holdCommits({ filenamePrefix: prefix, cause });
+    held.push(pipeline.register({ ...added }));
+    for (let i = 0; i < OTHERS; i++) {
+      const { file_id } = await registerPlain(pipeline, `${unique}-other-${i}.txt`);
+      await awaitSearchable(pipeline, file_id, waiting);
     }
-    evidence.others = OTHERS;
-    const answers = await Promise.all(held);
-    const committed = [
-      (await registered(pipeline, fileId)).description === 'held',
-      (await pipeline.registryFile(added.file_id)).status === 200,
-    ];
-    // Whoever gave up waiting for its commit may have rolled back: then there is nothing to publish.
-    evidence.held = answers.filter(({ outcome }, i) => outcome === 'ok' || committed[i]).length;
-    if (evidence.held < held.length) return;
-    // An update behind it: the event of the held one is not made up for by a later look at the registry's state.
-    await updateDescription(pipeline, fileId, 'after');
-    await awaitById(pipeline, fileId, 'the update after the held one', (hit) => hit?.description === 'after', waiting);
-    await awaitById(
-      pipeline,
-      added.file_id,
-      'the held registration',
-      (hit) => hit?.description === 'creation',
-      waiting,
+    demandEqual(
+      (await findById(pipeline, fileId))?.description,
+      'creation',
+      'The description whose update is not committed',
     );
-    demandInOrder(await awaitChange(t, fileId, before, 'after'), ['creation', 'held', 'after']);
-    demandInOrder(await awaitChange(t, added.file_id, before, 'creation'), ['creation']);
-  },
-);
+    demandEqual(await findById(pipeline, added.file_id), undefined, 'The file whose registration is not committed');
+  }
+  evidence.others = OTHERS;
+  const answers = await Promise.all(held);
+  const committed = [
+    (await registered(pipeline, fileId)).description === 'held',
+    (await pipeline.registryFile(added.file_id)).status === 200,
+  ];
+  // Whoever gave up waiting for its commit may have rolled back: then there is nothing to publish.
+  evidence.held = answers.filter(({ outcome }, i) => outcome === 'ok' || committed[i]).length;
+  if (evidence.held < held.length) return;
+  // An update behind it: the event of the held one is not made up for by a later look at the registry's state.
+  await updateDescription(pipeline, fileId, 'after');
+  await awaitById(pipeline, fileId, 'the update after the held one', (hit) => hit?.description === 'after', waiting);
+  await awaitById(pipeline, added.file_id, 'the held registration', (hit) => hit?.description === 'creation', waiting);
+  demandInOrder(await awaitChange(t, fileId, before, 'after'), ['creation', 'held', 'after']);
+  demandInOrder(await awaitChange(t, added.file_id, before, 'creation'), ['creation']);
+}
 
 const PARALLEL = 50;
 const ROUNDS = 3;
-
-verify('PUB-05/relayed', 'Fifty parallel updates of one file are published in the order of their commits.', (t) =>
-  updatesInOrder(t, async () => undefined),
-);
-verify(
-  'PUB-05/piled-up',
-  'Fifty parallel updates of one file that had to wait for Redis are published in the order of their commits.',
-  (t) => updatesInOrder(t, () => t.faults.redis.pause()),
-);
 
 /** Updates one file many times at once: what was committed in one order must be on the stream in the same. */
 async function updatesInOrder(t: CaseContext, provoke: () => Promise<Fault | undefined>): Promise<void> {

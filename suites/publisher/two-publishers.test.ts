@@ -1,50 +1,63 @@
 import { setInterval } from 'node:timers/promises';
-import { awaitReadiness, type PipelineClient, pollUntil } from '../../harness/index.ts';
+import { awaitReadiness, type PipelineClient } from '../../harness/index.ts';
 import type { RegistryFile } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { clientOf } from '../runner/client.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { ChangingFile } from '../steps/publishing.ts';
 import { registerPlain } from '../steps/registrations.ts';
 import { awaitSearchable } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { PUBLISHER } from './requirements.ts';
 
 const verify = suite(PUBLISHER);
+
+verify(
+  'PUB-06/killed',
+  'Of two publishers each is killed in turn: the other takes over, nothing is lost or out of order.',
+  killsEachInTurn,
+);
+verify(
+  'PUB-06/paused',
+  'A publisher stops with events in hand, is replaced, and continues: nothing is lost or out of order.',
+  pausesOneWithEvents,
+);
+verify(
+  'PUB-07',
+  'A notification is only a hint: without one, an event waits for the next poll and no longer.',
+  needsNoHint,
+);
 
 /** An instance that publishes, and is gone or stands still, is replaced within this time. */
 const TAKE_OVER_MS = 15_000;
 const UPDATES = 10;
 
-verify(
-  'PUB-06/killed',
-  'Of two publishers each is killed in turn: the other takes over, nothing is lost or out of order.',
-  async (t) => {
-    const { env, pipeline, recorder, faults, evidence, signal } = t;
-    await using second = await env.startInstance('admin');
-    await using other = clientOf(env, { recorder, urls: { admin: second.url } });
-    const file = await ChangingFile.register(t, 'killed');
-    const updateBy = async (...admins: readonly PipelineClient[]): Promise<void> => {
-      for (let i = 0; i < UPDATES; i++) await file.update(admins[i % admins.length]);
-    };
-    await updateBy(pipeline, other);
-    demandEqual(await file.published(), 1, 'Copies of an event while two instances run and nothing is broken');
-    // Whichever of them publishes: each is killed once.
-    {
-      await using _first = await faults.admin.kill();
-      await updateBy(other);
-      await file.published(TAKE_OVER_MS);
-    }
-    const what = 'admin ready after its restart';
-    const isReady = ({ status }: { status?: number }): boolean => status === 200;
-    await promised(what, awaitReadiness(pipeline, 'admin', what, isReady, { timeoutMs: TAKE_OVER_MS, signal }));
-    await updateBy(pipeline, other);
-    await using _second = await faults.of(second).kill();
-    await updateBy(pipeline);
-    evidence.copiesMost = await file.published(TAKE_OVER_MS);
-    evidence.changes = file.changes;
-  },
-);
+async function killsEachInTurn(t: CaseContext): Promise<void> {
+  const { env, pipeline, recorder, faults, evidence, signal } = t;
+  await using second = await env.startInstance('admin');
+  await using other = clientOf(env, { recorder, urls: { admin: second.url } });
+  const file = await ChangingFile.register(t, 'killed');
+  const updateBy = async (...admins: readonly PipelineClient[]): Promise<void> => {
+    for (let i = 0; i < UPDATES; i++) await file.update(admins[i % admins.length]);
+  };
+  await updateBy(pipeline, other);
+  demandEqual(await file.published(), 1, 'Copies of an event while two instances run and nothing is broken');
+  // Whichever of them publishes: each is killed once.
+  {
+    await using _first = await faults.admin.kill();
+    await updateBy(other);
+    await file.published(TAKE_OVER_MS);
+  }
+  const what = 'admin ready after its restart';
+  const isReady = ({ status }: { status?: number }): boolean => status === 200;
+  await eventually(what, awaitReadiness(pipeline, 'admin', what, isReady, { timeoutMs: TAKE_OVER_MS, signal }));
+  await updateBy(pipeline, other);
+  await using _second = await faults.of(second).kill();
+  await updateBy(pipeline);
+  evidence.copiesMost = await file.published(TAKE_OVER_MS);
+  evidence.changes = file.changes;
+}
 
 const FILES = 4;
 const WRITE_EVERY_MS = 50;
@@ -53,33 +66,29 @@ const WIRE_MS = 100;
 /** Of each file, before the publisher is stopped and again while it stands still. */
 const CHANGES = 5;
 
-verify(
-  'PUB-06/paused',
-  'A publisher stops with events in hand, is replaced, and continues: nothing is lost or out of order.',
-  async (t) => {
-    const { env, pipeline, recorder, faults, evidence } = t;
-    await using second = await env.startInstance('admin');
-    await using other = clientOf(env, { recorder, urls: { admin: second.url } });
-    const files = await Promise.all(Array.from({ length: FILES }, (_, i) => ChangingFile.register(t, `paused-${i}`)));
-    const done = new AbortController();
-    const writing = Promise.all(files.map((file) => keepUpdating(t, file, other, done.signal)));
-    await moreChanges(t, files, writing);
-    await using far = await faults.network.delay({ client: 'admin', server: 'postgres', ms: WIRE_MS });
-    await moreChanges(t, files, writing);
-    // It stops with events in hand: read and not sent yet, or on their way to it.
-    await using paused = await faults.admin.pause();
-    await far.heal();
-    await moreChanges(t, files, writing);
-    done.abort();
-    await writing;
-    for (const file of files) await file.published(TAKE_OVER_MS);
-    // What it has in hand is old by now: others have published it, and more.
-    await paused.heal();
-    for (const file of files) await file.update(pipeline);
-    for (const file of files) await file.published();
-    evidence.changes = files.reduce((sum, { changes }) => sum + changes, 0);
-  },
-);
+async function pausesOneWithEvents(t: CaseContext): Promise<void> {
+  const { env, pipeline, recorder, faults, evidence } = t;
+  await using second = await env.startInstance('admin');
+  await using other = clientOf(env, { recorder, urls: { admin: second.url } });
+  const files = await Promise.all(Array.from({ length: FILES }, (_, i) => ChangingFile.register(t, `paused-${i}`)));
+  const done = new AbortController();
+  const writing = Promise.all(files.map((file) => keepUpdating(t, file, other, done.signal)));
+  await moreChanges(t, files, writing);
+  await using far = await faults.network.delay({ client: 'admin', server: 'postgres', ms: WIRE_MS });
+  await moreChanges(t, files, writing);
+  // It stops with events in hand: read and not sent yet, or on their way to it.
+  await using paused = await faults.admin.pause();
+  await far.heal();
+  await moreChanges(t, files, writing);
+  done.abort();
+  await writing;
+  for (const file of files) await file.published(TAKE_OVER_MS);
+  // What it has in hand is old by now: others have published it, and more.
+  await paused.heal();
+  for (const file of files) await file.update(pipeline);
+  for (const file of files) await file.published();
+  evidence.changes = files.reduce((sum, { changes }) => sum + changes, 0);
+}
 
 async function keepUpdating(
   { signal }: CaseContext,
@@ -99,35 +108,31 @@ async function moreChanges({ env, signal }: CaseContext, files: readonly Changin
   const what = `${CHANGES} more updates of each of ${files.length} files`;
   const probe = (): true | undefined =>
     files.every(({ changes }, i) => changes >= (enough[i] ?? 0)) ? true : undefined;
-  const changed = promised(what, pollUntil(probe, { what, timeoutMs: 2 * env.promises.syncMs, signal }));
+  const changed = eventually(what, probe, { timeoutMs: 2 * env.promises.syncMs, signal });
   await Promise.race([changed, writing]);
 }
 
 const HINTED_FILES = 3;
 
-verify(
-  'PUB-07',
-  'A notification is only a hint: without one, an event waits for the next poll and no longer.',
-  async (t) => {
-    const { env, pipeline, recorder, faults, evidence, unique, signal } = t;
-    await using second = await env.startInstance('admin');
-    await using other = clientOf(env, { recorder, urls: { admin: second.url } });
-    evidence.files = 0;
-    await using _terminated = await faults.backends.terminate('admin');
-    // Whichever of them publishes, the other's writes come without a word within the process.
-    for (const [who, admin] of Object.entries({ second: other, first: pipeline })) {
-      for (let i = 0; i < HINTED_FILES; i++) {
-        const { file_id } = await registerSoon(t, admin, `${unique}-${who}-${i}.txt`);
-        await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
-        evidence.files++;
-      }
+async function needsNoHint(t: CaseContext): Promise<void> {
+  const { env, pipeline, recorder, faults, evidence, unique, signal } = t;
+  await using second = await env.startInstance('admin');
+  await using other = clientOf(env, { recorder, urls: { admin: second.url } });
+  evidence.files = 0;
+  await using _terminated = await faults.backends.terminate('admin');
+  // Whichever of them publishes, the other's writes come without a word within the process.
+  for (const [who, admin] of Object.entries({ second: other, first: pipeline })) {
+    for (let i = 0; i < HINTED_FILES; i++) {
+      const { file_id } = await registerSoon(t, admin, `${unique}-${who}-${i}.txt`);
+      await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+      evidence.files++;
     }
-  },
-);
+  }
+}
 
 /** Right after its connections were ended an instance may refuse a write or two. */
 function registerSoon({ env, signal }: CaseContext, admin: PipelineClient, filename: string): Promise<RegistryFile> {
   const what = `a registration of ${filename}`;
   const probe = (): Promise<RegistryFile> => registerPlain(admin, filename);
-  return promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  return eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
 }

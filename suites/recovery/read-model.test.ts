@@ -12,40 +12,52 @@ import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
 
-const FILES = 20;
-const REBUILT_MS = 30_000;
-const UPLOADS_PER_SECOND = 15;
-
-type Database = ReturnType<typeof connectPostgres>;
-
 verify('REC-07/emptied', 'The read model is emptied: it is rebuilt without stopping writes.', (t) =>
   rebuilds(t, async ({ database, files }) => {
     await database.query(`TRUNCATE ${READ_MODEL_TABLE}`);
     return { created: [], updated: [...files], deleted: [] };
   }),
 );
-
 verify(
   'REC-07/restored',
   'The read model is restored from before updates and deletions: it catches up without stopping writes.',
-  (t) =>
-    rebuilds(t, async ({ database, files, reader }) => {
-      const backup = `syncproof_backup_${t.unique.replaceAll('-', '_')}`;
-      await database.query(`CREATE TABLE ${backup} AS SELECT * FROM ${READ_MODEL_TABLE}`);
-      try {
-        const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 0 });
-        await demandInSync(t, changed, {
-          timeoutMs: t.env.promises.syncMs,
-          reader,
-          what: 'The changes after the backup visible',
-        });
-        await restore(database, backup);
-        return { ...changed, updated: [...changed.updated, ...files.slice(6)] };
-      } finally {
-        await database.query(`DROP TABLE ${backup}`);
-      }
-    }),
+  catchesUpWhenRestored,
 );
+verify(
+  'REC-08/same-millisecond',
+  'Updates of one file at the same moment: the read model ends with the one that the registry ends with.',
+  endsWithTheLastCommit,
+);
+verify(
+  'REC-08/clock-back',
+  'An event with a later version and an earlier updated_at: the later version wins.',
+  laterVersionWins,
+);
+
+const FILES = 20;
+const REBUILT_MS = 30_000;
+const UPLOADS_PER_SECOND = 15;
+
+type Database = ReturnType<typeof connectPostgres>;
+
+async function catchesUpWhenRestored(t: CaseContext): Promise<void> {
+  await rebuilds(t, async ({ database, files, reader }) => {
+    const backup = `syncproof_backup_${t.unique.replaceAll('-', '_')}`;
+    await database.query(`CREATE TABLE ${backup} AS SELECT * FROM ${READ_MODEL_TABLE}`);
+    try {
+      const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 0 });
+      await demandInSync(t, changed, {
+        timeoutMs: t.env.promises.syncMs,
+        reader,
+        what: 'The changes after the backup visible',
+      });
+      await restore(database, backup);
+      return { ...changed, updated: [...changed.updated, ...files.slice(6)] };
+    } finally {
+      await database.query(`DROP TABLE ${backup}`);
+    }
+  });
+}
 
 /** Puts the rows back, and with them whatever else the read model keeps of what came later. */
 async function restore(database: Database, backup: string): Promise<void> {
@@ -108,58 +120,50 @@ const RACED_FILES = 10;
 /** In rounds, so that the events of a pair do not all end up in one batch. */
 const ROUNDS = 12;
 
-verify(
-  'REC-08/same-millisecond',
-  'Updates of one file at the same moment: the read model ends with the one that the registry ends with.',
-  async (t) => {
-    const { pipeline, evidence } = t;
-    const files = await uploadSynced(t, RACED_FILES, 'raced');
-    const answers: { status?: number }[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const pairs = files.flatMap((id) =>
-        ['a', 'b'].map((one) => pipeline.update(id, { description: `round ${round} ${one}` })),
-      );
-      answers.push(...(await Promise.all(pairs)));
-      // At once: the next round would cover up what this one has left wrong.
-      await awaitAllAlike(t, files, t.env.promises.syncMs);
-    }
-    demandEqual(
-      answers.filter(({ status }) => status !== 200).length,
-      0,
-      'Updates at the same moment that were not answered 200',
+async function endsWithTheLastCommit(t: CaseContext): Promise<void> {
+  const { pipeline, evidence } = t;
+  const files = await uploadSynced(t, RACED_FILES, 'raced');
+  const answers: { status?: number }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const pairs = files.flatMap((id) =>
+      ['a', 'b'].map((one) => pipeline.update(id, { description: `round ${round} ${one}` })),
     );
-    evidence.files = files.length;
-    evidence.updates = answers.length;
-    await demandInSync(
-      t,
-      { created: [], updated: files, deleted: [] },
-      {
-        timeoutMs: t.env.promises.syncMs,
-        what: 'The read model equal to the registry after updates at the same moment',
-      },
-    );
-  },
-);
+    answers.push(...(await Promise.all(pairs)));
+    // At once: the next round would cover up what this one has left wrong.
+    await awaitAllAlike(t, files, t.env.promises.syncMs);
+  }
+  demandEqual(
+    answers.filter(({ status }) => status !== 200).length,
+    0,
+    'Updates at the same moment that were not answered 200',
+  );
+  evidence.files = files.length;
+  evidence.updates = answers.length;
+  await demandInSync(
+    t,
+    { created: [], updated: files, deleted: [] },
+    {
+      timeoutMs: t.env.promises.syncMs,
+      what: 'The read model equal to the registry after updates at the same moment',
+    },
+  );
+}
 
-verify(
-  'REC-08/clock-back',
-  'An event with a later version and an earlier updated_at: the later version wins.',
-  async (t) => {
-    const { pipeline, redis, evidence, unique, signal } = t;
-    evidence.files = 0;
-    const [earlier, later] = ['2026-01-01T10:00:00.000Z', '2026-01-01T10:00:05.000Z'];
-    for (const kind of ['one', 'two', 'three']) {
-      const file = new CraftedFile(`${unique}-${kind}.txt`, 'versions');
-      const marker = new CraftedFile(`${unique}-${kind}-marker.txt`, 'plain');
-      const waiting = { timeoutMs: t.env.promises.syncMs, signal };
-      await addEvents(redis, [file.created('the first', { updated_at: later })]);
-      // The row is there: within a batch the two might be weighed in another way.
-      await awaitSearchable(pipeline, file.id, waiting);
-      await addEvents(redis, [file.updated(2, 'the last', { updated_at: earlier }), marker.created()]);
-      await awaitById(pipeline, marker.id, 'the event after them applied', (hit) => hit !== undefined, waiting);
-      const hit = await findById(pipeline, file.id);
-      demandEqual(hit?.description, 'the last', 'The description after version 2, whose updated_at is earlier');
-      evidence.files++;
-    }
-  },
-);
+async function laterVersionWins(t: CaseContext): Promise<void> {
+  const { pipeline, redis, evidence, unique, signal } = t;
+  evidence.files = 0;
+  const [earlier, later] = ['2026-01-01T10:00:00.000Z', '2026-01-01T10:00:05.000Z'];
+  for (const kind of ['one', 'two', 'three']) {
+    const file = new CraftedFile(`${unique}-${kind}.txt`, 'versions');
+    const marker = new CraftedFile(`${unique}-${kind}-marker.txt`, 'plain');
+    const waiting = { timeoutMs: t.env.promises.syncMs, signal };
+    await addEvents(redis, [file.created('the first', { updated_at: later })]);
+    // The row is there: within a batch the two might be weighed in another way.
+    await awaitSearchable(pipeline, file.id, waiting);
+    await addEvents(redis, [file.updated(2, 'the last', { updated_at: earlier }), marker.created()]);
+    await awaitById(pipeline, marker.id, 'the event after them applied', (hit) => hit !== undefined, waiting);
+    const hit = await findById(pipeline, file.id);
+    demandEqual(hit?.description, 'the last', 'The description after version 2, whose updated_at is earlier');
+    evidence.files++;
+  }
+}

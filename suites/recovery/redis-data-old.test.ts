@@ -1,69 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { copyDataset, type Dataset, loadDataset, pollUntil } from '../../harness/index.ts';
+import { copyDataset, type Dataset, loadDataset } from '../../harness/index.ts';
 import { EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { rereading } from '../steps/reads.ts';
 import { births, demandSameProcesses } from '../steps/services.ts';
 import { upload } from '../steps/steps.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
 
-const REPAIRED_MS = 30_000;
-const FILES = 12;
-/** So long a failover leaves the clients with a server that takes no writes. */
-const DEMOTED_MS = 1500;
-
 verify(
   'REC-03/snapshot',
   'Redis comes back from an old snapshot, with events that were applied since: they change nothing, and what is gone is made up for.',
-  async (t) => {
-    const { faults, redis, evidence } = t;
-    const files = await uploadSynced(t, FILES, 'before');
-    // What is on the stream and not delivered when the snapshot is made is delivered once more after it was restored.
-    await using cutBefore = await faults.network.refuse({ client: 'query', server: 'redis' });
-    const early = await changeCounted(t, { update: files.slice(0, 2), remove: [], create: 3 });
-    const snapshot = await copyDataset(redis);
-    evidence.deliveredAgain = snapshot.entries - FILES;
-    await cutBefore.heal();
-    await demandInSync(t, early, { timeoutMs: t.env.promises.syncMs, what: 'What came before the snapshot visible' });
-    const [reborn = '', ...others] = early.created;
-    const seen = await changeCounted(t, { update: others, remove: [reborn, ...files.slice(2, 4)], create: 0 });
-    await demandInSync(t, seen, { timeoutMs: t.env.promises.syncMs, what: 'What came after the snapshot visible' });
-    await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
-    const unseen = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 5 });
-    evidence.lostEvents = await comesBackWith(t, snapshot);
-    await using _readers = rereading(t.pipeline, early.created, { signal: t.signal });
-    await cut.heal();
-    await demandInSync(t, merged(files, early, seen, unseen), {
-      timeoutMs: REPAIRED_MS,
-      what: 'The read model equal to the registry after an old snapshot',
-    });
-  },
+  comesBackFromSnapshot,
 );
-
 verify(
   'REC-03/tail-cut',
   'Redis comes back without the tail of its log, which nobody had read: the read model ends equal to the registry.',
-  async (t) => {
-    const { faults, redis, evidence } = t;
-    const files = await uploadSynced(t, FILES, 'before');
-    await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
-    const kept = await changeCounted(t, { update: files.slice(0, 2), remove: files.slice(2, 4), create: 2 });
-    const dataset = await copyDataset(redis);
-    const tail = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 3 });
-    evidence.lostEvents = await comesBackWith(t, dataset);
-    await cut.heal();
-    await demandInSync(t, merged(files, kept, tail), {
-      timeoutMs: REPAIRED_MS,
-      what: 'The read model equal to the registry after the tail was cut',
-    });
-  },
+  comesBackWithoutTail,
 );
-
 verify(
   'REC-05/tail-unseen',
   'Failover to a replica that missed what nobody had read: the read model ends equal to the registry.',
@@ -74,6 +33,50 @@ verify(
   'Failover, under a blocked consumer, to a replica that missed what was read already: all goes on.',
   (t) => failsOver(t, 'seen'),
 );
+
+const REPAIRED_MS = 30_000;
+const FILES = 12;
+/** So long a failover leaves the clients with a server that takes no writes. */
+const DEMOTED_MS = 1500;
+
+async function comesBackFromSnapshot(t: CaseContext): Promise<void> {
+  const { faults, redis, evidence } = t;
+  const files = await uploadSynced(t, FILES, 'before');
+  // What is on the stream and not delivered when the snapshot is made is delivered once more after it was restored.
+  await using cutBefore = await faults.network.refuse({ client: 'query', server: 'redis' });
+  const early = await changeCounted(t, { update: files.slice(0, 2), remove: [], create: 3 });
+  const snapshot = await copyDataset(redis);
+  evidence.deliveredAgain = snapshot.entries - FILES;
+  await cutBefore.heal();
+  await demandInSync(t, early, { timeoutMs: t.env.promises.syncMs, what: 'What came before the snapshot visible' });
+  const [reborn = '', ...others] = early.created;
+  const seen = await changeCounted(t, { update: others, remove: [reborn, ...files.slice(2, 4)], create: 0 });
+  await demandInSync(t, seen, { timeoutMs: t.env.promises.syncMs, what: 'What came after the snapshot visible' });
+  await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
+  const unseen = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 5 });
+  evidence.lostEvents = await comesBackWith(t, snapshot);
+  await using _readers = rereading(t.pipeline, early.created, { signal: t.signal });
+  await cut.heal();
+  await demandInSync(t, merged(files, early, seen, unseen), {
+    timeoutMs: REPAIRED_MS,
+    what: 'The read model equal to the registry after an old snapshot',
+  });
+}
+
+async function comesBackWithoutTail(t: CaseContext): Promise<void> {
+  const { faults, redis, evidence } = t;
+  const files = await uploadSynced(t, FILES, 'before');
+  await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
+  const kept = await changeCounted(t, { update: files.slice(0, 2), remove: files.slice(2, 4), create: 2 });
+  const dataset = await copyDataset(redis);
+  const tail = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 3 });
+  evidence.lostEvents = await comesBackWith(t, dataset);
+  await cut.heal();
+  await demandInSync(t, merged(files, kept, tail), {
+    timeoutMs: REPAIRED_MS,
+    what: 'The read model equal to the registry after the tail was cut',
+  });
+}
 
 /** The consumer, when it has `seen` the tail, is connected all along: its blocking read ends in the middle of it. */
 async function failsOver(t: CaseContext, tail: 'seen' | 'unseen'): Promise<void> {
@@ -113,7 +116,7 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
   const published = async (): Promise<true | undefined> =>
     Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= wanted || undefined;
   const what = `${wanted} new entries on the stream`;
-  await promised(what, pollUntil(published, { what, timeoutMs: t.env.promises.syncMs, signal }));
+  await eventually(what, published, { timeoutMs: t.env.promises.syncMs, signal });
   evidence.creations = sums.creations + changed.created.length;
   evidence.updates = sums.updates + changed.updated.length;
   evidence.deletions = sums.deletions + changed.deleted.length;

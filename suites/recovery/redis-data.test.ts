@@ -1,32 +1,17 @@
-import { type Fault, InconclusiveError, pollUntil } from '../../harness/index.ts';
+import { type Fault, InconclusiveError } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { CraftedFile } from '../steps/crafted-events.ts';
 import { lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { awaitSomebodyWaiting, lockReadModel } from '../steps/read-model.ts';
 import { awaitById, awaitSearchable, upload } from '../steps/steps.ts';
-import { demandEqual, promised } from '../steps/violation.ts';
+import { demandEqual } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
-
-const RECOVERS_MS = 10_000;
-const REPAIRED_MS = 30_000;
-const UPLOADS = 10;
-/** A statement on a connection that nobody answers on is given up first. */
-const GOES_ON_MS = 12_000;
-
-const isThere = (hit: unknown): boolean => hit !== undefined;
-
-type Transaction = ReturnType<CaseContext['redis']['multi']>;
-
-const REMOVALS = {
-  'stream-deleted': (transaction: Transaction) => transaction.del(EVENT_STREAM_NAME),
-  'group-destroyed': (transaction: Transaction) => transaction.xgroup('DESTROY', EVENT_STREAM_NAME, CONSUMER_GROUP),
-  flushed: (transaction: Transaction) => transaction.flushall(),
-} as const;
 
 verify(
   'REC-01/stream-deleted',
@@ -41,6 +26,43 @@ verify(
 verify('REC-01/flushed', 'Redis is flushed under a blocked consumer: nothing written from then on is skipped.', (t) =>
   skipsNothing(t, 'flushed'),
 );
+verify(
+  'REC-02/consumer-down',
+  'The consumer is down, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+  (t) => losesWhatNobodySaw(t, ({ faults }) => faults.query.stop()),
+);
+verify(
+  'REC-02/consumer-cut',
+  'The consumer is cut off, Redis loses what was published meanwhile: the read model ends equal to the registry.',
+  (t) => losesWhatNobodySaw(t, cutOff),
+);
+verify(
+  'REC-02/database-silent',
+  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
+  losesWithSilentDatabase,
+);
+verify(
+  'REC-02/comparing-silent',
+  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+  losesWithDatabaseFallingSilent,
+);
+verify('REC-04', 'Stream ids that go backwards hide nothing.', bearsIdsGoingBackwards);
+verify('REC-06', 'Events that are trimmed away before they were delivered are noticed and repaired.', repairsTrimmed);
+
+const RECOVERS_MS = 10_000;
+const REPAIRED_MS = 30_000;
+const UPLOADS = 10;
+/** A statement on a connection that nobody answers on is given up first. */
+const GOES_ON_MS = 12_000;
+const isThere = (hit: unknown): boolean => hit !== undefined;
+
+type Transaction = ReturnType<CaseContext['redis']['multi']>;
+
+const REMOVALS = {
+  'stream-deleted': (transaction: Transaction) => transaction.del(EVENT_STREAM_NAME),
+  'group-destroyed': (transaction: Transaction) => transaction.xgroup('DESTROY', EVENT_STREAM_NAME, CONSUMER_GROUP),
+  flushed: (transaction: Transaction) => transaction.flushall(),
+} as const;
 
 async function skipsNothing(t: CaseContext, removal: keyof typeof REMOVALS): Promise<void> {
   const { redis, evidence, unique } = t;
@@ -59,42 +81,26 @@ async function skipsNothing(t: CaseContext, removal: keyof typeof REMOVALS): Pro
 
 const cutOff = ({ faults }: CaseContext): Promise<Fault> => faults.network.refuse({ client: 'query', server: 'redis' });
 
-verify(
-  'REC-02/consumer-down',
-  'The consumer is down, Redis loses what was published meanwhile: the read model ends equal to the registry.',
-  (t) => losesWhatNobodySaw(t, ({ faults }) => faults.query.stop()),
-);
-verify(
-  'REC-02/consumer-cut',
-  'The consumer is cut off, Redis loses what was published meanwhile: the read model ends equal to the registry.',
-  (t) => losesWhatNobodySaw(t, cutOff),
-);
-verify(
-  'REC-02/database-silent',
-  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
-  async (t) => {
-    // Whatever has compared just now may keep its connections for the next time.
-    await losesWhatNobodySaw(t, cutOff);
-    await losesWhatNobodySaw(t, async () => {
-      const away = await cutOff(t);
-      await t.faults.network.forget({ client: 'query', server: 'postgres' });
-      return away;
+async function losesWithSilentDatabase(t: CaseContext): Promise<void> {
+  // Whatever has compared just now may keep its connections for the next time.
+  await losesWhatNobodySaw(t, cutOff);
+  await losesWhatNobodySaw(t, async () => {
+    const away = await cutOff(t);
+    await t.faults.network.forget({ client: 'query', server: 'postgres' });
+    return away;
+  });
+}
+
+async function losesWithDatabaseFallingSilent(t: CaseContext): Promise<void> {
+  await losesWhatNobodySaw(t, cutOff, async (away) => {
+    await using _locked = await lockReadModel(t.env, 'everybody');
+    await away.heal();
+    await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
+      throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
     });
-  },
-);
-verify(
-  'REC-02/comparing-silent',
-  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
-  (t) =>
-    losesWhatNobodySaw(t, cutOff, async (away) => {
-      await using _locked = await lockReadModel(t.env, 'everybody');
-      await away.heal();
-      await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
-        throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
-      });
-      await t.faults.network.forget({ client: 'query', server: 'postgres' });
-    }),
-);
+    await t.faults.network.forget({ client: 'query', server: 'postgres' });
+  });
+}
 
 async function losesWhatNobodySaw(
   t: CaseContext,
@@ -110,10 +116,10 @@ async function losesWhatNobodySaw(
     const count = Number(await redis.xlen(EVENT_STREAM_NAME)) - before;
     return count >= 11 ? count : undefined;
   };
-  evidence.lostEvents = await promised(
-    'Events of all changes on the stream',
-    pollUntil(published, { what: '11 new entries', timeoutMs: t.env.promises.syncMs, signal }),
-  );
+  evidence.lostEvents = await eventually('Events of all changes on the stream', published, {
+    timeoutMs: t.env.promises.syncMs,
+    signal,
+  });
   await using empty = await faults.redis.kill({ data: 'lose' });
   await empty.heal();
   await comeBack(away);
@@ -125,7 +131,7 @@ async function losesWhatNobodySaw(
   await demandInSync(t, { created, updated: [], deleted: [] }, { timeoutMs: GOES_ON_MS, what });
 }
 
-verify('REC-04', 'Stream ids that go backwards hide nothing.', async (t) => {
+async function bearsIdsGoingBackwards(t: CaseContext): Promise<void> {
   const { redis, faults, evidence, unique, signal } = t;
   const file = new CraftedFile(`${unique}-ahead.txt`, 'plain');
   const ahead = `${Date.now() + 3_600_000}-0`;
@@ -137,7 +143,7 @@ verify('REC-04', 'Stream ids that go backwards hide nothing.', async (t) => {
   evidence.uploads = ids.length;
   await demandAllSearchable(t, ids);
   evidence.aheadMs = milliseconds(ahead) - milliseconds(await lastEventId(redis));
-});
+}
 
 const milliseconds = (id: string): number => Number(id.split('-', 1)[0]);
 
@@ -156,20 +162,17 @@ async function demandAllSearchable({ pipeline, signal }: CaseContext, ids: reado
   );
 }
 
-verify('REC-06', 'Events that are trimmed away before they were delivered are noticed and repaired.', async (t) => {
+async function repairsTrimmed(t: CaseContext): Promise<void> {
   const { redis, faults, evidence, signal } = t;
   const files = await uploadSynced(t, 12, 'before');
   // Refused, not silenced: an entry that was handed to the consumer and lost on the wire would still be pending.
   await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
   const before = Number(await redis.xlen(EVENT_STREAM_NAME));
   const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 5 });
-  await promised(
+  await eventually(
     'Events of all changes on the stream',
-    pollUntil(async () => (Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= 11 ? true : undefined), {
-      what: '11 new entries',
-      timeoutMs: t.env.promises.syncMs,
-      signal,
-    }),
+    async () => (Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= 11 ? true : undefined),
+    { timeoutMs: t.env.promises.syncMs, signal },
   );
   evidence.trimmed = Math.min(Number(await redis.xtrim(EVENT_STREAM_NAME, 'MAXLEN', 0)), 11);
   await cut.heal();
@@ -180,4 +183,4 @@ verify('REC-06', 'Events that are trimmed away before they were delivered are no
     timeoutMs: REPAIRED_MS,
     what: 'The read model equal to the registry after the trimming',
   });
-});
+}

@@ -2,14 +2,28 @@ import { consumerStates, type Fault, ORDERLY_END_MS, pollUntil, startOpenLoop } 
 import type { ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitMarker, plainRegistration } from '../steps/registrations.ts';
 import { awaitEnding } from '../steps/services.ts';
 import { awaitSearchable, findByName } from '../steps/steps.ts';
 import { beginUpload, canSendSlowly } from '../steps/uploads.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
+
+verify(
+  'RES-09/working',
+  'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
+  endsWhileWorking,
+);
+verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each ends within 10 s.', (t) =>
+  endWhileHanging(t, () => t.faults.redis.pause()),
+);
+verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.', (t) =>
+  endWhileHanging(t, () => t.faults.postgres.pause()),
+);
+verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consumers in the group.', restartsOften);
 
 const RESTARTS = 20;
 /** How many consumers there may be in the end, beside those that there were. */
@@ -17,7 +31,7 @@ const MORE_MAX = 5;
 /** Whoever takes a new name at every start must have removed the old ones by then. */
 const REMOVED_MS = 60_000;
 
-verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consumers in the group.', async (t) => {
+async function restartsOften(t: CaseContext): Promise<void> {
   const { env, redis, faults, evidence, signal } = t;
   const count = async (): Promise<number> => (await consumerStates(redis)).length;
   // A consumer is known to the group once it was given something.
@@ -40,12 +54,12 @@ verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consum
     return left;
   };
   const timeoutMs = REMOVED_MS + env.promises.pendingRetryMs;
-  evidence.consumersInTheEnd = await promised(what, pollUntil(bounded, { what, timeoutMs, signal }));
-});
+  evidence.consumersInTheEnd = await eventually(what, bounded, { timeoutMs, signal });
+}
 
 type Stopped = Awaited<ReturnType<CaseContext['faults']['query']['stop']>>;
-type End = () => Promise<Stopped>;
 
+type End = () => Promise<Stopped>;
 const UPLOAD_BYTES = 200_000;
 /** A request that was under way is answered before its service ends. */
 const ANSWER_MS = ORDERLY_END_MS;
@@ -53,31 +67,20 @@ const LOAD_PER_SECOND = 20;
 /** Requests that were sent before services are asked to end. */
 const SENT_MIN = 10;
 
-verify(
-  'RES-09/working',
-  'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
-  async (t) => {
-    const { env, faults, evidence } = t;
-    Object.assign(evidence, { ended: 0, finished: 0 });
-    const underWay: Partial<Record<ServiceName, (end: End) => Promise<Stopped>>> = {
-      ...(canSendSlowly(env) ? { ingester: (end: End) => endDuringUpload(t, end) } : {}),
-      ...(env.capabilities.has('registry') ? { admin: (end: End) => endDuringCommit(t, end) } : {}),
-    };
-    for (const service of stoppable(t)) {
-      const end: End = () => faults[service].stop();
-      await using stopped = await (underWay[service]?.(end) ?? end());
-      judge(t, service, stopped);
-    }
-    await awaitMarker(t, 'after every service was ended and started');
-  },
-);
-
-verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each ends within 10 s.', (t) =>
-  endWhileHanging(t, () => t.faults.redis.pause()),
-);
-verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.', (t) =>
-  endWhileHanging(t, () => t.faults.postgres.pause()),
-);
+async function endsWhileWorking(t: CaseContext): Promise<void> {
+  const { env, faults, evidence } = t;
+  Object.assign(evidence, { ended: 0, finished: 0 });
+  const underWay: Partial<Record<ServiceName, (end: End) => Promise<Stopped>>> = {
+    ingester: canSendSlowly(env) ? (end) => endDuringUpload(t, end) : undefined,
+    admin: env.capabilities.has('registry') ? (end) => endDuringCommit(t, end) : undefined,
+  };
+  for (const service of stoppable(t)) {
+    const end: End = () => faults[service].stop();
+    await using stopped = await (underWay[service]?.(end) ?? end());
+    judge(t, service, stopped);
+  }
+  await awaitMarker(t, 'after every service was ended and started');
+}
 
 function stoppable({ env }: CaseContext): ServiceName[] {
   return env.services.filter((service) => env.capabilities.has(`stop ${service}`));
@@ -113,7 +116,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   const what = `${filename} searchable`;
   const probe = async (): Promise<true | undefined> =>
     (await findByName(pipeline, filename)).length > 0 ? true : undefined;
-  await promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
   return stopped;
 }
 

@@ -1,9 +1,10 @@
-import { cacheOf, type Fault, pollUntil, type RedisError } from '../../harness/index.ts';
+import { cacheOf, type Fault, type RedisError } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
+import { eventually } from '../steps/eventually.ts';
 import { demandAllAnswered, demandAllFound, demandAllVisible, outage } from '../steps/outage.ts';
 import { awaitMarker } from '../steps/registrations.ts';
 import { births, demandSameProcesses, readMetric } from '../steps/services.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 
 const REFUSED_MS = 5000;
 const SHOWN_MS = 10_000;
@@ -57,7 +58,7 @@ async function showsTrouble(t: CaseContext, failedBefore: number): Promise<void>
     return failed > failedBefore ? `${failed - failedBefore} failed attempts to publish` : undefined;
   };
   const what = 'The trouble shown by readiness of admin or query, or by the count of failed attempts to publish';
-  evidence.shown = await promised(what, pollUntil(shown, { what, timeoutMs: SHOWN_MS, signal }));
+  evidence.shown = await eventually(what, shown, { timeoutMs: SHOWN_MS, signal });
 }
 
 /** Counters that rise with every attempt. Redis counts over reloads and changes of its role. */

@@ -1,6 +1,7 @@
 import { awaitReadiness, cacheOf, type HistoryRecord, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { clientOf } from '../runner/client.ts';
+import { eventually } from '../steps/eventually.ts';
 import { demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { watchMachine } from '../steps/machine-share.ts';
 import {
@@ -15,7 +16,7 @@ import {
 import { awaitMarker } from '../steps/registrations.ts';
 import { births, demandSameProcesses } from '../steps/services.ts';
 import { upload } from '../steps/steps.ts';
-import { demand, promised } from '../steps/violation.ts';
+import { demand } from '../steps/violation.ts';
 
 /** Uploads during an outage are answered in this time, not counting the machine's share. */
 const UPLOAD_MS_MAX = 2000;
@@ -40,7 +41,7 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
         (answer) => answer.status === 200 && cacheOf(answer) === 'degraded',
         { timeoutMs: DETECT_TIMEOUT_MS, signal: t.signal },
       );
-      await promised(what, degraded);
+      await eventually(what, degraded);
     },
   });
   demandAllAnswered(result, ['outage']);
@@ -134,7 +135,7 @@ const BLACKHOLED_MS = 6000;
 export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'replies'): Promise<void> {
   const before = await births(t);
   const result = await outage(t, {
-    provoke: ({ faults }) => faults.network.blackhole({ ...WIRE, ...(only === undefined ? {} : { only }) }),
+    provoke: ({ faults }) => faults.network.blackhole({ ...WIRE, only }),
     uploadsPerSecond: 4,
     faultMs: BLACKHOLED_MS,
     convergeMs: RESUMES_MS,
@@ -147,7 +148,7 @@ export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'rep
         (answer) => answer.status !== undefined && (answer.status !== 200 || cacheOf(answer) === 'degraded'),
         { timeoutMs: DETECTED_MS, signal: t.signal },
       );
-      await promised(what, noticed);
+      await eventually(what, noticed);
     },
   });
   demandAllVisible(result, RESUMES_MS);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DeadlineError, InconclusiveError, NotRestartedError } from '../../harness/core/errors.ts';
-import { demandEqual, promised, Violation } from '../steps/violation.ts';
+import { eventually } from '../steps/eventually.ts';
+import { demandEqual, Violation } from '../steps/violation.ts';
 import { judge } from './verdict.ts';
 
 const enough = { findings: [], evidence: { uploads: 10 }, floor: { uploads: 10 } };
@@ -47,10 +48,10 @@ describe('the verdict of a case', () => {
 
 describe('demands', () => {
   test('make a broken promise a violation, and leave other errors alone', async () => {
-    await expect(promised('searchable', Promise.reject(new DeadlineError('Waited 5 ms')))).rejects.toThrow(
+    await expect(eventually('searchable', Promise.reject(new DeadlineError('Waited 5 ms')))).rejects.toThrow(
       new Violation('searchable: Waited 5 ms'),
     );
-    await expect(promised('searchable', Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
+    await expect(eventually('searchable', Promise.reject(new TypeError('bug')))).rejects.toThrow(TypeError);
   });
 
   test('compare by value and name only the fields that differ', () => {

@@ -12,6 +12,17 @@ import { demandRight, type SearchRequest } from './steps.ts';
 
 const verify = suite(SEARCH);
 
+verify(
+  'SRCH-02',
+  'Percent signs, underscores, backslashes, quotes and SQL fragments match literally in every parameter, and harm nothing.',
+  matchesLiterally,
+);
+verify(
+  'SRCH-04',
+  'A bad search parameter is answered with 4xx, and the answer names the parameter.',
+  refusesBadParameters,
+);
+
 /** What means something to LIKE, SQL, full-text queries, arrays, regular expressions or shells, and what it would match. */
 const LITERALS = [
   ...['%', '_', '\\', '\\\\', '%%', 'a%b', 'aXXb', 'a_b', 'aXb', 'a\\b', 'ab', '\\%', '\\_', '100%', '100', '1000'],
@@ -19,6 +30,7 @@ const LITERALS = [
   ...["') OR TRUE --", '--', '/* a */', ';', "E'\\n'", 'NULL', 'true', '$1', '$$', '||', '{a,b}', '{"a"}', '`a`'],
   ...['a | b', 'a & b', 'a <-> b', '!a', ':*', '&', '|', '[a-c]', '(a|b)', 'a*', '^a$', 'a.b', '<b>', '&amp;', '%25'],
 ] as const;
+
 const GENERATED_NAMES = 24;
 const GENERATED_QUERIES = 120;
 /** No space and no dot: both may be trimmed at an end. */
@@ -27,31 +39,27 @@ const AT_ONCE = 8;
 /** One page holds all files. */
 const PAGE = { limit: 1000, offset: 0 } as const;
 
-verify(
-  'SRCH-02',
-  'Percent signs, underscores, backslashes, quotes and SQL fragments match literally in every parameter, and harm nothing.',
-  async (t) => {
-    const { pipeline, evidence, unique } = t;
-    const files = await literalFiles(t);
-    await awaitListed(t, unique, files);
-    evidence.files = files.length;
-    evidence.searches = 0;
+async function matchesLiterally(t: CaseContext): Promise<void> {
+  const { pipeline, evidence, unique } = t;
+  const files = await literalFiles(t);
+  await awaitListed(t, unique, files);
+  evidence.files = files.length;
+  evidence.searches = 0;
 
-    const look = async (request: SearchRequest): Promise<void> => {
-      demandRight(await search(pipeline, { ...request }), request, files);
-      evidence.searches = Number(evidence.searches) + 1;
-    };
-    const searches = [...files.flatMap((file) => literalSearches(t, file)), ...operatorSearches(t, files)];
-    await inParallel(searches, AT_ONCE, look);
-    const literals = fc.oneof(SPECIAL, fc.constantFrom(...LITERALS));
-    const values = literals.chain((text) => fc.constantFrom(...searchesFor(unique, text)));
-    await holdsForAll(t, { values, count: GENERATED_QUERIES }, look);
+  const look = async (request: SearchRequest): Promise<void> => {
+    demandRight(await search(pipeline, { ...request }), request, files);
+    evidence.searches = Number(evidence.searches) + 1;
+  };
+  const searches = [...files.flatMap((file) => literalSearches(t, file)), ...operatorSearches(t, files)];
+  await inParallel(searches, AT_ONCE, look);
+  const literals = fc.oneof(SPECIAL, fc.constantFrom(...LITERALS));
+  const values = literals.chain((text) => fc.constantFrom(...searchesFor(unique, text)));
+  await holdsForAll(t, { values, count: GENERATED_QUERIES }, look);
 
-    // Nothing was harmed: all of it is there, and what comes next arrives.
-    await awaitListed(t, unique, files);
-    await awaitMarker(t, 'after the searches');
-  },
-);
+  // Nothing was harmed: all of it is there, and what comes next arrives.
+  await awaitListed(t, unique, files);
+  await awaitMarker(t, 'after the searches');
+}
 
 /** Files with such texts in every field that a search may ask for. Those that the registry refuses (4xx) are left out. */
 async function literalFiles(t: CaseContext): Promise<RegistryFile[]> {
@@ -130,10 +138,11 @@ const BAD_VALUES: Readonly<Record<string, readonly unknown[]>> = {
   sort_by: ['nothing', '', 7, 'created_at; DROP TABLE file_metadata_cache', 'created_at DESC', '1'],
   sort_order: ['up', '', 7, 'asc, id', 'DESC; --'],
 };
+
 /** What is no request at all. */
 const BAD_BODIES = ['', '{', 'null', '[]', '"text"', '{"limit": 1,}', '{"limit": 1e999}', "{'limit': 1}"] as const;
 
-verify('SRCH-04', 'A bad search parameter is answered with 4xx, and the answer names the parameter.', async (t) => {
+async function refusesBadParameters(t: CaseContext): Promise<void> {
   const { pipeline, evidence, unique } = t;
   const good = { query: unique, mode: 'partial', limit: 10, offset: 0, sort_by: 'filename', sort_order: 'asc' };
   const refusals = Object.entries(BAD_VALUES).flatMap(([name, values]) => values.map((value) => ({ name, value })));
@@ -168,7 +177,7 @@ verify('SRCH-04', 'A bad search parameter is answered with 4xx, and the answer n
   }
   // It was the parameter that was refused: without it all is well, then as before.
   await search(pipeline, good);
-});
+}
 
 function isRefusal(status: number | undefined): boolean {
   return status !== undefined && status >= 400 && status < 500;

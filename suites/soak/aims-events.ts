@@ -167,8 +167,6 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
 
 /** How long it may take until consumers are where they are wanted: they read all the time. */
 const REACHED_MS = 5000;
-/** More than are lost until the aim is over. */
-const QUERY_REPLIES = 10_000;
 /** Nobody who was given entries and heard of it leaves them lying for two looks. */
 const LOOK_EVERY_MS = 200;
 
@@ -177,7 +175,7 @@ async function queryKilledReading(t: Aiming): Promise<void> {
   const { faults, signal } = t;
   const before = await lastDelivered(t);
   await using registering = keepRegistering(t);
-  const choice = { client: 'query', server: 'redis', count: QUERY_REPLIES, command: 'XREADGROUP' } as const;
+  const choice = { client: 'query', server: 'redis', count: REPLIES, command: 'XREADGROUP' } as const;
   await using losing = await faults.network.loseReplies(choice);
   let last: string[] = [];
   const probe = async (): Promise<StreamEntry[] | undefined> => {
@@ -188,8 +186,11 @@ async function queryKilledReading(t: Aiming): Promise<void> {
     return undefined;
   };
   const held = await pollUntil(probe, {
-    ...{ what: 'entries whose delivery got lost', timeoutMs: REACHED_MS, signal },
-    ...{ intervalMs: LOOK_EVERY_MS, intervalMsMax: LOOK_EVERY_MS },
+    what: 'entries whose delivery got lost',
+    timeoutMs: REACHED_MS,
+    intervalMs: LOOK_EVERY_MS,
+    intervalMsMax: LOOK_EVERY_MS,
+    signal,
   }).catch(nothingHeld);
   const own = await registering.stop();
   await using killed = await killAll(t, 'query');

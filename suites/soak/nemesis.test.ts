@@ -47,8 +47,13 @@ test('all that is offered comes before anything comes twice, and nothing that is
     disruptions.map(({ name }) => name),
   );
   const kinds = [
-    ...['query-killed', 'query-restarted', 'query-stopped'],
-    ...['redis-killed', 'redis-paused', 'redis-restarted', 'redis-stopped'],
+    'query-killed',
+    'query-restarted',
+    'query-stopped',
+    'redis-killed',
+    'redis-paused',
+    'redis-restarted',
+    'redis-stopped',
   ];
   expect([...new Set(names)].sort()).toEqual(['delivered-again', ...kinds]);
   const disruptions = names.filter((name) => !(name in AIMS));

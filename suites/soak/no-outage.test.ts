@@ -2,19 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { broken } from '../../harness/check/fixtures/records.ts';
 import { InconclusiveError } from '../../harness/core/errors.ts';
-import type { Broken } from '../../harness/record/history.ts';
 import { openHistory } from '../../harness/record/writer.ts';
 import { createdIn } from '../runner/client.ts';
 import { demandInTime, demandNoOutage, operationsOf, type SeenOperation, whileRedisAlone } from './no-outage.ts';
 
-const broken = (name: string, requestedAt: number, healedAt: number, more: Partial<Broken> = {}): Broken => ({
-  ...{ name, round: 1, requestedAt, healedAt, lingersMs: 2000, ofRedis: name.startsWith('redis'), seen: true },
-  ...more,
-});
 const due = (dueAt: number, outcome: SeenOperation['outcome'] = 'ok'): SeenOperation => ({
-  ...{ op: `op-${dueAt}`, kind: 'update', fileId: 'f-1', dueAt, outcome },
-  ...(outcome === 'ok' ? {} : { error: 'timeout' }),
+  op: `op-${dueAt}`,
+  kind: 'update',
+  fileId: 'f-1',
+  dueAt,
+  outcome,
+  error: outcome === 'ok' ? undefined : 'timeout',
 });
 const REDIS = broken('redis-killed', 100_000, 106_000, { round: 9 });
 /** 60 operations, ten a second, while Redis is away; the one due at `failing` fails. */

@@ -29,7 +29,7 @@ export function demandInTime(latestMs: number, ratePerSecond: number, cause?: un
   if (latestMs <= LATE_MS_MAX) return;
   throw new InconclusiveError(
     `An operation began ${Math.round(latestMs)} ms after it was due: ${ratePerSecond} operations a second are more than this machine gives; try a lower --rate`,
-    cause === undefined ? {} : { cause },
+    { cause },
   );
 }
 
@@ -47,13 +47,7 @@ export async function* operationsOf(historyPath: string, key: string, since: num
     if (invoked === undefined) continue;
     open.delete(record.op);
     const { op, kind, type: outcome, status, error } = record;
-    const fileId = record.fileId ?? invoked.fileId;
-    yield {
-      ...{ op, kind, dueAt: invoked.intendedAt, outcome },
-      ...(fileId === undefined ? {} : { fileId }),
-      ...(status === undefined ? {} : { status }),
-      ...(error === undefined ? {} : { error }),
-    };
+    yield { op, kind, dueAt: invoked.intendedAt, outcome, fileId: record.fileId ?? invoked.fileId, status, error };
   }
 }
 

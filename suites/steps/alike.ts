@@ -1,9 +1,10 @@
-import { monotonicMs, pollUntil } from '../../harness/index.ts';
+import { monotonicMs } from '../../harness/index.ts';
 import type { RegistryFile, SearchHit } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
+import { eventually } from './eventually.ts';
 import { inParallel } from './many.ts';
 import { findById, instant, registered, search } from './steps.ts';
-import { demand, demandEqual, promised } from './violation.ts';
+import { demand, demandEqual } from './violation.ts';
 
 type Looking = Pick<CaseContext, 'pipeline' | 'env' | 'signal'>;
 
@@ -63,7 +64,7 @@ export async function demandAlike(
 export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<RegistryFile> {
   const what = `registry and read model to be alike after ${after}`;
   const probe = (): Promise<RegistryFile> => demandAlike(t, fileId, after);
-  return promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  return eventually(what, probe, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
 }
 
 /** Files that are compared at once. */
@@ -89,7 +90,7 @@ export async function awaitAllAlike(t: Looking, fileIds: readonly string[], time
       return true;
     };
     const leftMs = Math.max(1, Math.round(deadlineAt - monotonicMs()));
-    await promised(what, pollUntil(probe, { what, timeoutMs: leftMs, intervalMs: 50, signal: t.signal }));
+    await eventually(what, probe, { timeoutMs: leftMs, intervalMs: 50, signal: t.signal });
     alike++;
   });
 }
@@ -103,5 +104,5 @@ export async function awaitListed(t: Looking, part: string, files: readonly Regi
     demandEqual(Object.fromEntries(results.map((hit) => [hit.id, shown(hit)])), expected, `Files listed under ${part}`);
     return true;
   };
-  await promised(what, pollUntil(probe, { what, timeoutMs: t.env.promises.syncMs, signal: t.signal }));
+  await eventually(what, probe, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
 }

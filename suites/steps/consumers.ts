@@ -1,10 +1,10 @@
-import { consumerStates, groupState, pendingEntries, pollUntil } from '../../harness/index.ts';
+import { awaitDrained, consumerStates, groupState, pendingEntries } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { addEvents, CraftedFile } from './crafted-events.ts';
 import { entriesAfter, isAfter } from './events.ts';
+import { eventually } from './eventually.ts';
 import { awaitSearchable } from './steps.ts';
-import { promised } from './violation.ts';
 
 /** A consumer of the harness: it holds entries, and never comes back to them. */
 const ZOMBIE = 'syncproof-zombie';
@@ -91,8 +91,13 @@ export async function awaitSettled(
     if (left.length === 0) return true;
     throw new Error(`${left.length} are still pending, the first held by ${left[0]?.consumer}`);
   };
-  await promised(what, pollUntil(probe, { what, timeoutMs, signal: t.signal }));
+  await eventually(what, probe, { timeoutMs, signal: t.signal });
   if (failure !== undefined) throw failure;
+}
+
+/** @throws Violation unless the group has been given everything, and has acknowledged it, within `timeoutMs` */
+export function demandDrained({ env, redis, signal }: CaseContext, timeoutMs = env.promises.syncMs): Promise<void> {
+  return eventually('Everything applied and acknowledged', awaitDrained(redis, { timeoutMs, signal }));
 }
 
 /** Those of the entries that are pending, with who holds them. */
@@ -140,5 +145,5 @@ export function awaitBothRead(t: CaseContext): Promise<string[]> {
     return names.length >= 2 ? names : undefined;
   };
   const pace = { intervalMs: 10, intervalMsMax: 10 };
-  return promised(what, pollUntil(probe, { what, timeoutMs: BOTH_READ_MS, ...pace, signal: t.signal }));
+  return eventually(what, probe, { timeoutMs: BOTH_READ_MS, ...pace, signal: t.signal });
 }

@@ -1,7 +1,7 @@
-import { pollUntil } from '../../harness/index.ts';
 import { DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
-import { demand, promised } from './violation.ts';
+import { eventually } from './eventually.ts';
+import { demand } from './violation.ts';
 
 type Redis = CaseContext['redis'];
 
@@ -57,7 +57,7 @@ export function awaitEvents(
     if (entries.length >= count) return entries;
     throw new Error(`there are ${entries.length}`);
   };
-  return promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+  return eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
 }
 
 function fold(flat: readonly string[]): Record<string, string> {

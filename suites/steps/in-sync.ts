@@ -1,7 +1,8 @@
-import { finalReads, type PipelineClient, pollUntil } from '../../harness/index.ts';
+import { finalReads, type PipelineClient } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
+import { eventually } from './eventually.ts';
 import { awaitSearchable, findById, instant, registered, upload } from './steps.ts';
-import { demandEqual, promised } from './violation.ts';
+import { demandEqual } from './violation.ts';
 
 /** Files by what was done to them; all of them have an acknowledged creation. */
 export interface Changed {
@@ -70,19 +71,17 @@ export async function demandInSync(
     return file.description === hit.description && instant(file.updated_at) === instant(hit.updated_at);
   };
   const rest = [...ids];
-  await promised(
+  await eventually(
     what,
-    pollUntil(
-      async () => {
-        for (let id = rest[0]; id !== undefined; id = rest[0]) {
-          if (!(await inSync(id)))
-            throw new Error(`${id} differs, ${rest.length - 1} of ${ids.length} files were not looked at yet`);
-          rest.shift();
-        }
-        return true;
-      },
-      { what, timeoutMs, signal },
-    ),
+    async () => {
+      for (let id = rest[0]; id !== undefined; id = rest[0]) {
+        if (!(await inSync(id)))
+          throw new Error(`${id} differs, ${rest.length - 1} of ${ids.length} files were not looked at yet`);
+        rest.shift();
+      }
+      return true;
+    },
+    { timeoutMs, signal },
   );
   // Reads of a reader that leaves no trace are not the case's last word either.
   if (reader === pipeline) await finalReads(pipeline, ids, { signal });

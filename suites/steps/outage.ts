@@ -31,30 +31,19 @@ interface OutageChoices {
 
 /** Runs an outage under steady load and writes what was seen into the case's evidence. */
 export async function outage(t: CaseContext, choices: OutageChoices): Promise<OutageResult> {
-  const {
-    provoke,
-    uploadsPerSecond,
-    readsPerSecond,
-    faultMs,
-    afterMs = AFTER_MS,
-    convergeMs = CONVERGE_MS,
-    during,
-  } = choices;
+  const { provoke, ...chosen } = choices;
   const { pipeline, recorder, redis, signal } = t;
   const result = await runOutage({
     pipeline,
     recorder,
     redis,
     prefix: t.unique,
-    uploadsPerSecond,
     searchesPerSecond: SEARCHES_PER_SECOND,
     beforeMs: BEFORE_MS,
-    faultMs,
-    afterMs,
-    convergeMs,
+    afterMs: AFTER_MS,
+    convergeMs: CONVERGE_MS,
+    ...chosen,
     fault: () => provoke(t),
-    ...(readsPerSecond === undefined ? {} : { readsPerSecond }),
-    ...(during === undefined ? {} : { during }),
     signal,
   });
   const known = {

@@ -1,10 +1,11 @@
-import { type PipelineClient, pollUntil } from '../../harness/index.ts';
+import type { PipelineClient } from '../../harness/index.ts';
 import { fileEventSchema } from '../../services/contract/events.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { awaitEvents, eventsOf, lastEventId, type StreamEntry } from './events.ts';
+import { eventually } from './eventually.ts';
 import { registerPlain, remove, updateDescription } from './registrations.ts';
 import { awaitById } from './steps.ts';
-import { conforms, demand, promised } from './violation.ts';
+import { conforms, demand } from './violation.ts';
 
 /** Registers some files and waits until they are on the stream. @returns their ids, and those of their entries */
 export async function publishSome(
@@ -45,7 +46,7 @@ export function awaitChange(
     const entries = await eventsOf(redis, fileId, afterId);
     return entries.some((entry) => changeOf(entry) === change) ? entries : undefined;
   };
-  return promised(what, pollUntil(probe, { what, timeoutMs, signal }));
+  return eventually(what, probe, { timeoutMs, signal });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { connectPostgres, type Environment, pollUntil } from '../../harness/index.ts';
 import { READ_MODEL_TABLE } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
-import { promised } from './violation.ts';
+import { eventually } from './eventually.ts';
 
 /**
  * Locks the read model's table: writers wait, and with `whom: 'everybody'` readers, too; otherwise searches go on.
@@ -68,7 +68,7 @@ export async function takeAwayRows({ env, signal }: CaseContext, fileIds: readon
       return left.size === 0 ? true : undefined;
     };
     const what = `Rows of ${fileIds.length} files in ${READ_MODEL_TABLE}`;
-    await promised(what, pollUntil(probe, { what, timeoutMs: env.promises.syncMs, signal }));
+    await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
   } finally {
     await database.end();
   }

@@ -10,7 +10,8 @@ import {
   type UploadAnswer,
   uploadAnswerSchema,
 } from '../../services/contract/http.ts';
-import { conforms, demand, promised } from './violation.ts';
+import { eventually } from './eventually.ts';
+import { conforms, demand } from './violation.ts';
 
 /** How long a service may be too busy where that is not judged: longer than it waits for one connection that is silent. */
 const BUSY_MS = 12_000;
@@ -127,7 +128,7 @@ export function awaitById(
     const hit = await findById(pipeline, fileId);
     return accept(hit) ? { hit } : undefined;
   };
-  return promised(what, pollUntil(probe, { what, timeoutMs, signal })).then(({ hit }) => hit);
+  return eventually(what, probe, { timeoutMs, signal }).then(({ hit }) => hit);
 }
 
 /** Waits until a file can be read by id. @throws Violation when it cannot in time */

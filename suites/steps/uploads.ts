@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { connectPostgres, InconclusiveError, multipartBody, pollUntil } from '../../harness/index.ts';
+import { connectPostgres, InconclusiveError, multipartBody } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
-import { stays } from './hold.ts';
+import { consistently, eventually } from './eventually.ts';
 import { awaitSearchable, findByName, upload } from './steps.ts';
-import { demand, demandEqual, promised } from './violation.ts';
+import { demand, demandEqual } from './violation.ts';
 
 /** What was refused is looked for this long after nothing of it was found. */
 const QUIET_MS = 1000;
@@ -69,8 +69,8 @@ async function settles({ env, signal }: CaseContext, what: string, look: () => P
     await look();
     return true;
   };
-  await promised(what, pollUntil(once, { what, timeoutMs: env.promises.syncMs, signal }));
-  await stays(QUIET_MS, signal, look);
+  await eventually(what, once, { timeoutMs: env.promises.syncMs, signal });
+  await consistently(look, { forMs: QUIET_MS, signal });
 }
 
 /** An upload whose bytes a case sends itself, piece by piece: to stop in the middle, or to send more than it could hold. */
@@ -157,7 +157,7 @@ function outcomeOf(request: ClientRequest): Promise<number | string> {
   });
 }
 
-const MIB = 1024 * 1024;
+export const MIB = 1024 * 1024;
 /** Half of it is more than the buffers of connections hold: once it is sent, storage is being given it. */
 const HALF_SENT_BYTES = 24 * MIB;
 /** How long a client may be kept waiting for an answer, whatever is away. */
@@ -185,7 +185,8 @@ export async function sendHalf(t: CaseContext, kind: string): Promise<HalfSent> 
     throw new InconclusiveError(`An upload ended before its body was half sent: ${slow.answered}`);
   }
   return {
-    ...{ filename, content },
+    filename,
+    content,
     async finish() {
       await slow.write(content.subarray(half));
       slow.end();
@@ -237,7 +238,7 @@ async function uploadOnceMore(t: CaseContext, timeoutMs: number): Promise<void> 
     const { status, body } = await pipeline.upload(input);
     return status === 201 ? (body as { file_id: string }).file_id : undefined;
   };
-  const fileId = await promised(what, pollUntil(accepted, { what, timeoutMs, signal }));
+  const fileId = await eventually(what, accepted, { timeoutMs, signal });
   await awaitSearchable(pipeline, fileId, { timeoutMs, signal });
 }
 
@@ -260,7 +261,7 @@ export async function demandWholeOrNothing(
     }
     return { files };
   };
-  const { files } = await promised(what, pollUntil(probe, { what, timeoutMs, signal: t.signal }));
+  const { files } = await eventually(what, probe, { timeoutMs, signal: t.signal });
   demand(files <= 1, `${filename} was uploaded once and is there ${files} times`);
   return files === 1;
 }

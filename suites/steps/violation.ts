@@ -1,5 +1,3 @@
-import { DeadlineError, UnreachableError } from '../../harness/index.ts';
-
 /** The target broke a requirement: verdict `fail`. The message is one line that says what was expected and what was seen. */
 export class Violation extends Error {
   constructor(message: string, options: { cause?: unknown } = {}) {
@@ -30,23 +28,6 @@ export function demandEqual(actual: unknown, expected: unknown, what: string): v
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
-}
-
-/**
- * Waits for something that the requirement promises within a time. A passed deadline is then the target's fault, and a
- * violation, not the harness's.
- * @throws Violation saying what was promised
- */
-export async function promised<T>(what: string, wait: Promise<T>): Promise<T> {
-  try {
-    return await wait;
-  } catch (error) {
-    if (error instanceof DeadlineError || error instanceof UnreachableError) {
-      const { message } = error;
-      throw new Violation(message.includes(what) ? message : `${what}: ${message}`, { cause: error });
-    }
-    throw error;
-  }
 }
 
 interface Schema<T> {

@@ -11,13 +11,46 @@ import { CONSUMER_GROUP, EVENT_STREAM_NAME, type ServiceName } from '../../servi
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { committed, shown } from '../steps/alike.ts';
+import { eventually } from '../steps/eventually.ts';
 import { inParallel } from '../steps/many.ts';
 import { register, registration } from '../steps/registrations.ts';
 import { awaitSearchable, findById, registered, search, searchAll, upload } from '../steps/steps.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { SYNC } from './requirements.ts';
 
 const verify = suite(SYNC);
+/** In an order in which each finds what it needs. */
+const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
+
+verify(
+  'SYNC-08',
+  'Several instances of query answer alike once converged, and one more or one less changes nothing.',
+  instancesAnswerAlike,
+);
+verify(
+  'SYNC-09/consumer-first',
+  'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
+  startsConsumerFirst,
+  { environment: { deferred: PRODUCERS } },
+);
+verify(
+  'SYNC-09/producer-first',
+  'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
+  startsProducerFirst,
+  { environment: { deferred: ['query'] } },
+);
+verify(
+  'SYNC-09/before-stream',
+  'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
+  startsBeforeStream,
+  { environment: { deferred: PRODUCERS } },
+);
+verify(
+  'SYNC-09/before-redis',
+  'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+  startsBeforeRedis,
+  { environment: { deferred: ['redis'] } },
+);
 
 const CALLS_PER_SECOND = 40;
 /** Fewer than connections that a service has, so that a busy machine makes calls slow and does not refuse them. */
@@ -28,50 +61,46 @@ const LOAD_TIMEOUT_MS = 30_000;
 const READS_AT_ONCE = 4;
 const PAGE_SIZE = 30;
 
-verify(
-  'SYNC-08',
-  'Several instances of query answer alike once converged, and one more or one less changes nothing.',
-  async (t) => {
-    const { pipeline, env, faults, evidence, signal } = t;
-    await using second = await env.startInstance('query');
-    await using secondClient = clientOf(t, second.url);
-    await using cleanup = new AsyncDisposableStack();
-    const load = startLoad(t);
-    cleanup.defer(() => load.stop());
-    load.readers.add(secondClient);
-    await load.writes(WRITES_EACH_SIDE);
-    load.readers.delete(secondClient);
-    await using gone = await faults.of(second).kill();
-    await using third = await env.startInstance('query');
-    await using thirdClient = clientOf(t, third.url);
-    load.readers.add(thirdClient);
-    await load.writes(WRITES_EACH_SIDE);
-    await load.stop();
+async function instancesAnswerAlike(t: CaseContext): Promise<void> {
+  const { pipeline, env, faults, evidence, signal } = t;
+  await using second = await env.startInstance('query');
+  await using secondClient = clientOf(t, second.url);
+  await using cleanup = new AsyncDisposableStack();
+  const load = startLoad(t);
+  cleanup.defer(() => load.stop());
+  load.readers.add(secondClient);
+  await load.writes(WRITES_EACH_SIDE);
+  load.readers.delete(secondClient);
+  await using gone = await faults.of(second).kill();
+  await using third = await env.startInstance('query');
+  await using thirdClient = clientOf(t, third.url);
+  load.readers.add(thirdClient);
+  await load.writes(WRITES_EACH_SIDE);
+  await load.stop();
 
-    const expected = await registryAnswers(t, load.files);
-    // What the killed one held is taken over only after a while.
-    const timeoutMs = 2 * env.promises.pendingRetryMs + env.promises.syncMs;
-    const converged = async (what: string, client: PipelineClient): Promise<void> => {
-      const probe = async (): Promise<true> => {
-        demandEqual(await answersOf(t, client, load.files), expected, `${what} against the registry`);
-        return true;
-      };
-      await promised(`${what} like the registry`, pollUntil(probe, { what, timeoutMs, intervalMsMax: 500, signal }));
+  const expected = await registryAnswers(t, load.files);
+  // What the killed one held is taken over only after a while.
+  const timeoutMs = 2 * env.promises.pendingRetryMs + env.promises.syncMs;
+  const converged = async (what: string, client: PipelineClient): Promise<void> => {
+    const probe = async (): Promise<true> => {
+      demandEqual(await answersOf(t, client, load.files), expected, `${what} against the registry`);
+      return true;
     };
-    await converged('The first instance', pipeline);
-    await converged('The instance added under load', thirdClient);
-    await gone.heal();
-    await converged('The instance that was killed and came back', secondClient);
-    // Nobody went back meanwhile, and the one that came back brought nothing old with it.
-    demandEqual(await answersOf(t, pipeline, load.files), expected, 'The first instance in the end');
-    await finalReads(pipeline, [...load.files.keys()], { signal });
+    await eventually(`${what} like the registry`, probe, { timeoutMs, intervalMsMax: 500, signal });
+  };
+  await converged('The first instance', pipeline);
+  await converged('The instance added under load', thirdClient);
+  await gone.heal();
+  await converged('The instance that was killed and came back', secondClient);
+  // Nobody went back meanwhile, and the one that came back brought nothing old with it.
+  demandEqual(await answersOf(t, pipeline, load.files), expected, 'The first instance in the end');
+  await finalReads(pipeline, [...load.files.keys()], { signal });
 
-    evidence.writes = load.accepted();
-    evidence.searches = load.searches();
-    evidence.instances = 3;
-    evidence.files = load.files.size;
-  },
-);
+  evidence.writes = load.accepted();
+  evidence.searches = load.searches();
+  evidence.instances = 3;
+  evidence.files = load.files.size;
+}
 
 function clientOf({ env, recorder }: CaseContext, url: string): PipelineClient {
   return createPipelineClient({ urls: { ...env.urls, query: url }, accounts: env.accounts, recorder });
@@ -201,73 +230,48 @@ function answers(
 
 const FILES = 5;
 const SYNC_AFTER_START_MS = 15_000;
-/** In an order in which each finds what it needs. */
-const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
 
-verify(
-  'SYNC-09/consumer-first',
-  'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
-  async (t) => {
-    for (const part of PRODUCERS) await startPart(t, part);
-    await uploadAndFind(t);
-  },
-  { environment: { deferred: PRODUCERS } },
-);
+async function startsConsumerFirst(t: CaseContext): Promise<void> {
+  for (const part of PRODUCERS) await startPart(t, part);
+  await uploadAndFind(t);
+}
 
-verify(
-  'SYNC-09/producer-first',
-  'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
-  async (t) => {
-    const early = await uploadSome(t, 'early');
-    await promised(
-      'Events on the stream although nobody consumes',
-      pollUntil(async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined), {
-        what: `${early.length} events on the stream`,
-        timeoutMs: 5000,
-        signal: t.signal,
-      }),
-    );
-    await startPart(t, 'query');
-    const late = await uploadSome(t, 'late');
-    await findAll(t, [...early, ...late]);
-  },
-  { environment: { deferred: ['query'] } },
-);
+async function startsProducerFirst(t: CaseContext): Promise<void> {
+  const early = await uploadSome(t, 'early');
+  await eventually(
+    'Events on the stream although nobody consumes',
+    async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined),
+    { timeoutMs: 5000, signal: t.signal },
+  );
+  await startPart(t, 'query');
+  const late = await uploadSome(t, 'late');
+  await findAll(t, [...early, ...late]);
+}
 
-verify(
-  'SYNC-09/before-stream',
-  'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
-  async (t) => {
-    // A consumer may have made an empty stream for its group. Losing it leaves a Redis that nobody has written to; a
-    // consumer that notices may make it again at once.
-    await t.redis.del(EVENT_STREAM_NAME);
-    for (const part of PRODUCERS) await startPart(t, part);
-    await uploadAndFind(t);
-  },
-  { environment: { deferred: PRODUCERS } },
-);
+async function startsBeforeStream(t: CaseContext): Promise<void> {
+  // A consumer may have made an empty stream for its group. Losing it leaves a Redis that nobody has written to; a
+  // consumer that notices may make it again at once.
+  await t.redis.del(EVENT_STREAM_NAME);
+  for (const part of PRODUCERS) await startPart(t, part);
+  await uploadAndFind(t);
+}
 
-verify(
-  'SYNC-09/before-redis',
-  'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
-  async (t) => {
-    const early = await uploadSome(t, 'early');
-    await startPart(t, 'redis');
-    const late = await uploadSome(t, 'late');
-    await findAll(t, [...early, ...late]);
-    const groups = await t.redis.call('xinfo', 'GROUPS', EVENT_STREAM_NAME);
-    demand(JSON.stringify(groups).includes(CONSUMER_GROUP), `The group ${CONSUMER_GROUP} does not exist`);
-  },
-  { environment: { deferred: ['redis'] } },
-);
+async function startsBeforeRedis(t: CaseContext): Promise<void> {
+  const early = await uploadSome(t, 'early');
+  await startPart(t, 'redis');
+  const late = await uploadSome(t, 'late');
+  await findAll(t, [...early, ...late]);
+  const groups = await t.redis.call('xinfo', 'GROUPS', EVENT_STREAM_NAME);
+  demand(JSON.stringify(groups).includes(CONSUMER_GROUP), `The group ${CONSUMER_GROUP} does not exist`);
+}
 
 /** Starts a part that needs nothing that comes later, and waits until it can do its work. */
 async function startPart({ env, pipeline, signal }: CaseContext, part: PartName): Promise<void> {
-  await promised(`${part} starts without what comes later`, env.parts[part].start());
+  await eventually(`${part} starts without what comes later`, env.parts[part].start());
   if (part === 'redis' || part === 'postgres') return;
   const what = `${part} ready without what comes later`;
   const isReady = ({ status }: { status?: number }): boolean => status === 200;
-  await promised(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
+  await eventually(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
 }
 
 async function uploadAndFind(t: CaseContext): Promise<void> {

@@ -1,63 +1,73 @@
-import { pollUntil, type UploadInput } from '../../harness/index.ts';
+import type { UploadInput } from '../../harness/index.ts';
 import { fileEventSchema } from '../../services/contract/events.ts';
 import { registryFileSchema, type SearchHit } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
 import { eventsOf, lastEventId } from '../steps/events.ts';
+import { eventually } from '../steps/eventually.ts';
 import { waysOf } from '../steps/registrations.ts';
 import { demandAsSent, type SentFile, sentFile } from '../steps/sent-file.ts';
 import { awaitById, awaitSearchable, findById, findByName, search, searchAll, sha256, upload } from '../steps/steps.ts';
-import { conforms, demand, demandEqual, promised } from '../steps/violation.ts';
+import { conforms, demand, demandEqual } from '../steps/violation.ts';
 import { SYNC } from './requirements.ts';
 
 const verify = suite(SYNC);
 
+verify('SYNC-01', 'An uploaded file becomes searchable by name and by id, under the same id.', becomesSearchable);
 verify(
-  'SYNC-01',
-  'An uploaded file becomes searchable by name and by id, under the same id.',
-  async ({ pipeline, env, evidence, unique, signal }) => {
-    const waiting = { timeoutMs: env.promises.syncMs, signal };
-    evidence.files = 0;
-    evidence.reads = 0;
-    for (const kind of ['one', 'two', 'three']) {
-      const filename = `${unique}-${kind}.txt`;
-      const content = Buffer.from(`content of ${filename}`);
-      const { file_id } = await upload(pipeline, { filename, content, contentType: 'text/plain' });
-      const byId = await awaitSearchable(pipeline, file_id, waiting);
-      demandEqual(byId.id, file_id, `The id that GET /api/search/${file_id} shows`);
-
-      const named = await promised(
-        `${filename} found by name`,
-        pollUntil(
-          async () => {
-            const hits = await findByName(pipeline, filename);
-            return hits.length > 0 ? hits : undefined;
-          },
-          { what: `${filename} by name`, ...waiting },
-        ),
-      );
-      demandEqual(
-        named.map(({ id }) => id),
-        [file_id],
-        `Ids found under the name ${filename}`,
-      );
-      const [byName] = named;
-      for (const [how, hit] of [
-        ['by id', byId],
-        ['by name', byName],
-      ] as const) {
-        demandEqual(
-          { name: hit?.filename, size: hit?.file_size, checksum: hit?.sha256_hash },
-          { name: filename, size: content.length, checksum: sha256(content) },
-          `What search ${how} shows of ${filename}`,
-        );
-      }
-      evidence.files++;
-      evidence.reads += 3;
-    }
-  },
+  'SYNC-02',
+  'An update becomes visible, and every metadata field arrives byte-exact: names, descriptions, tags, JSON metadata, timestamps.',
+  updatesByteExact,
 );
+verify('SYNC-03', 'A deleted file disappears from search and by id, and stays away.', deletedStaysAway);
+verify('SYNC-04', 'Files with identical content are all searchable, each under its own id.', findsIdenticalContent);
+verify('SYNC-05/10', 'Of 10 concurrent uploads all are found: none lost, none twice, and the count exact.', (t) =>
+  allFound(t, 10),
+);
+verify('SYNC-05/200', 'Of 200 concurrent uploads all are found: none lost, none twice, and the count exact.', (t) =>
+  allFound(t, 200),
+);
+
+async function becomesSearchable({ pipeline, env, evidence, unique, signal }: CaseContext): Promise<void> {
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  evidence.files = 0;
+  evidence.reads = 0;
+  for (const kind of ['one', 'two', 'three']) {
+    const filename = `${unique}-${kind}.txt`;
+    const content = Buffer.from(`content of ${filename}`);
+    const { file_id } = await upload(pipeline, { filename, content, contentType: 'text/plain' });
+    const byId = await awaitSearchable(pipeline, file_id, waiting);
+    demandEqual(byId.id, file_id, `The id that GET /api/search/${file_id} shows`);
+
+    const named = await eventually(
+      `${filename} found by name`,
+      async () => {
+        const hits = await findByName(pipeline, filename);
+        return hits.length > 0 ? hits : undefined;
+      },
+      { ...waiting },
+    );
+    demandEqual(
+      named.map(({ id }) => id),
+      [file_id],
+      `Ids found under the name ${filename}`,
+    );
+    const [byName] = named;
+    for (const [how, hit] of [
+      ['by id', byId],
+      ['by name', byName],
+    ] as const) {
+      demandEqual(
+        { name: hit?.filename, size: hit?.file_size, checksum: hit?.sha256_hash },
+        { name: filename, size: content.length, checksum: sha256(content) },
+        `What search ${how} shows of ${filename}`,
+      );
+    }
+    evidence.files++;
+    evidence.reads += 3;
+  }
+}
 
 /** Texts that lose or gain bytes wherever a layer escapes, normalises, truncates or guesses an encoding. */
 const EXACT_TEXTS = [
@@ -70,62 +80,58 @@ const EXACT_TEXTS = [
   '<b>&amp;</b> &quot; %20 +',
 ];
 
-verify(
-  'SYNC-02',
-  'An update becomes visible, and every metadata field arrives byte-exact: names, descriptions, tags, JSON metadata, timestamps.',
-  async (t) => {
-    const { pipeline, env, redis, evidence, unique, signal } = t;
-    const waiting = { timeoutMs: env.promises.syncMs, signal };
-    const before = await lastEventId(redis);
-    const input: UploadInput = {
-      filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
-      content: Buffer.from('bytes'),
-      contentType: 'text/plain; charset=utf-8',
-      description: 'as uploaded: “naïve” 日本 😀',
-      tags: ['ß', 'with space', '"quoted"', 'emoji 😀'],
-      metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
+async function updatesByteExact(t: CaseContext): Promise<void> {
+  const { pipeline, env, redis, evidence, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const before = await lastEventId(redis);
+  const input: UploadInput = {
+    filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
+    content: Buffer.from('bytes'),
+    contentType: 'text/plain; charset=utf-8',
+    description: 'as uploaded: “naïve” 日本 😀',
+    tags: ['ß', 'with space', '"quoted"', 'emoji 😀'],
+    metadata: { 'key "q"': 'välue', list: [1, 2.5, null, true], nested: { empty: {}, text: '\\u0041 \\n' } },
+  };
+  const { file_id } = await upload(pipeline, input);
+  await awaitSearchable(pipeline, file_id, waiting);
+  demandAsSent(await demandAlike(t, file_id, 'the upload'), sentFile(input), 'The upload against what was sent');
+
+  evidence.updates = 0;
+  const sent: SentFile[] = [];
+  for (const [index, text] of EXACT_TEXTS.entries()) {
+    const changes = {
+      description: text,
+      tags: [text.slice(0, 20), `n${index}`],
+      original_filename: `${unique} ${index} ${text.replaceAll(/[\r\n\t]/g, ' ').trim()}.txt`,
+      user_metadata: { text, [text]: index, list: [text, { deep: text }] },
     };
-    const { file_id } = await upload(pipeline, input);
-    await awaitSearchable(pipeline, file_id, waiting);
-    demandAsSent(await demandAlike(t, file_id, 'the upload'), sentFile(input), 'The upload against what was sent');
+    const answer = await pipeline.update(file_id, changes);
+    demandEqual(answer.status, 200, `The answer to update ${index}`);
+    const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
+    await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, waiting);
+    const wanted = { ...sentFile(input), ...changes };
+    const after = `update ${index}`;
+    demandAsSent(await demandAlike(t, file_id, after), wanted, `The file after ${after}, against what was sent`);
+    sent.push(wanted);
+    evidence.updates++;
+  }
 
-    evidence.updates = 0;
-    const sent: SentFile[] = [];
-    for (const [index, text] of EXACT_TEXTS.entries()) {
-      const changes = {
-        description: text,
-        tags: [text.slice(0, 20), `n${index}`],
-        original_filename: `${unique} ${index} ${text.replaceAll(/[\r\n\t]/g, ' ').trim()}.txt`,
-        user_metadata: { text, [text]: index, list: [text, { deep: text }] },
-      };
-      const answer = await pipeline.update(file_id, changes);
-      demandEqual(answer.status, 200, `The answer to update ${index}`);
-      const updated = (hit: SearchHit | undefined): boolean => hit?.description === text;
-      await awaitById(pipeline, file_id, `update ${index} searchable, byte for byte`, updated, waiting);
-      const wanted = { ...sentFile(input), ...changes };
-      const after = `update ${index}`;
-      demandAsSent(await demandAlike(t, file_id, after), wanted, `The file after ${after}, against what was sent`);
-      sent.push(wanted);
-      evidence.updates++;
-    }
-
-    const entries = await eventsOf(redis, file_id, before);
-    const metadata = entries.flatMap(({ id, fields }) => {
-      const event = conforms(fileEventSchema, fields, `The event ${id}`);
-      return event.event_type === 'file:updated' ? [event.metadata] : [];
-    });
-    for (const [index, wanted] of sent.entries()) {
-      const told = metadata.find((file) => file.description === wanted.description);
-      demand(told !== undefined, `No event has the description of update ${index}`);
-      demandAsSent(told, wanted, `The event of update ${index} against what was sent`);
-    }
-    evidence.events = new Set(metadata.map((file) => JSON.stringify(file.user_metadata))).size;
-  },
-);
+  const entries = await eventsOf(redis, file_id, before);
+  const metadata = entries.flatMap(({ id, fields }) => {
+    const event = conforms(fileEventSchema, fields, `The event ${id}`);
+    return event.event_type === 'file:updated' ? [event.metadata] : [];
+  });
+  for (const [index, wanted] of sent.entries()) {
+    const told = metadata.find((file) => file.description === wanted.description);
+    demand(told !== undefined, `No event has the description of update ${index}`);
+    demandAsSent(told, wanted, `The event of update ${index} against what was sent`);
+  }
+  evidence.events = new Set(metadata.map((file) => JSON.stringify(file.user_metadata))).size;
+}
 
 const DELETIONS = 3;
 
-verify('SYNC-03', 'A deleted file disappears from search and by id, and stays away.', async (t) => {
+async function deletedStaysAway(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, unique, signal } = t;
   const waiting = { timeoutMs: env.promises.syncMs, signal };
   const files: { id: string; name: string }[] = [];
@@ -157,9 +163,9 @@ verify('SYNC-03', 'A deleted file disappears from search and by id, and stays aw
       evidence.observations += 2;
     }
   }
-});
+}
 
-verify('SYNC-04', 'Files with identical content are all searchable, each under its own id.', async (t) => {
+async function findsIdenticalContent(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, unique, signal } = t;
   const waiting = { timeoutMs: env.promises.syncMs, signal };
   evidence.files = 0;
@@ -206,7 +212,7 @@ verify('SYNC-04', 'Files with identical content are all searchable, each under i
     await demandListed(t, common, others);
     evidence.survivors += others.length;
   }
-});
+}
 
 /** The search for a part of the name lists exactly these files. */
 async function demandListed({ pipeline }: CaseContext, part: string, ids: readonly string[]): Promise<void> {
@@ -217,13 +223,6 @@ async function demandListed({ pipeline }: CaseContext, part: string, ids: readon
 }
 
 const SYNC_ALL_TIMEOUT_MS = 15_000;
-
-verify('SYNC-05/10', 'Of 10 concurrent uploads all are found: none lost, none twice, and the count exact.', (t) =>
-  allFound(t, 10),
-);
-verify('SYNC-05/200', 'Of 200 concurrent uploads all are found: none lost, none twice, and the count exact.', (t) =>
-  allFound(t, 200),
-);
 
 async function allFound({ pipeline, env, evidence, unique, signal }: CaseContext, count: number): Promise<void> {
   const names = Array.from({ length: count }, (_, i) => `${unique}-${String(i).padStart(4, '0')}.txt`);
@@ -236,19 +235,13 @@ async function allFound({ pipeline, env, evidence, unique, signal }: CaseContext
 
   const wanted = { query: unique, mode: 'partial', sort_by: 'filename', sort_order: 'asc' };
   let seen = 0;
-  await promised(
+  await eventually(
     `All ${count} uploads searchable`,
-    pollUntil(
-      async () => {
-        seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
-        return seen >= count ? seen : undefined;
-      },
-      {
-        what: `${count} search results, the last look showed fewer`,
-        timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs),
-        signal,
-      },
-    ),
+    async () => {
+      seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
+      return seen >= count ? seen : undefined;
+    },
+    { timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs), signal },
   );
 
   const { hits, totals } = await searchAll(pipeline, wanted, 50);

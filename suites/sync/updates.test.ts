@@ -17,33 +17,40 @@ import { SYNC } from './requirements.ts';
 
 const verify = suite(SYNC);
 
+verify(
+  'SYNC-06',
+  'After 50 parallel updates of one file the read model ends equal to the registry, field by field.',
+  endsEqualAfterParallelUpdates,
+);
+verify(
+  'SYNC-07',
+  'Reads of a file never go back in time: none shows an earlier version than one that had ended before it began, local caches included.',
+  neverGoesBack,
+);
+
 const BURSTS = 4;
 const FILES_PER_BURST = 2;
 const UPDATES_AT_ONCE = 50;
 
-verify(
-  'SYNC-06',
-  'After 50 parallel updates of one file the read model ends equal to the registry, field by field.',
-  async (t) => {
-    const { pipeline, evidence, random, unique, signal } = t;
-    evidence.updates = 0;
-    evidence.bursts = 0;
-    const bodies = Array.from({ length: FILES_PER_BURST }, (_, i) =>
-      registration(random, { original_filename: `${unique}-${i}.txt` }),
-    );
-    const ids = (await registerAll(pipeline, bodies)).map(({ file_id }) => file_id);
-    for (let burst = 0; burst < BURSTS; burst++) {
-      const accepted = await Promise.all(ids.map((id) => updateAtOnce(t, id, burst)));
-      evidence.updates += accepted.reduce((sum, count) => sum + count, 0);
-      for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once`);
-      // Alike may be a moment on the way: they must be so again once what comes after all of them was applied.
-      await awaitMarker(t, `after burst ${burst}`);
-      for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once and a later change`);
-      evidence.bursts++;
-    }
-    await finalReads(pipeline, [...t.created], { signal });
-  },
-);
+async function endsEqualAfterParallelUpdates(t: CaseContext): Promise<void> {
+  const { pipeline, evidence, random, unique, signal } = t;
+  evidence.updates = 0;
+  evidence.bursts = 0;
+  const bodies = Array.from({ length: FILES_PER_BURST }, (_, i) =>
+    registration(random, { original_filename: `${unique}-${i}.txt` }),
+  );
+  const ids = (await registerAll(pipeline, bodies)).map(({ file_id }) => file_id);
+  for (let burst = 0; burst < BURSTS; burst++) {
+    const accepted = await Promise.all(ids.map((id) => updateAtOnce(t, id, burst)));
+    evidence.updates += accepted.reduce((sum, count) => sum + count, 0);
+    for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once`);
+    // Alike may be a moment on the way: they must be so again once what comes after all of them was applied.
+    await awaitMarker(t, `after burst ${burst}`);
+    for (const id of ids) await awaitAlike(t, id, `${UPDATES_AT_ONCE} updates at once and a later change`);
+    evidence.bursts++;
+  }
+  await finalReads(pipeline, [...t.created], { signal });
+}
 
 /**
  * Updates different fields of one file, all at once. The others met each other (409), or had to wait for too long (503)
@@ -75,43 +82,39 @@ const READS_PER_SECOND = 400;
 /** Fewer than connections that a service has, so that a busy machine makes reads slow and does not refuse them. */
 const READS_AT_ONCE = 8;
 
-verify(
-  'SYNC-07',
-  'Reads of a file never go back in time: none shows an earlier version than one that had ended before it began, local caches included.',
-  async (t) => {
-    const { pipeline, env, evidence, random, unique, signal } = t;
-    const waiting = { timeoutMs: env.promises.syncMs, signal };
-    const bodies = ['kept', 'deleted'].map((fate) =>
-      registration(random, { original_filename: `${unique}-${fate}.txt`, description: 'step 0' }),
-    );
-    const files = await registerAll(pipeline, bodies);
-    for (const { file_id } of files) await awaitSearchable(pipeline, file_id, waiting);
+async function neverGoesBack(t: CaseContext): Promise<void> {
+  const { pipeline, env, evidence, random, unique, signal } = t;
+  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const bodies = ['kept', 'deleted'].map((fate) =>
+    registration(random, { original_filename: `${unique}-${fate}.txt`, description: 'step 0' }),
+  );
+  const files = await registerAll(pipeline, bodies);
+  for (const { file_id } of files) await awaitSearchable(pipeline, file_id, waiting);
 
-    await using cleanup = new AsyncDisposableStack();
-    const readers = startReaders(t, files);
-    cleanup.defer(() => readers.stop());
-    await Promise.all(files.map(({ file_id }) => countUp(t, file_id)));
-    const [kept = '', deleted = ''] = files.map(({ file_id }) => file_id);
-    demandEqual((await pipeline.remove(deleted)).status, 200, 'The answer to the deletion');
-    await awaitById(pipeline, deleted, 'the deletion by id', (hit) => hit === undefined, waiting);
-    await awaitMarker(t, 'after the deletion');
-    await readers.stop();
+  await using cleanup = new AsyncDisposableStack();
+  const readers = startReaders(t, files);
+  cleanup.defer(() => readers.stop());
+  await Promise.all(files.map(({ file_id }) => countUp(t, file_id)));
+  const [kept = '', deleted = ''] = files.map(({ file_id }) => file_id);
+  demandEqual((await pipeline.remove(deleted)).status, 200, 'The answer to the deletion');
+  await awaitById(pipeline, deleted, 'the deletion by id', (hit) => hit === undefined, waiting);
+  await awaitMarker(t, 'after the deletion');
+  await readers.stop();
 
-    Object.assign(evidence, { reads: 0, searches: 0, states: 0 });
-    for (const [what, { kind, looks }] of readers.looks) {
-      const back = stepBack(looks);
-      demand(back === undefined, () => {
-        if (back === undefined) return '';
-        const laterMs = (back.later.startedAt - back.earlier.endedAt).toFixed(1);
-        return `${what} shows ${nameOf(back.later.step)} to a read that began ${laterMs} ms after another had been shown ${nameOf(back.earlier.step)}`;
-      });
-      evidence[kind] = Number(evidence[kind]) + looks.length;
-      evidence.states = Number(evidence.states) + new Set(looks.map(({ step }) => step)).size;
-    }
-    await awaitAlike(t, kept, 'the last step');
-    await finalReads(pipeline, [...t.created], { signal });
-  },
-);
+  Object.assign(evidence, { reads: 0, searches: 0, states: 0 });
+  for (const [what, { kind, looks }] of readers.looks) {
+    const back = stepBack(looks);
+    demand(back === undefined, () => {
+      if (back === undefined) return '';
+      const laterMs = (back.later.startedAt - back.earlier.endedAt).toFixed(1);
+      return `${what} shows ${nameOf(back.later.step)} to a read that began ${laterMs} ms after another had been shown ${nameOf(back.earlier.step)}`;
+    });
+    evidence[kind] = Number(evidence[kind]) + looks.length;
+    evidence.states = Number(evidence.states) + new Set(looks.map(({ step }) => step)).size;
+  }
+  await awaitAlike(t, kept, 'the last step');
+  await finalReads(pipeline, [...t.created], { signal });
+}
 
 /** Updates a file step by step. An update without a clear answer is the last one: it may still come. */
 async function countUp({ pipeline, env, signal }: CaseContext, id: string): Promise<void> {

@@ -1,8 +1,10 @@
-import { type Fault, multipartBody, pollUntil } from '../../harness/index.ts';
+import { type Fault, multipartBody } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
+import { eventually } from '../steps/eventually.ts';
 import { awaitSearchable, download, randomBytes, registered, sha256, upload } from '../steps/steps.ts';
 import {
+  ANSWER_MS_MAX,
   beginUpload,
   canSendSlowly,
   demandNothing,
@@ -11,33 +13,14 @@ import {
   type Interrupted,
   killIngesterRegistering,
   killIngesterUploading,
+  MIB,
   uploadAndFind,
 } from '../steps/uploads.ts';
-import { demand, demandEqual, promised } from '../steps/violation.ts';
+import { demand, demandEqual } from '../steps/violation.ts';
 import { UPLOAD } from './requirements.ts';
 
 const verify = suite(UPLOAD);
-
-/** How long a client may be kept waiting for an answer, whatever is away. */
-const ANSWER_MS_MAX = 20_000;
-/** Uploads work again this long after what was away is back. */
-const HEALED_MS_MAX = 10_000;
-const MIB = 1024 * 1024;
-const TRIES = 3;
-
-interface Away {
-  provoke: (t: CaseContext) => Promise<Fault>;
-  /** Size of the upload that is half way when the fault comes. */
-  slowBytes: number;
-}
-
-const AWAY = {
-  // Half of it is more than the buffers of a connection hold: once it is sent, storage is being given it.
-  'storage-killed': { provoke: ({ faults }) => faults.storage.kill(), slowBytes: 24 * MIB },
-  'admin-stopped': { provoke: ({ faults }) => faults.admin.stop(), slowBytes: MIB },
-  // It may go on with a registration whose sender has given up.
-  'admin-paused': { provoke: ({ faults }) => faults.admin.pause(), slowBytes: MIB },
-} as const satisfies Record<string, Away>;
+const SMALL_LIMIT = 100_000;
 
 verify(
   'UP-03/storage-killed',
@@ -54,6 +37,42 @@ verify(
   'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
   (t) => refusesWhile(t, AWAY['admin-paused']),
 );
+verify(
+  'UP-04/too-large',
+  'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
+  keepsToSetLimit,
+  { environment: { settings: { ingester: { UPLOAD_MAX_BYTES: String(SMALL_LIMIT) } } } },
+);
+verify(
+  'UP-04/declared-limit',
+  'An upload of 16 MiB more than the declared limit is answered 413.',
+  keepsToDeclaredLimit,
+);
+verify(
+  'UP-04/vanished',
+  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+  vanishedLeaveNothing,
+);
+verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', takesEmptyOrNot);
+verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', diesWithWholeOrNothing);
+
+/** Uploads work again this long after what was away is back. */
+const HEALED_MS_MAX = 10_000;
+const TRIES = 3;
+
+interface Away {
+  provoke: (t: CaseContext) => Promise<Fault>;
+  /** Size of the upload that is half way when the fault comes. */
+  slowBytes: number;
+}
+
+const AWAY = {
+  // Half of it is more than the buffers of a connection hold: once it is sent, storage is being given it.
+  'storage-killed': { provoke: ({ faults }) => faults.storage.kill(), slowBytes: 24 * MIB },
+  'admin-stopped': { provoke: ({ faults }) => faults.admin.stop(), slowBytes: MIB },
+  // It may go on with a registration whose sender has given up.
+  'admin-paused': { provoke: ({ faults }) => faults.admin.pause(), slowBytes: MIB },
+} as const satisfies Record<string, Away>;
 
 async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promise<void> {
   const { pipeline, evidence, random, unique } = t;
@@ -90,38 +109,31 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
     const { status } = await pipeline.upload({ filename: `${unique}-again.txt`, content: Buffer.from('again') });
     return status === 201 ? true : undefined;
   };
-  await promised(what, pollUntil(accepted, { what, timeoutMs: HEALED_MS_MAX, signal: t.signal }));
+  await eventually(what, accepted, { timeoutMs: HEALED_MS_MAX, signal: t.signal });
   await uploadAndFind(t, 'after');
   evidence.accepted = 1;
 
   evidence.happenedAllTheSame = await demandWhole(t, sent);
 }
 
-const SMALL_LIMIT = 100_000;
+async function keepsToSetLimit(t: CaseContext): Promise<void> {
+  const { env, pipeline, evidence, unique } = t;
+  const limit = env.promises.uploadBytesMax;
+  await upload(pipeline, { filename: `${unique}-at-the-limit.bin`, content: Buffer.alloc(limit, 1) });
+  evidence.accepted = 1;
+  const refused: string[] = [];
+  for (const excess of [1, limit, 16 * MIB]) {
+    const filename = `${unique}-${excess}-more.bin`;
+    const { status, outcome, error } = await pipeline.upload({ filename, content: Buffer.alloc(limit + excess, 1) });
+    const what = `An upload of ${excess} bytes more than the limit of ${limit}`;
+    demand(status === 413, `${what}: expected 413, got ${status ?? outcome} ${error ?? ''}`);
+    refused.push(filename);
+  }
+  await demandNothing(t, refused);
+  evidence.refused = refused.length;
+}
 
-verify(
-  'UP-04/too-large',
-  'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
-  async (t) => {
-    const { env, pipeline, evidence, unique } = t;
-    const limit = env.promises.uploadBytesMax;
-    await upload(pipeline, { filename: `${unique}-at-the-limit.bin`, content: Buffer.alloc(limit, 1) });
-    evidence.accepted = 1;
-    const refused: string[] = [];
-    for (const excess of [1, limit, 16 * MIB]) {
-      const filename = `${unique}-${excess}-more.bin`;
-      const { status, outcome, error } = await pipeline.upload({ filename, content: Buffer.alloc(limit + excess, 1) });
-      const what = `An upload of ${excess} bytes more than the limit of ${limit}`;
-      demand(status === 413, `${what}: expected 413, got ${status ?? outcome} ${error ?? ''}`);
-      refused.push(filename);
-    }
-    await demandNothing(t, refused);
-    evidence.refused = refused.length;
-  },
-  { environment: { settings: { ingester: { UPLOAD_MAX_BYTES: String(SMALL_LIMIT) } } } },
-);
-
-verify('UP-04/declared-limit', 'An upload of 16 MiB more than the declared limit is answered 413.', async (t) => {
+async function keepsToDeclaredLimit(t: CaseContext): Promise<void> {
   const { env, evidence, unique } = t;
   const limit = env.promises.uploadBytesMax;
   const size = limit + 16 * MIB;
@@ -137,34 +149,30 @@ verify('UP-04/declared-limit', 'An upload of 16 MiB more than the declared limit
   demandEqual(await slow.answer(ANSWER_MS_MAX), 413, what);
   await demandNothing(t, [filename]);
   evidence.refused = 1;
-});
+}
 
-verify(
-  'UP-04/vanished',
-  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
-  async (t) => {
-    const { pipeline, evidence, random, unique } = t;
-    const content = Buffer.alloc(MIB, randomBytes(random, 1021));
-    const vanished: string[] = [];
-    for (const length of [0, 1, MIB / 2, MIB]) {
-      const filename = `${unique}-vanished-after-${length}.bin`;
-      using slow = await beginUpload(t, { filename, size: MIB });
-      await slow.write(content.subarray(0, length));
-      vanished.push(filename);
-    }
-    // The connection ends in order, the form does not.
-    const filename = `${unique}-without-end.bin`;
-    const part = { filename, contentType: 'application/octet-stream', content };
-    const { body, contentType } = multipartBody({}, part);
-    const cut = { headers: { 'content-type': contentType }, body: body.subarray(0, -10) };
-    const { status = 0, outcome } = await pipeline.request('ingester', 'POST', '/api/v1/files/upload', cut);
-    demand(status >= 400 && status < 500, `An upload without its end: expected 4xx, got ${status || outcome}`);
-    await demandNothing(t, [...vanished, filename]);
-    evidence.vanished = vanished.length;
-  },
-);
+async function vanishedLeaveNothing(t: CaseContext): Promise<void> {
+  const { pipeline, evidence, random, unique } = t;
+  const content = Buffer.alloc(MIB, randomBytes(random, 1021));
+  const vanished: string[] = [];
+  for (const length of [0, 1, MIB / 2, MIB]) {
+    const filename = `${unique}-vanished-after-${length}.bin`;
+    using slow = await beginUpload(t, { filename, size: MIB });
+    await slow.write(content.subarray(0, length));
+    vanished.push(filename);
+  }
+  // The connection ends in order, the form does not.
+  const filename = `${unique}-without-end.bin`;
+  const part = { filename, contentType: 'application/octet-stream', content };
+  const { body, contentType } = multipartBody({}, part);
+  const cut = { headers: { 'content-type': contentType }, body: body.subarray(0, -10) };
+  const { status = 0, outcome } = await pipeline.request('ingester', 'POST', '/api/v1/files/upload', cut);
+  demand(status >= 400 && status < 500, `An upload without its end: expected 4xx, got ${status || outcome}`);
+  await demandNothing(t, [...vanished, filename]);
+  evidence.vanished = vanished.length;
+}
 
-verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', async (t) => {
+async function takesEmptyOrNot(t: CaseContext): Promise<void> {
   const { env, pipeline, evidence, unique, signal } = t;
   const filename = `${unique}.txt`;
   const answer = await pipeline.upload({ filename, content: Buffer.alloc(0) });
@@ -183,9 +191,9 @@ verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', asy
     demandEqual((await download(pipeline, fileId, signal)).length, 0, 'Bytes of a file of 0 bytes');
   }
   evidence.settled = 1;
-});
+}
 
-verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', async (t) => {
+async function diesWithWholeOrNothing(t: CaseContext): Promise<void> {
   const { evidence } = t;
   Object.assign(evidence, { killed: 0, happened: 0 });
   const judge = async (interrupted: Interrupted): Promise<boolean> => {
@@ -198,4 +206,4 @@ verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all
   if (!canSendSlowly(t.env)) return;
   const half = await killIngesterUploading(t);
   demand(!(await judge(half)), `${half.filename} is found, of which only one half was sent`);
-});
+}

@@ -1,4 +1,4 @@
-import { microsecondsOf, pollUntil } from '../../harness/index.ts';
+import { microsecondsOf } from '../../harness/index.ts';
 import {
   type FileEvent,
   type FileMetadata,
@@ -8,9 +8,9 @@ import {
 import type { RegistryFile } from '../../services/contract/http.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { eventsOf, type StreamEntry } from '../steps/events.ts';
-import { stays } from '../steps/hold.ts';
+import { consistently, eventually } from '../steps/eventually.ts';
 import { instant } from '../steps/steps.ts';
-import { conforms, demand, demandEqual, promised } from '../steps/violation.ts';
+import { conforms, demand, demandEqual } from '../steps/violation.ts';
 
 /** A publisher that sends again does so after a pause; this is longer than any that makes sense. */
 const QUIET_MS = 2000;
@@ -31,13 +31,14 @@ export async function eventsOnceEach(
     const entries = await read();
     return entries.length >= count ? entries : undefined;
   };
-  await promised(what, pollUntil(all, { what, timeoutMs: env.promises.syncMs, signal }));
+  await eventually(what, all, { timeoutMs: env.promises.syncMs, signal });
   let entries: StreamEntry[] = [];
-  await stays(QUIET_MS, signal, async () => {
+  const look = async (): Promise<void> => {
     entries = await read();
     const types = entries.map(({ fields }) => fields.event_type);
     demand(entries.length === count, () => `Expected ${what}, got ${entries.length}: ${types.join(', ')}`);
-  });
+  };
+  await consistently(look, { forMs: QUIET_MS, signal });
   return entries;
 }
 
