@@ -35,7 +35,7 @@ function finished(key: string, verdict: Verdict, reason?: string): HistoryRecord
     type: 'case-finished',
     verdict,
     durationMs: 10,
-    ...(reason === undefined ? {} : { reason }),
+    reason,
     evidence: { acknowledged: 3 },
     floor: { acknowledged: 2 },
   };
