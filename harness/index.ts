@@ -3,7 +3,7 @@ export { missingFinalReads, requireFinalReads, runCheckers, unmetFloor } from '.
 export { type Interval, quantileOf, summarize, syncLatency, visibilitySamples } from './check/latency.ts';
 export { microsecondsOf } from './check/operations.ts';
 export { evaluateThreshold, parseThreshold } from './check/threshold.ts';
-export { createPipelineClient, type PipelineClient, type UploadInput } from './clients/pipeline.ts';
+export { cacheOf, createPipelineClient, type PipelineClient, type UploadInput } from './clients/pipeline.ts';
 export { connectPostgres, connectRedis } from './clients/servers.ts';
 export { multipartBody } from './clients/transport.ts';
 export {
@@ -59,4 +59,4 @@ export {
   pendingCount,
   pendingEntries,
 } from './workload/stream.ts';
-export { awaitReadiness, cacheOf, VisibilityTracker } from './workload/visibility.ts';
+export { awaitReadiness, VisibilityTracker } from './workload/visibility.ts';

@@ -176,13 +176,7 @@ function collect(file: Collected, operation: Operation): void {
 
 function sightingOf({ invoked, end }: Operation): Sighting | undefined {
   if (end?.type !== 'ok' || end.found === undefined) return undefined;
-  return {
-    found: end.found,
-    state: end.state,
-    startedAt: invoked.at,
-    endedAt: end.at,
-    final: invoked.final === true,
-  };
+  return { found: end.found, state: end.state, startedAt: invoked.at, endedAt: end.at, final: invoked.final === true };
 }
 
 /** The last read after healing and convergence; only it decides what became of a file in the end. */

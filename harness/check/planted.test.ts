@@ -20,10 +20,9 @@ interface Life {
 
 const life: fc.Arbitrary<Life> = fc.record({
   updates: fc.array(
-    fc.record({ outcome: fc.constantFrom('ok', 'ok', 'unknown'), happened: fc.boolean() }).map((update) => ({
-      ...update,
-      happened: update.outcome === 'ok' || update.happened,
-    })),
+    fc
+      .record({ outcome: fc.constantFrom('ok', 'ok', 'unknown'), happened: fc.boolean() })
+      .map((update) => ({ ...update, happened: update.outcome === 'ok' || update.happened })),
     { maxLength: 6 },
   ),
   deletion: fc.constantFrom('none', 'none', 'ok', 'happened', 'lost on the way'),

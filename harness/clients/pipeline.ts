@@ -21,6 +21,16 @@ import {
   outcomeOfStatus,
 } from './transport.ts';
 
+/** The `file_id` of an answer to an upload, where it has one. */
+export function fileIdIn(body: unknown): string | undefined {
+  return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
+}
+
+/** The `cache` field of query's readiness: `ok`, `degraded`, or undefined when the answer has none. */
+export function cacheOf({ body }: Pick<Answer, 'body'>): string | undefined {
+  return typeof body === 'object' && body !== null && 'cache' in body ? String(body.cache) : undefined;
+}
+
 /** A registry entry in the form that checkers compare. */
 function stateOfRegistryFile(file: RegistryFile): FileState {
   return {
@@ -36,7 +46,7 @@ function stateOfRegistryFile(file: RegistryFile): FileState {
     createdAt: file.created_at,
     updatedAt: file.updated_at,
     storageElementId: file.storage_element_id,
-    ...(file.version === undefined ? {} : { version: file.version }),
+    version: file.version,
   };
 }
 
@@ -202,14 +212,10 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     const { intendedAt = recorder.now(), final, recorded = true, signal, timeoutMs: limitMs } = options;
     const { service, method, path, ...request } = call;
     if (recorded) {
-      recorder.record({ type: 'invoke', op, kind, intendedAt, ...details, ...(final === true ? { final } : {}) });
+      recorder.record({ type: 'invoke', op, kind, intendedAt, ...details, final: final || undefined });
     }
     const answer = await attempt(kind, op, () =>
-      send(service, method, path, {
-        ...request,
-        ...(signal === undefined ? {} : { signal }),
-        ...(limitMs === undefined ? {} : { timeoutMs: limitMs }),
-      }),
+      send(service, method, path, { ...request, signal, timeoutMs: limitMs }),
     );
     if (recorded) {
       recorder.record({
@@ -217,10 +223,9 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
         at: answer.endedAt,
         op,
         kind,
-        ...(details.fileId === undefined ? {} : { fileId: details.fileId }),
-        ...(answer.status === undefined ? {} : { status: answer.status }),
-        ...(answer.error === undefined ? {} : { error: answer.error }),
-        ...(answer.outcome === 'fail' && answer.error === undefined ? { error: problemText(answer.body) } : {}),
+        fileId: details.fileId,
+        status: answer.status,
+        error: answer.error ?? (answer.outcome === 'fail' ? problemText(answer.body) : undefined),
         ...readAnswer(answer),
       });
     }
@@ -242,11 +247,16 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     },
     upload(input, operation) {
       if (urls.ingester === undefined) return registerInstead(input, operation);
-      const { body, contentType } = multipartBody(uploadFields(input), {
-        filename: input.filename,
-        contentType: input.contentType ?? 'application/octet-stream',
-        content: input.content,
-      });
+      const { body, contentType } = multipartBody(
+        {
+          description: input.description,
+          retention_policy: input.retentionPolicy,
+          ttl_days: input.ttlDays?.toString(),
+          metadata: input.metadata && JSON.stringify(input.metadata),
+          tags: input.tags && JSON.stringify(input.tags),
+        },
+        { ...input, contentType: input.contentType ?? 'application/octet-stream' },
+      );
       const call = {
         service: 'ingester',
         method: 'POST',
@@ -259,17 +269,16 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
           filename: input.filename,
           fileSize: input.content.byteLength,
           checksum: createHash('sha256').update(input.content).digest('hex'),
-          ...(input.description === undefined ? {} : { description: input.description }),
-          ...(input.tags === undefined ? {} : { tags: input.tags }),
+          description: input.description,
+          tags: input.tags,
         },
       };
-      return operate('upload', call, operation, details, ({ outcome, body: answer }) => {
-        const fileId = outcome === 'ok' ? idOf(answer) : undefined;
-        return fileId === undefined ? {} : { fileId };
-      });
+      return operate('upload', call, operation, details, ({ outcome, body: answer }) => ({
+        fileId: outcome === 'ok' ? fileIdIn(answer) : undefined,
+      }));
     },
     register(file, operation) {
-      const fileId = typeof file.file_id === 'string' ? { fileId: file.file_id } : {};
+      const fileId = typeof file.file_id === 'string' ? file.file_id : undefined;
       const input = {
         filename: file.original_filename,
         fileSize: file.file_size,
@@ -278,7 +287,7 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
         tags: file.tags,
       };
       const call = { service: 'admin', method: 'POST', path: '/api/v1/files', body: file } as const;
-      return operate('register', call, operation, { ...fileId, input }, registryState);
+      return operate('register', call, operation, { fileId, input }, registryState);
     },
     update(fileId, changes, operation) {
       const call = { service: 'admin', method: 'PUT', path: filePath(fileId), body: changes } as const;
@@ -310,18 +319,13 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     },
     ready(service, operation) {
       const call = { service, method: 'GET', path: '/health/ready', authenticated: false } as const;
-      return operate('ready', call, operation, { input: { service } }, ({ body }) => {
-        const cache = typeof body === 'object' && body !== null && 'cache' in body ? String(body.cache) : undefined;
-        return cache === undefined ? {} : { cache };
-      });
+      return operate('ready', call, operation, { input: { service } }, (answer) => ({ cache: cacheOf(answer) }));
     },
     live(service, operation) {
       return raw(service, 'GET', '/health/live', { authenticated: false, ...operation });
     },
     request: raw,
-    async [Symbol.asyncDispose]() {
-      await transport[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 
   /** On a target without an ingester a file comes about by its registration; the answer is that to an upload. */
@@ -363,21 +367,11 @@ function registrationOf(input: UploadInput): Record<string, unknown> {
     storage_element_id: 'syncproof',
     storage_path: `syncproof/${fileId}${extension}`,
     retention_policy: input.retentionPolicy ?? 'permanent',
-    ...(input.contentType === undefined ? {} : { content_type: input.contentType }),
-    ...(input.description === undefined ? {} : { description: input.description }),
-    ...(input.ttlDays === undefined ? {} : { ttl_days: input.ttlDays }),
-    ...(input.metadata === undefined ? {} : { user_metadata: input.metadata }),
-    ...(input.tags === undefined ? {} : { tags: input.tags }),
-  };
-}
-
-function uploadFields(input: UploadInput): Record<string, string> {
-  return {
-    ...(input.description === undefined ? {} : { description: input.description }),
-    ...(input.retentionPolicy === undefined ? {} : { retention_policy: input.retentionPolicy }),
-    ...(input.ttlDays === undefined ? {} : { ttl_days: String(input.ttlDays) }),
-    ...(input.metadata === undefined ? {} : { metadata: JSON.stringify(input.metadata) }),
-    ...(input.tags === undefined ? {} : { tags: JSON.stringify(input.tags) }),
+    content_type: input.contentType,
+    description: input.description,
+    ttl_days: input.ttlDays,
+    user_metadata: input.metadata,
+    tags: input.tags,
   };
 }
 
@@ -390,10 +384,6 @@ function registryState(answer: Answer): Partial<Completed> {
   const file = registryFileSchema.safeParse(answer.body);
   if (!file.success) return { found: answer.status !== 404 };
   return { found: true, fileId: file.data.file_id, state: stateOfRegistryFile(file.data) };
-}
-
-function idOf(body: unknown): string | undefined {
-  return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
 }
 
 function problemText(body: unknown): string {

@@ -28,7 +28,6 @@ export function connectPostgres({ applicationName = OBSERVER, ...access }: Datab
   return pool;
 }
 
-/** What the harness's own connections are called. */
 /**
  * An observer's client, past the fault proxy. Its commands fail soon while Redis is away and are never sent twice; it
  * reconnects with a short, constant pause. Close it with `disconnect()`.
@@ -40,9 +39,9 @@ export function connectRedis(
   const client = new Redis({
     host: address.host,
     port: address.port,
-    ...(address.username === undefined ? {} : { username: address.username }),
-    ...(address.password === undefined ? {} : { password: address.password }),
-    ...(address.tls === true ? { tls: {} } : {}),
+    username: address.username,
+    password: address.password,
+    tls: address.tls === true ? {} : undefined,
     connectionName: OBSERVER,
     connectTimeout: 2000,
     socketTimeout: answerTimeoutMs,

@@ -36,9 +36,6 @@ export interface Transport extends AsyncDisposable {
   send: Send;
 }
 
-const CONNECTIONS_MAX = 256;
-const CONNECT_TIMEOUT_MS = 3000;
-
 /**
  * HTTP to the services of a target.
  * @param drivers each stands in front of those after it
@@ -55,11 +52,7 @@ export function createTransport(
     const url = urls[service];
     if (url === undefined) throw new SyncproofError(`The target has no ${service}`);
     const { origin, pathname } = new URL(url);
-    const pool = new Pool(origin, {
-      connections: CONNECTIONS_MAX,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
-      pipelining: 1,
-    });
+    const pool = new Pool(origin, { connections: 256, connect: { timeout: 3000 }, pipelining: 1 });
     const made = { pool, prefix: pathname.replace(/\/+$/, '') };
     pools.set(service, made);
     return made;
@@ -106,9 +99,8 @@ function codesOf(error: unknown): string[] {
  */
 export function outcomeOfStatus(kind: OperationKind, status: number): Outcome {
   const isWrite = WRITES.has(kind);
-  if (status >= 200 && status < 300) return 'ok';
   // A read that finds nothing is a good answer.
-  if (status === 404 && !isWrite) return 'ok';
+  if ((status >= 200 && status < 300) || (status === 404 && !isWrite)) return 'ok';
   return isWrite && (status < 400 || status >= 500) ? 'unknown' : 'fail';
 }
 
@@ -129,12 +121,13 @@ export interface FilePart {
  * percent-encodes quotes in file names, and hostile names must arrive as they are.
  */
 export function multipartBody(
-  fields: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string | undefined>>,
   file: FilePart,
 ): { body: Buffer; contentType: string } {
   const boundary = `syncproof-${randomBytes(12).toString('hex')}`;
   const parts: (string | Uint8Array)[] = [];
   for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
     parts.push(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`);
   }
   // RFC 9110, 5.6.4: inside a quoted string, a backslash escapes. A line break would end the header: it is sent encoded.

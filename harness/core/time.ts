@@ -63,6 +63,14 @@ export async function pollUntil<T>(
 }
 
 /**
+ * Calls `probe` until it does not throw.
+ * @throws DeadlineError with what was awaited and the last probe error
+ */
+export async function untilAnswers(probe: () => Promise<unknown>, options: PollOptions): Promise<void> {
+  await pollUntil(() => probe().then(() => true), options);
+}
+
+/**
  * The result of `work`, unless `signal` aborts first: then nobody waits for it any more.
  * @throws the signal's reason
  */

@@ -1,11 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ROLES, type Role } from '../../services/contract/http.ts';
+import { ROLES } from '../../services/contract/http.ts';
 import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
 import { mappingDriver } from '../clients/mapping.ts';
 import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
-import type { Driver } from '../clients/transport.ts';
 import { besideTarget, type Target } from '../config/target.ts';
 import { describeError, InconclusiveError, SyncproofError, UnreachableError } from '../core/errors.ts';
 import { untilAborted } from '../core/time.ts';
@@ -18,9 +17,8 @@ import type {
   Promises,
   RedisAddress,
   ServerAddress,
-  ServiceAccount,
 } from './environment.ts';
-import { checkTarget } from './external/check.ts';
+import { type Claims, checkTarget } from './external/check.ts';
 import { loadDriver } from './external/driver.ts';
 import { commandsOf } from './external/hooks.ts';
 import { addressOf, ExternalPart, furtherInstances, hostOf } from './external/part.ts';
@@ -57,27 +55,32 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
     const parts = partsOf(target, claims, pipeline);
     resources.defer(() => restoreAll(Object.values(parts)));
     const further = resources.use(furtherInstances(target));
+    const { signing_key_file: keyFile } = target;
     const readyMs = elapsed();
     journal.ready(readyMs, {}, versions);
     const running = {
-      ...{ id, kind: 'external' as const, readyMs, parts, versions, folder, links: [] },
-      ...{ urls, accounts, drivers, secrets: target.secrets },
+      id,
+      kind: 'external' as const,
+      readyMs,
+      parts,
+      versions,
+      folder,
+      links: [],
+      urls,
+      accounts,
+      drivers,
+      secrets: target.secrets,
       services: SERVICE_NAMES.filter((name) => urls[name] !== undefined),
       capabilities: offersOf(target),
       promises: promisesOf(target),
       metricNames: target.metrics,
-      build: {
-        ...(target.build?.version === undefined ? {} : { version: target.build.version }),
-        ...(target.build?.git_sha === undefined ? {} : { gitSha: target.build.git_sha }),
-      },
+      build: { version: target.build?.version, gitSha: target.build?.git_sha },
       registry: claims.registry,
       logDirectory: options.logDirectory ?? folder,
       redisAddress: () => claims.redis ?? missing('redis'),
       databaseAccess: (service: 'admin' | 'query') => claims.databases[service] ?? missing(`postgres.${service}`),
       startInstance: further.start,
-      ...(target.signing_key_file === undefined
-        ? {}
-        : { signingKey: () => readFile(besideTarget(target, target.signing_key_file ?? ''), 'utf8') }),
+      signingKey: keyFile === undefined ? undefined : () => readFile(besideTarget(target, keyFile), 'utf8'),
     };
     return await stoppable(running, resources.move(), journal, signal);
   } catch (error) {
@@ -88,15 +91,6 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
 
 function missing(what: string): never {
   throw new SyncproofError(`The target file does not give ${what}`);
-}
-
-interface Claims {
-  urls: Readonly<Record<'admin' | 'query', string> & Partial<Record<ServiceName, string>>>;
-  accounts: Readonly<Record<'ADMIN', ServiceAccount> & Partial<Record<Role, ServiceAccount>>>;
-  drivers: readonly Driver[];
-  redis: RedisAddress | undefined;
-  databases: Readonly<Partial<Record<'admin' | 'query', DatabaseAccess>>>;
-  registry: { table: string; nameColumn: string };
 }
 
 async function claimsOf(target: Target): Promise<Claims> {
@@ -121,8 +115,8 @@ async function claimsOf(target: Target): Promise<Claims> {
     drivers: [...own, ...(Object.keys(mapping).length === 0 ? [] : [mappingDriver(mapping)])],
     redis: redis === undefined ? undefined : redisAddressOf(redis.url),
     databases: {
-      ...(postgres === undefined ? {} : { query: databaseAccessOf(postgres.query) }),
-      ...(postgres?.admin === undefined ? {} : { admin: databaseAccessOf(postgres.admin) }),
+      ...(postgres && { query: databaseAccessOf(postgres.query) }),
+      ...(postgres?.admin && { admin: databaseAccessOf(postgres.admin) }),
     },
     registry: {
       table: postgres?.registry_table ?? 'files',
@@ -136,9 +130,9 @@ function redisAddressOf(url: string): RedisAddress {
   return {
     host: hostOf(url),
     port: Number(port || 6379),
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' ? { tls: true } : {}),
+    username: decodeURIComponent(username) || undefined,
+    password: decodeURIComponent(password) || undefined,
+    tls: protocol === 'rediss:',
   };
 }
 
@@ -167,10 +161,12 @@ function partsOf(
   { urls, redis, databases }: Claims,
   pipeline: PipelineClient,
 ): Readonly<Record<PartName, ExternalPart>> {
-  const part = (name: PartName, address: ServerAddress | undefined, probe: () => Promise<void>): ExternalPart => {
+  const part = (name: PartName, address: ServerAddress | undefined, probe: () => Promise<unknown>): ExternalPart => {
     const hooks = target.control[name] ?? NO_HOOKS;
     return new ExternalPart({
-      ...{ name, address, probe },
+      name,
+      address,
+      probe,
       commands: commandsOf(hooks),
       cwd: dirname(target.file),
       timeoutMs: hooks.timeout_s * 1000,

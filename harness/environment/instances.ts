@@ -1,5 +1,5 @@
 import type { ServiceName } from '../../services/contract/names.ts';
-import { pollUntil } from '../core/time.ts';
+import { untilAnswers } from '../core/time.ts';
 import type { Environment, Instance, PartControl } from './environment.ts';
 import { expectStatus } from './process/probes.ts';
 
@@ -32,21 +32,19 @@ export function instanceStarter(source: InstanceSource): Environment['startInsta
     const part = source.build(name, service, port);
     const url = `http://${source.host}:${port}`;
     await using cleanup = new AsyncDisposableStack();
-    cleanup.defer(() => end(part));
+    cleanup.defer(async () => {
+      await part.kill();
+      await part.discard();
+    });
     await part.start(source.signal);
-    await pollUntil(() => expectStatus(`${url}/health/ready`).then(() => true as const), {
+    await untilAnswers(() => expectStatus(`${url}/health/ready`), {
       what: `${name} to be ready`,
       timeoutMs: READY_TIMEOUT_MS,
       intervalMs: 10,
       intervalMsMax: 50,
-      ...(source.signal === undefined ? {} : { signal: source.signal }),
+      signal: source.signal,
     });
     const owned = cleanup.move();
     return { name, service, url, part, [Symbol.asyncDispose]: () => owned.disposeAsync() } satisfies Instance;
   };
-}
-
-async function end(part: OwnedPart): Promise<void> {
-  await part.kill();
-  await part.discard();
 }

@@ -1,5 +1,5 @@
 import { monotonicMs } from '../core/time.ts';
-import type { EnvironmentChanged } from '../record/history.ts';
+import type { EnvironmentChanged, PartLabel } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import type { EnvironmentKind } from './environment.ts';
 
@@ -22,14 +22,17 @@ export function openJournal(recorder: Recorder, environmentId: string, kind: Env
         .map(([step, at]) => `${step} ${at}`)
         .join(', ');
       note('ready', { ms, versions, detail });
-      recorder.record({
-        type: 'figure',
-        name: 'environment-ready-ms',
-        value: ms,
-        unit: 'ms',
-        detail: `${kind}: ${detail}`,
-      });
+      const figure = { name: 'environment-ready-ms', value: ms, unit: 'ms', detail: `${kind}: ${detail}` };
+      recorder.record({ type: 'figure', ...figure });
     },
+  };
+}
+
+/** Notes how a part ended that nobody asked to. */
+export function crashNote(journal: Journal, part: PartLabel): (exitCode: number | null) => void {
+  return (exitCode) => {
+    const detail = exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`;
+    journal.note('failed', { part, detail });
   };
 }
 

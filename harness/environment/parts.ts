@@ -1,7 +1,7 @@
 import type { Role } from '../../services/contract/http.ts';
 import { SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
-import { pollUntil } from '../core/time.ts';
+import { untilAnswers } from '../core/time.ts';
 import type { PartName } from '../record/history.ts';
 import type { Environment, ServiceAccount } from './environment.ts';
 import { type Journal, stopwatch } from './journal.ts';
@@ -9,7 +9,7 @@ import { expectStatus } from './process/probes.ts';
 
 const READY_TIMEOUT_MS = 45_000;
 
-export interface AwaitReadyOptions {
+interface AwaitReadyOptions {
   urls: Readonly<Record<ServiceName, string>>;
   accounts: Readonly<Record<Role, ServiceAccount>>;
   /** Parts that are not there yet: whoever needs them cannot be ready, and is not asked. */
@@ -31,14 +31,8 @@ const NEEDS: Readonly<Record<ServiceName, readonly PartName[]>> = {
  */
 async function awaitReady({ urls, accounts, deferred, signal }: AwaitReadyOptions): Promise<void> {
   const askable = SERVICE_NAMES.filter((name) => [name, ...NEEDS[name]].every((part) => !deferred.has(part)));
-  const until = (what: string, probe: () => Promise<void>): Promise<unknown> =>
-    pollUntil(() => probe().then(() => true as const), {
-      what,
-      timeoutMs: READY_TIMEOUT_MS,
-      intervalMs: 10,
-      intervalMsMax: 50,
-      signal,
-    });
+  const until = (what: string, probe: () => Promise<unknown>): Promise<void> =>
+    untilAnswers(probe, { what, timeoutMs: READY_TIMEOUT_MS, intervalMs: 10, intervalMsMax: 50, signal });
   const ready = askable.map((name) =>
     until(`${name} to be ready`, async () => {
       const body = await expectStatus(`${urls[name]}/health/ready`);
@@ -48,15 +42,15 @@ async function awaitReady({ urls, accounts, deferred, signal }: AwaitReadyOption
     }),
   );
   const token = () =>
-    until('the first token', async () => {
+    until('the first token', () => {
       const { clientId, clientSecret } = accounts.ADMIN;
       const body = { client_id: clientId, client_secret: clientSecret };
-      await expectStatus(`${urls.admin}/api/v1/auth/token`, 200, { method: 'POST', body });
+      return expectStatus(`${urls.admin}/api/v1/auth/token`, 200, { method: 'POST', body });
     });
   await Promise.all(askable.includes('admin') ? [...ready, token()] : ready);
 }
 
-export interface StartPartsOptions {
+interface StartPartsOptions {
   parts: Readonly<Record<PartName, { start(signal?: AbortSignal): Promise<void> }>>;
   deferred: readonly PartName[];
   urls: Readonly<Record<ServiceName, string>>;
@@ -64,7 +58,7 @@ export interface StartPartsOptions {
   journal: Journal;
   /** Reads the milliseconds since the environment's start. */
   elapsed: () => number;
-  signal?: AbortSignal;
+  signal: AbortSignal | undefined;
 }
 
 /**

@@ -3,16 +3,17 @@ import { join } from 'node:path';
 import type { ServiceName } from '../../services/contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
-import type { EnvironmentOptions, Link, ServerAddress } from './environment.ts';
-import type { Journal } from './journal.ts';
+import type { Link, ServerAddress } from './environment.ts';
+import { crashNote } from './journal.ts';
 import type { Home } from './leftovers/home.ts';
 import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
 import { removeLeftovers } from './leftovers/remove.ts';
 import { linkAddress } from './links.ts';
+import type { OwnStart } from './own.ts';
 import { cachePath } from './process/cache.ts';
 import { type PartPlan, ProcessPart } from './process/part.ts';
 import type { SmallDisk } from './process/small-disk.ts';
-import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
+import { secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
 import { type PostgresTemplate, setupPostgres } from './servers/postgres.ts';
 import { setupRedis } from './servers/redis-part.ts';
 import { hashedSecret, type Passwords } from './servers/rights.ts';
@@ -37,25 +38,18 @@ async function allOrFirstError<T extends readonly unknown[]>(
   return settled.map((result) => (result.status === 'fulfilled' ? result.value : undefined)) as unknown as T;
 }
 
-export interface ProcessPartsOptions {
-  options: EnvironmentOptions;
-  home: Home;
-  journal: Journal;
-  address(part: PartName): ServerAddress;
+interface ProcessPartsOptions extends OwnStart {
   links: readonly Link[];
-  accounts: Accounts;
   /** Of the users of Redis. */
   redisPasswords: Passwords;
-  logDirectory: string;
   postgresDisk: SmallDisk | undefined;
 }
 
-export interface ProcessParts {
+interface ProcessParts {
   parts: Readonly<Record<PartName, ProcessPart>>;
   template: PostgresTemplate;
   /** Plans a further instance of a service. */
   instance(name: PartLabel, service: ServiceName, address: ServerAddress): ProcessPart;
-  signingKeyFile: string;
   /** Of accounts and servers. */
   secrets: readonly string[];
 }
@@ -65,7 +59,7 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
   const { options, home, journal, address, links, redisPasswords } = context;
   const prepare = (part: PartName) => ({
     onProgress: (detail: string) => journal.note('starting', { part, detail }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    signal: options.signal,
   });
   const storage = options.storage ?? 'memory';
   const users = {
@@ -110,7 +104,6 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     parts,
     template: postgres.template,
     instance: (name, service, at) => build(name, instance(service, at)),
-    signingKeyFile: keyFile,
     secrets,
   };
 }
@@ -133,11 +126,7 @@ function partBuilder(
         return { ...launch, env: { ...launch.env, [MARK_VARIABLE]: home.id } };
       },
       onSpawn: (pid) => noteProcess(home, pid),
-      onCrash: (exitCode) =>
-        journal.note('failed', {
-          part: name,
-          detail: exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`,
-        }),
+      onCrash: crashNote(journal, name),
     });
 }
 

@@ -30,7 +30,6 @@ export const FAULTS = {
   },
   'redis-emptied': {
     text: 'Redis is killed and comes back without any data.',
-
     needs: ['stop redis', 'wipe redis'],
     touches: ['redis'],
     start: (f) => f.redis.kill({ data: 'lose' }),
@@ -43,21 +42,18 @@ export const FAULTS = {
   },
   'redis-tail-lost': {
     text: 'Redis dies and comes back with what it held a moment ago; the events since are gone.',
-
     needs: ['stop redis', 'wipe redis', 'network redis', 'redis'],
     touches: ['redis', 'admin', 'query'],
     start: (f) => f.redis.loseTail({ unread: false }),
   },
   'redis-unread-tail-lost': {
     text: 'Redis dies and comes back with what it held a moment ago; nobody had read the events since.',
-
     needs: ['stop redis', 'wipe redis', 'network redis', 'redis'],
     touches: ['redis', 'admin', 'query'],
     start: (f) => f.redis.loseTail({ unread: true }),
   },
   'redis-failed-over': {
     text: 'A replica of Redis that missed the last events takes over; it answers READONLY until it is promoted.',
-
     // It loses data, too.
     needs: ['redis', 'redis admin', 'wipe redis'],
     touches: ['redis', 'admin', 'query'],
@@ -78,35 +74,30 @@ export const FAULTS = {
   },
   'redis-refused': {
     text: 'Connections to Redis are reset, and new ones refused.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.refuse({ server: 'redis' }),
   },
   'redis-blackholed': {
     text: 'Nothing passes between the services and Redis, and nothing is closed.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.blackhole({ server: 'redis' }),
   },
   'redis-replies-blackholed': {
     text: 'Redis gets what is sent to it; what it answers does not arrive.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.blackhole({ server: 'redis', only: 'replies' }),
   },
   'redis-requests-blackholed': {
     text: 'What is sent to Redis does not arrive.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.blackhole({ server: 'redis', only: 'requests' }),
   },
   'redis-forgotten': {
     text: 'Every open connection to Redis falls silent for good, and new ones come about.',
-
     needs: ['network redis'],
     touches: ['redis', 'admin', 'query'],
     momentary: true,
@@ -114,28 +105,24 @@ export const FAULTS = {
   },
   'redis-delayed': {
     text: 'What is sent to Redis, and what it answers, takes 50 ms each way.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.delay({ server: 'redis', ms: 50 }),
   },
   'redis-jittery': {
     text: 'The way to Redis takes between 10 and 110 ms, for each piece of data another time.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.delay({ server: 'redis', ms: 60, jitterMs: 50 }),
   },
   'redis-throttled': {
     text: 'Only 4 kB a second pass each way on each connection to Redis.',
-
     needs: ['network redis'],
     touches: ['redis'],
     start: (f) => f.network.throttle({ server: 'redis', bytesPerSecond: 4_000 }),
   },
   'redis-loses-replies': {
     text: 'Redis takes three events, and whoever published them is cut off before the answer.',
-
     needs: ['network redis'],
     touches: ['redis', 'admin'],
     start: (f) => f.network.loseReplies({ client: 'admin', server: 'redis', count: 3, command: 'XADD' }),
@@ -178,14 +165,12 @@ export const FAULTS = {
   },
   'query-cut': {
     text: 'Nothing passes between query and Redis, and nothing is closed.',
-
     needs: ['network redis'],
     touches: ['redis', 'query'],
     start: (f) => f.network.blackhole({ client: 'query', server: 'redis' }),
   },
   'admin-cut': {
     text: 'Connections of admin to Redis are reset, and new ones refused.',
-
     needs: ['network redis'],
     touches: ['redis', 'admin'],
     start: (f) => f.network.refuse({ client: 'admin', server: 'redis' }),
@@ -290,7 +275,6 @@ export const FAULTS = {
   },
   'postgres-restarted': {
     text: 'PostgreSQL is shut down and started at once.',
-
     needs: ['stop postgres'],
     touches: ['postgres'],
     momentary: true,
@@ -304,21 +288,18 @@ export const FAULTS = {
   },
   'postgres-refused': {
     text: 'Connections to PostgreSQL are reset, and new ones refused.',
-
     needs: ['network postgres'],
     touches: ['postgres'],
     start: (f) => f.network.refuse({ server: 'postgres' }),
   },
   'postgres-blackholed': {
     text: 'Nothing passes between the services and PostgreSQL, and nothing is closed.',
-
     needs: ['network postgres'],
     touches: ['postgres'],
     start: (f) => f.network.blackhole({ server: 'postgres' }),
   },
   'postgres-forgotten': {
     text: 'Every open connection to PostgreSQL falls silent for good, and new ones come about.',
-
     needs: ['network postgres'],
     touches: ['postgres', 'admin', 'query'],
     momentary: true,
@@ -328,77 +309,66 @@ export const FAULTS = {
   },
   'postgres-delayed': {
     text: 'What is sent to PostgreSQL, and what it answers, takes 20 ms each way.',
-
     needs: ['network postgres'],
     touches: ['postgres'],
     start: (f) => f.network.delay({ server: 'postgres', ms: 20 }),
   },
   'postgres-jittery': {
     text: 'The way to PostgreSQL takes between 2 and 38 ms, for each piece of data another time.',
-
     needs: ['network postgres'],
     touches: ['postgres'],
     start: (f) => f.network.delay({ server: 'postgres', ms: 20, jitterMs: 18 }),
   },
   'postgres-throttled': {
     text: 'Only 8 kB a second pass each way on each connection to PostgreSQL.',
-
     needs: ['network postgres'],
     touches: ['postgres'],
     start: (f) => f.network.throttle({ server: 'postgres', bytesPerSecond: 8_000 }),
   },
   'postgres-disk-full': {
     text: 'The disk of PostgreSQL is full (53100); should it end by that, it is started again with room.',
-
     needs: ['fill postgres'],
     touches: ['postgres'],
     start: (f) => f.postgres.fillDisk(),
   },
   'admin-cut-from-postgres': {
     text: 'Nothing passes between admin and PostgreSQL, and nothing is closed.',
-
     needs: ['network postgres'],
     touches: ['postgres', 'admin'],
     start: (f) => f.network.blackhole({ client: 'admin', server: 'postgres' }),
   },
   'query-cut-from-postgres': {
     text: 'Connections of query to PostgreSQL are reset, and new ones refused.',
-
     needs: ['network postgres'],
     touches: ['postgres', 'query'],
     start: (f) => f.network.refuse({ client: 'query', server: 'postgres' }),
   },
   'commits-held': {
     text: 'Every change of a file waits at its COMMIT in the registry.',
-
     needs: ['registry'],
     touches: ['postgres', 'admin'],
     start: (f) => f.registry.holdCommits(OF_THE_LOAD),
   },
   'commits-refused': {
     text: 'Every change of a file is rolled back at its COMMIT in the registry.',
-
     needs: ['registry'],
     touches: ['postgres', 'admin'],
     start: (f) => f.registry.failCommits(OF_THE_LOAD),
   },
   'admin-backends-stopped': {
     text: 'The backends behind the connections of admin stand still (SIGSTOP).',
-
     needs: ['backends'],
     touches: ['postgres', 'admin'],
     start: (f) => f.backends.stop('admin'),
   },
   'query-backends-stopped': {
     text: 'The backends behind the connections of query stand still (SIGSTOP).',
-
     needs: ['backends'],
     touches: ['postgres', 'query'],
     start: (f) => f.backends.stop('query'),
   },
   'admin-backends-terminated': {
     text: 'Every connection of admin to PostgreSQL is ended by the server (57P01).',
-
     needs: ['backends'],
     touches: ['postgres', 'admin'],
     momentary: true,
@@ -406,7 +376,6 @@ export const FAULTS = {
   },
   'query-backends-terminated': {
     text: 'Every connection of query to PostgreSQL is ended by the server (57P01).',
-
     needs: ['backends'],
     touches: ['postgres', 'query'],
     momentary: true,

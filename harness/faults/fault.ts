@@ -79,8 +79,8 @@ export async function startFault(plan: FaultPlan, recorder: Recorder, limits: Fa
       kind,
       target,
       event,
-      ...(at === undefined ? {} : { at }),
-      ...(witness === undefined ? {} : { witness }),
+      at,
+      witness,
     });
   const see = (
     what: string,

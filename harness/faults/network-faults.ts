@@ -214,11 +214,10 @@ function common(
 
 /** The proxy in front of a server, which is spoken to as the server is. */
 function listenerOf(environment: Environment, { server, proxy: { host, port } }: Link): Listener {
-  return { ...(server === 'redis' ? environment.redisAddress() : {}), protocol: server, host, port };
+  return { ...(server === 'redis' && environment.redisAddress()), protocol: server, host, port };
 }
 
 async function forEach(links: readonly Link[], probe: (link: Link) => Promise<string>): Promise<string> {
-  return (await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`))).join(
-    '; ',
-  );
+  const seen = await Promise.all(links.map(async (link) => `${link.client}→${link.server} ${await probe(link)}`));
+  return seen.join('; ');
 }

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import { connectRedis, OBSERVER } from '../clients/servers.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
-import { pollUntil } from '../core/time.ts';
+import { pollUntil, untilAnswers } from '../core/time.ts';
 import type { Environment } from '../environment/environment.ts';
 import type { FaultPlan } from './fault.ts';
 
@@ -259,5 +259,5 @@ function ifNotBusy(error: unknown): void {
 
 /** Loading goes on for a moment after its pauses were taken away, a script for a moment after it was killed. */
 async function untilAnswered(command: () => Promise<unknown>): Promise<void> {
-  await pollUntil(() => command().then(() => true as const), { what: 'Redis to answer again', timeoutMs: 25_000 });
+  await untilAnswers(command, { what: 'Redis to answer again', timeoutMs: 25_000 });
 }

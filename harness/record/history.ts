@@ -214,10 +214,7 @@ export interface Measured extends Base {
 /** What a soak is going to break: rounds that another run can be given. */
 export interface SoakPlanned extends Base {
   type: 'soak-planned';
-  rounds: readonly {
-    pauseMs: number;
-    disruptions: readonly { name: string; startMs: number; holdMs: number }[];
-  }[];
+  rounds: readonly { pauseMs: number; disruptions: readonly { name: string; startMs: number; holdMs: number }[] }[];
 }
 
 /** How much memory each part has at a moment, in bytes; the runner is the process that judges. What is not there does not run. */

@@ -128,7 +128,9 @@ function availabilityOf(
   });
   return KINDS.flatMap((kind) =>
     (['outside', 'during', 'near'] as const).map((scope) => ({
-      ...{ case: key ?? null, kind, scope },
+      case: key ?? null,
+      kind,
+      scope,
       ...shareOf(groups.get(`${kind} ${scope}`) ?? []),
     })),
   );
@@ -160,7 +162,9 @@ function kindsOf(
       const againMs = own.flatMap(({ writesAgainMs }) => writesAgainMs ?? []).sort((a, b) => a - b);
       const operations = Map.groupBy(alone.get(kind) ?? [], isWrite);
       return {
-        ...{ case: key ?? null, kind, target: targetOf(own) },
+        case: key ?? null,
+        kind,
+        target: targetOf(own),
         count: own.length,
         unwitnessed: own.filter(({ fault }) => fault.unwitnessed).length,
         recoveries: againMs.length,

@@ -37,11 +37,7 @@ export function buildSamples(records: readonly HistoryRecord[]): LatencySample[]
 export function buildSeries(samples: readonly LatencySample[]): LatencySeries[] {
   const groups = Map.groupBy(samples, (sample) => JSON.stringify([sample.case, sample.phase]));
   return [...groups.values()]
-    .map((group) => ({
-      case: group[0]?.case ?? null,
-      phase: group[0]?.phase ?? '',
-      ...summarize(group),
-    }))
+    .map((group) => ({ case: group[0]?.case ?? null, phase: group[0]?.phase ?? '', ...summarize(group) }))
     .sort((a, b) => (a.case ?? '').localeCompare(b.case ?? '', 'en', { numeric: true }));
 }
 
@@ -55,11 +51,7 @@ const HOPS: readonly { from: string; to: string; span: (sample: Visibility) => I
     span: ({ hops }) =>
       hops?.xadd === undefined || hops.rowCommitted === undefined ? undefined : exactly(hops.rowCommitted - hops.xadd),
   },
-  {
-    from: 'accepted',
-    to: 'searchable',
-    span: (sample) => syncLatency(sample, 'accepted'),
-  },
+  { from: 'accepted', to: 'searchable', span: (sample) => syncLatency(sample, 'accepted') },
 ];
 
 /** Where the time goes, over all watched writes; hops that the target does not let be seen are absent. */

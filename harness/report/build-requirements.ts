@@ -68,8 +68,8 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
       ];
       return {
         id,
-        ...(text?.level === undefined ? {} : { level: text.level }),
-        ...(text?.tier === undefined ? {} : { tier: text.tier }),
+        level: text?.level,
+        tier: text?.tier,
         title: text?.text ?? ended[0]?.title ?? id,
         verdict: worstVerdict(results.map((result) => result.verdict)),
         cases: results.sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true })),
@@ -116,7 +116,7 @@ function caseResult(
   }
   const lacking = record.verdict === 'pass' ? unmetFloor(record) : undefined;
   if (lacking !== undefined) return { ...base, verdict: 'inconclusive', reason: lacking };
-  return { ...base, verdict: record.verdict, ...(record.reason === undefined ? {} : { reason: record.reason }) };
+  return { ...base, verdict: record.verdict, reason: record.reason };
 }
 
 function neverStarted(id: string, { cutShort }: RequirementsInput): CaseResult {

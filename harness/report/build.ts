@@ -22,7 +22,7 @@ function missedFindings(records: readonly HistoryRecord[]): Found[] {
       const known = new Set(own.flatMap((record) => (record.type === 'finding' ? [nameOf(record)] : [])));
       return runCheckers(own)
         .filter((finding) => !known.has(nameOf(finding)))
-        .map((finding): Found => ({ type: 'finding', at, ...(key === undefined ? {} : { case: key }), ...finding }));
+        .map((finding): Found => ({ type: 'finding', at, case: key, ...finding }));
     });
 }
 
@@ -79,7 +79,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       suiteVersion: started?.suiteVersion ?? null,
       requirementsVersion: started?.requirementsVersion ?? null,
       complete: incomplete === undefined,
-      ...(incomplete === undefined ? {} : { reason: incomplete }),
+      reason: incomplete,
     },
     ...judgeRun({
       verdicts: cases.map(({ verdict }) => verdict),
@@ -89,15 +89,12 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
       allowPartial: started?.plan?.allowPartial ?? false,
     }),
     tiers: buildTiers(options.requirements ?? [], requirements),
-    counts: {
-      requirements: countVerdicts(requirements),
-      cases: countVerdicts(cases),
-    },
+    counts: { requirements: countVerdicts(requirements), cases: countVerdicts(cases) },
     requirements,
     findings: findings.map(({ checker, case: key, fileId, message, at }) => ({
       checker,
       case: key ?? null,
-      ...(fileId === undefined ? {} : { fileId }),
+      fileId,
       message,
       at,
     })),
@@ -109,13 +106,7 @@ export function buildResult(records: readonly HistoryRecord[], options: BuildOpt
     memory: buildMemory(records),
     figures: records
       .filter((record) => record.type === 'figure')
-      .map(({ name, value, unit, detail, case: key }) => ({
-        name,
-        value,
-        unit,
-        ...(detail === undefined ? {} : { detail }),
-        case: key ?? null,
-      })),
+      .map(({ name, value, unit, detail, case: key }) => ({ name, value, unit, detail, case: key ?? null })),
     mutants: options.killMatrix ?? null,
   };
 }

@@ -96,12 +96,12 @@ test('a case names the environments of all its tries, also one that could not be
   const environment = (environmentId: string, key: string): HistoryRecord => ({
     ...{ at: 5, type: 'environment', environmentId, kind: 'processes', status: 'starting', case: key },
   });
-  const ran = (key: string, environmentId: string) => ({ ...started(key), environmentId }) as HistoryRecord;
+  const ran = (key: string, environmentId: string) => ({ ...caseStarted(key), environmentId }) as HistoryRecord;
   const result = judge([
     ...[environment('e1', 'RES-01/a'), ran('RES-01/a', 'e1'), finished('RES-01/a', 'pass')],
     ...[ran('RES-01/b', 'e1'), finished('RES-01/b', 'fail')],
-    ...[environment('e2', 'RES-01/b'), started('RES-01/b'), finished('RES-01/b', 'error')],
-    ...[started('RES-01/c'), finished('RES-01/c', 'pass')],
+    ...[environment('e2', 'RES-01/b'), caseStarted('RES-01/b'), finished('RES-01/b', 'error')],
+    ...[caseStarted('RES-01/c'), finished('RES-01/c', 'pass')],
   ]);
   expect(result.requirements[0]?.cases.map(({ environments }) => environments)).toEqual([
     ['e1'],

@@ -69,10 +69,10 @@ export async function writeReports(options: ReportOptions): Promise<RunResult> {
   const { records, problem } = await salvageHistory(options.historyPath);
   const result = buildResult(records, {
     complete: options.complete,
-    ...(options.failure === undefined ? {} : { failure: options.failure }),
-    ...(options.requirements === undefined ? {} : { requirements: options.requirements }),
-    ...(options.killMatrix === undefined ? {} : { killMatrix: options.killMatrix }),
-    ...(problem === undefined ? {} : { historyProblem: problem }),
+    failure: options.failure,
+    requirements: options.requirements,
+    killMatrix: options.killMatrix,
+    historyProblem: problem,
   });
   await mkdir(options.outputDirectory, { recursive: true });
   const writes = Object.entries(WRITERS).map(async ([name, render]) => {

@@ -148,7 +148,7 @@ const WARM_UP = 200;
 /** Sync latency against the bare loop, in alternating rounds of one run, so that both meet the same machine. */
 export async function benchSync(options: BenchOptions): Promise<BenchResult> {
   const { environment, recorder, ratePerSecond, count, signal, onProgress = () => {} } = options;
-  const common = { recorder, ratePerSecond, ...(signal === undefined ? {} : { signal }) };
+  const common = { recorder, ratePerSecond, signal };
   await using stack = new AsyncDisposableStack();
   const pipeline = stack.use(
     createPipelineClient({ urls: environment.urls, accounts: environment.accounts, recorder }),

@@ -29,7 +29,7 @@ export async function finalReads(
   let cause: unknown;
   const reader = async (): Promise<void> => {
     for (let fileId = rest.pop(); fileId !== undefined; fileId = rest.pop()) {
-      const options = { deadlineAt, ...(signal === undefined ? {} : { signal }) };
+      const options = { deadlineAt, signal };
       const id = fileId;
       const reads = await Promise.allSettled([
         untilAnswered(`the registry to answer for ${id}`, (read) => pipeline.registryFile(id, read), options),
@@ -68,7 +68,7 @@ async function untilAnswered(
       if (answer.outcome === 'ok') return true;
       throw new Error(answer.error ?? `answered ${answer.status}`);
     },
-    { what, timeoutMs: leftMs, intervalMs: 50, intervalMsMax: 1000, ...(signal === undefined ? {} : { signal }) },
+    { what, timeoutMs: leftMs, intervalMs: 50, intervalMsMax: 1000, signal },
   );
 }
 

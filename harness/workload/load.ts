@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PipelineClient } from '../clients/pipeline.ts';
+import { fileIdIn, type PipelineClient } from '../clients/pipeline.ts';
 import type { Visibility } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type Hops, VisibilityTracker } from './visibility.ts';
@@ -95,13 +95,7 @@ export interface SyncLoadResult {
 /** Uploads at a steady rate, each followed until a by-id read shows it. */
 export async function runSyncLoad(load: SyncLoad): Promise<SyncLoadResult> {
   const { pipeline, recorder, prefix, phase, timeoutMs, hops, signal } = load;
-  const tracker = new VisibilityTracker({
-    pipeline,
-    recorder,
-    timeoutMs,
-    ...(hops === undefined ? {} : { hops }),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs, hops, signal });
   const result: Omit<SyncLoadResult, 'samples'> = { uploadMs: [], refused: 0 };
   recorder.record({ type: 'phase', phase });
   const uploading = startOpenLoop({
@@ -112,7 +106,7 @@ export async function runSyncLoad(load: SyncLoad): Promise<SyncLoadResult> {
         { filename, content: Buffer.from(`content of ${filename}`) },
         { intendedAt },
       );
-      const fileId = (answer.body as { file_id?: string } | undefined)?.file_id;
+      const fileId = fileIdIn(answer.body);
       if (answer.outcome !== 'ok' || fileId === undefined) {
         result.refused++;
         result.firstError ??= answer.error ?? `answered ${answer.status}`;

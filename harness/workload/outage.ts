@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { PipelineClient } from '../clients/pipeline.ts';
+import { cacheOf, fileIdIn, type PipelineClient } from '../clients/pipeline.ts';
 import { DeadlineError, InconclusiveError } from '../core/errors.ts';
 import { pollUntil } from '../core/time.ts';
 import type { Fault } from '../faults/fault.ts';
@@ -9,7 +9,7 @@ import { convergenceOf, finalReads, heldBack } from './convergence.ts';
 import { startOpenLoop } from './load.ts';
 import { OutageChanges, type OutagePhase, OutageSearches } from './outage-traffic.ts';
 import { awaitDrained } from './stream.ts';
-import { cacheOf, VisibilityTracker } from './visibility.ts';
+import { VisibilityTracker } from './visibility.ts';
 
 export interface OutagePlan {
   pipeline: PipelineClient;
@@ -136,17 +136,10 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
         { intendedAt },
       );
       count(uploads[sentIn], answer, intendedAt);
-      const fileId = fileIdOf(answer.body);
+      const fileId = fileIdIn(answer.body);
       if (answer.outcome !== 'ok' || fileId === undefined) return;
       names.set(fileId, filename);
-      tracker.watch({
-        op: answer.op,
-        fileId,
-        kind: 'created',
-        phase: sentIn,
-        intendedAt,
-        acceptedAt: answer.endedAt,
-      });
+      tracker.watch({ op: answer.op, fileId, kind: 'created', phase: sentIn, intendedAt, acceptedAt: answer.endedAt });
     },
   });
   cleanup.defer(() => uploading.stop());
@@ -180,9 +173,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   seenBefore = changes.seen();
   const { effectiveAt } = fault;
   const detection = watchDetection(plan, fault);
-  cleanup.defer(async () => {
-    await detection.stop();
-  });
+  cleanup.defer(() => detection.stop().then(() => {}));
   await Promise.all([
     sleep(Math.max(0, effectiveAt + plan.faultMs - recorder.now()), undefined, { signal }),
     plan.during?.(fault),
@@ -218,8 +209,8 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     seenBefore: seenBefore.size,
     shownDuring: searching.shown.outage,
     shortSearches: searching.short.length,
-    ...(searching.short[0] === undefined ? {} : { firstShortSearch: searching.short[0] }),
-    ...(undrained === undefined ? {} : { undrained }),
+    firstShortSearch: searching.short[0],
+    undrained,
     accepted: samples.length,
     invisible,
     detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
@@ -307,8 +298,4 @@ function count(
   counts[answer.outcome]++;
   counts.slowestMs = Math.max(counts.slowestMs, Math.round(answer.endedAt - dueAt));
   if (answer.outcome !== 'ok') counts.firstError ??= answer.error ?? `answered ${answer.status}`;
-}
-
-function fileIdOf(body: unknown): string | undefined {
-  return typeof body === 'object' && body !== null && 'file_id' in body ? String(body.file_id) : undefined;
 }

@@ -126,7 +126,7 @@ export async function awaitDrained(
           : `${group.pending} pending, delivered up to ${group.lastDeliveredId} of ${stream.lastId}`,
       );
     },
-    { what: 'the event stream to be drained', timeoutMs, ...(signal === undefined ? {} : { signal }) },
+    { what: 'the event stream to be drained', timeoutMs, signal },
   );
 }
 

@@ -1,14 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceName } from '../../services/contract/names.ts';
-import type { Answer, PipelineClient } from '../clients/pipeline.ts';
+import { type Answer, cacheOf, type PipelineClient } from '../clients/pipeline.ts';
 import { pollUntil } from '../core/time.ts';
 import type { NewRecord, Visibility } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
-
-/** The `cache` field of query's readiness: `ok`, `degraded`, or undefined when the answer has none. */
-export function cacheOf({ body }: Answer): string | undefined {
-  return typeof body === 'object' && body !== null && 'cache' in body ? String(body.cache) : undefined;
-}
 
 /**
  * Polls `/health/ready` of a service until `accept` likes an answer.
@@ -29,7 +24,7 @@ export function awaitReadiness(
         `${service} is ${answer.status ?? answer.error ?? answer.outcome}, cache ${cacheOf(answer) ?? 'unknown'}`,
       );
     },
-    { what, timeoutMs, intervalMsMax: 100, ...(signal === undefined ? {} : { signal }) },
+    { what, timeoutMs, intervalMsMax: 100, signal },
   );
 }
 

@@ -1,8 +1,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, randomUUID } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, exportJWK, type JWK, SignJWT } from 'jose';
 import { type KeySource, TOKEN_ALGORITHM } from '../common/auth.ts';
+import { readOrCreate } from '../common/secret-file.ts';
 import type { Role } from '../contract/http.ts';
 
 const KEY_BITS = 2048;
@@ -32,35 +32,6 @@ async function generatePem(): Promise<string> {
   return privateKey;
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
-/**
- * The PEM (PKCS #8) of a file, which is made when it does not exist: mode 0600, complete from its first moment, and the
- * same for several instances that start together.
- */
-export async function readOrCreateKeyFile(path: string): Promise<string> {
-  const present = await readIfThere(path);
-  if (present !== undefined) return present;
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, await generatePem(), { mode: 0o600, flag: 'wx' });
-  try {
-    // Unlike a rename, a link never replaces the key that another instance made meanwhile.
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await rm(draft);
-  }
-  return readFile(path, 'utf8');
-}
-
 interface SigningKey {
   privateKey: KeyObject;
   publicKey: KeyObject;
@@ -69,7 +40,7 @@ interface SigningKey {
 }
 
 async function loadKey(path: string | undefined): Promise<SigningKey> {
-  const privateKey = createPrivateKey(path === undefined ? await generatePem() : await readOrCreateKeyFile(path));
+  const privateKey = createPrivateKey(await (path === undefined ? generatePem() : readOrCreate(path, generatePem)));
   const bits = privateKey.asymmetricKeyDetails?.modulusLength ?? 0;
   if (privateKey.asymmetricKeyType !== 'rsa' || bits < KEY_BITS) {
     throw new Error(`Expected AUTH_PRIVATE_KEY_FILE to hold an RSA key of at least ${KEY_BITS} bits`);

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { within } from '../common/backoff.ts';
+import { shared, within } from '../common/backoff.ts';
 
 interface Backlog {
   pending: number;
@@ -15,16 +15,10 @@ export interface AdminMetrics {
 export function createAdminMetrics(registry: Registry, backlog: () => Promise<Backlog>): AdminMetrics {
   const registers = [registry];
   // Both gauges of a scrape come from one query.
-  let asked: Promise<Backlog | undefined> | undefined;
-  function askOnce(): Promise<Backlog | undefined> {
-    asked ??= within(800, 'counting the outbox', backlog())
-      // A scrape must not fail with the database; readiness tells that it is away.
-      .catch(() => undefined)
-      .finally(() => {
-        asked = undefined;
-      });
-    return asked;
-  }
+  const askOnce = shared(() =>
+    // A scrape must not fail with the database; readiness tells that it is away.
+    within(800, 'counting the outbox', backlog()).catch(() => undefined),
+  );
   new Gauge({
     name: 'syncproof_outbox_pending',
     help: 'Events that are committed and not published.',

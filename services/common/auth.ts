@@ -4,7 +4,7 @@ import { decodeProtectedHeader, errors, importJWK, type JWK, jwtVerify } from 'j
 import { Agent, request } from 'undici';
 import { z } from 'zod';
 import { ROLES, type Role } from '../contract/http.ts';
-import { pause, retryUntilDone } from './backoff.ts';
+import { pause, retryUntilDone, shared } from './backoff.ts';
 import { HttpProblem } from './problem.ts';
 
 /** The only algorithm that is accepted: a token cannot choose `none`, nor HS256 with the public key as its secret. */
@@ -167,7 +167,6 @@ export function createJwksKeySource(options: JwksOptions): KeySource {
   let keys = new Map<string, VerificationKey>();
   let fetchedAtMs = Number.NEGATIVE_INFINITY;
   let triedAtMs = Number.NEGATIVE_INFINITY;
-  let running: Promise<void> | undefined;
 
   async function load(): Promise<void> {
     // An unknown key id right after a fetch waits for the next one instead of being refused: the key may be brand new.
@@ -176,12 +175,7 @@ export function createJwksKeySource(options: JwksOptions): KeySource {
     keys = await importKeys(await options.fetchJson(options.url, 2000));
     fetchedAtMs = performance.now();
   }
-  function refresh(): Promise<void> {
-    running ??= load().finally(() => {
-      running = undefined;
-    });
-    return running;
-  }
+  const refresh = shared(load);
 
   return async (kid) => {
     const known = keys.get(kid);

@@ -65,6 +65,27 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
   }
 }
 
+/** Whether the work succeeds within `ms`; too late means no. */
+export async function succeeds(ms: number, what: string, work: Promise<unknown>): Promise<boolean> {
+  try {
+    await within(ms, what, work);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Calls that overlap share one: all get its outcome. */
+export function shared<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= work().finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
 export class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
 }

@@ -3,143 +3,107 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { type ServiceName, STANDARD_PORTS } from '../contract/names.ts';
 
-/** What a setting must be, in words, and whether its value must never be shown. Kept as metadata of its schema. */
-interface SettingFacts {
-  expected: string;
-  secret: boolean;
-}
+/** Settings that are never shown, neither in errors nor by `/version`. */
+const secrets = z.registry();
 
-const settingFacts = z.registry<SettingFacts>();
-
-function setting<T>(schema: z.ZodType<T>, expected: string, secret = false): z.ZodType<T> {
-  return schema.register(settingFacts, { expected, secret });
-}
-
-const INVALID = 'invalid';
+// The message of every issue is what was expected, in words.
+const NOT_EMPTY = 'a text that is not empty';
 
 /** Text of at least one character. */
 export function text(fallback?: string): z.ZodType<string> {
-  const schema = z.string().min(1);
-  return setting(fallback === undefined ? schema : schema.default(fallback), 'a text that is not empty');
+  const schema = z.string(NOT_EMPTY).min(1, NOT_EMPTY);
+  return fallback === undefined ? schema : schema.default(fallback);
 }
 
 /** Text that may be left out. */
-export function optionalText(): z.ZodType<string | undefined> {
-  return setting(z.string().min(1).optional(), 'a text that is not empty');
+export function optionalText(expected = NOT_EMPTY): z.ZodType<string | undefined> {
+  return z.string().min(1, expected).optional();
 }
 
-/** A secret that may be left out; it is never shown, neither in errors nor by `/version`. */
+/** A secret that may be left out. */
 export function optionalSecret(): z.ZodType<string | undefined> {
-  return setting(z.string().min(1).optional(), 'a text that is not empty', true);
+  return optionalText().register(secrets);
 }
 
-/** Path of a file that holds a secret; it is never shown, neither in errors nor by `/version`. */
+/** Path of a file that holds a secret. */
 export function optionalSecretFile(): z.ZodType<string | undefined> {
-  return setting(z.string().min(1).optional(), 'a path that is not empty', true);
+  return optionalText('a path that is not empty').register(secrets);
 }
 
-export function integer(bounds: { min: number; max: number; fallback: number }): z.ZodType<number> {
-  const schema = z
-    .string()
-    .regex(/^-?\d{1,15}$/, INVALID)
-    .transform(Number)
-    .refine((value) => value >= bounds.min && value <= bounds.max, INVALID)
-    .default(bounds.fallback);
-  return setting(schema, `an integer from ${bounds.min} to ${bounds.max}`);
+function numberSetting(form: RegExp, kind: string) {
+  return ({ min, max, fallback }: { min: number; max: number; fallback: number }): z.ZodType<number> => {
+    const expected = `${kind} from ${min} to ${max}`;
+    const bounded = z.coerce.number<string>().min(min, expected).max(max, expected);
+    return z.string().regex(form, expected).pipe(bounded).default(fallback);
+  };
 }
+
+export const integer = numberSetting(/^-?\d{1,15}$/, 'an integer');
 
 /** A decimal number, e.g. seconds with a fraction. */
-export function decimal(bounds: { min: number; max: number; fallback: number }): z.ZodType<number> {
-  const schema = z
-    .string()
-    .regex(/^\d{1,9}(\.\d{1,9})?$/, INVALID)
-    .transform(Number)
-    .refine((value) => value >= bounds.min && value <= bounds.max, INVALID)
-    .default(bounds.fallback);
-  return setting(schema, `a number from ${bounds.min} to ${bounds.max}`);
-}
+export const decimal = numberSetting(/^\d{1,9}(\.\d{1,9})?$/, 'a number');
 
 export function onOff(fallback: boolean): z.ZodType<boolean> {
-  const schema = z
-    .string()
-    .toLowerCase()
-    .refine((value) => ['on', 'off', 'true', 'false', '1', '0'].includes(value), INVALID)
-    .transform((value) => value === 'on' || value === 'true' || value === '1')
-    .default(fallback);
-  return setting(schema, 'one of on, off');
+  const words = { truthy: ['on', 'true', '1'], falsy: ['off', 'false', '0'] };
+  return z.stringbool({ ...words, error: 'one of on, off' }).default(fallback);
 }
 
 export function choice<const C extends readonly [string, ...string[]]>(
   choices: C,
   fallback: C[number],
 ): z.ZodType<C[number]> {
-  const schema: z.ZodType<C[number]> = z.enum(choices).default(fallback as never) as never;
-  return setting(schema, `one of ${choices.join(', ')}`);
+  return z.enum(choices, `one of ${choices.join(', ')}`).default(fallback as never) as never;
 }
 
-function hasProtocol(value: string, protocols: readonly string[]): boolean {
-  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
-}
+const urlOf = (protocol: RegExp, expected: string) => z.url({ protocol, error: expected, abort: true });
+const anyHttpUrl = () => urlOf(/^https?$/, 'an http:// or https:// URL');
 
 /** An http(s) address; a trailing slash is taken off. */
-export function httpUrl(fallback?: string): z.ZodType<string> {
-  const schema = z
-    .string()
-    .refine((value) => hasProtocol(value, ['http:', 'https:']), INVALID)
-    .transform((value) => value.replace(/\/+$/, ''));
-  return setting(fallback === undefined ? schema : schema.default(fallback), 'an http:// or https:// URL');
-}
-
-function optionalHttpUrl(): z.ZodType<string | undefined> {
-  const schema = z.string().refine((value) => hasProtocol(value, ['http:', 'https:']), INVALID);
-  return setting(schema.optional(), 'an http:// or https:// URL');
+export function httpUrl(fallback: string): z.ZodType<string> {
+  return anyHttpUrl()
+    .transform((value) => value.replace(/\/+$/, ''))
+    .default(fallback);
 }
 
 /**
- * The address of a PostgreSQL, which may carry a password and is never shown. TLS, where it is asked for, is verified:
- * every other `sslmode` would talk to anybody.
+ * The address of a PostgreSQL, which may carry a password. TLS, where it is asked for, is verified: every other `sslmode`
+ * would talk to anybody.
  */
 function databaseUrl(): z.ZodType<string> {
+  const expected =
+    'a postgres:// or postgresql:// URL, about TLS with nothing but sslmode=verify-full or sslmode=disable';
   const isAcceptable = (value: string): boolean =>
-    hasProtocol(value, ['postgres:', 'postgresql:']) &&
     [...new URL(value).searchParams].every(([name, given]) =>
       name === 'sslmode' ? given === 'disable' || given === 'verify-full' : !/ssl|uselibpqcompat/.test(name),
     );
-  const expected =
-    'a postgres:// or postgresql:// URL, about TLS with nothing but sslmode=verify-full or sslmode=disable';
-  return setting(z.string().refine(isAcceptable, INVALID), expected, true);
+  return urlOf(/^postgres(ql)?$/, expected)
+    .refine(isAcceptable, expected)
+    .register(secrets);
 }
 
 /** The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and no setting. */
 function optionalAuthorityFile(): z.ZodType<string | undefined> {
-  const schema = z
-    .string()
-    .transform((path, context) => {
-      try {
-        const pem = readFileSync(path, 'utf8');
-        return new X509Certificate(pem) && pem;
-      } catch {
-        // What was expected is said with the setting's name.
-        context.addIssue({ code: 'custom', message: INVALID });
-        return z.NEVER;
-      }
-    })
-    .optional();
-  return setting(schema, 'the path of a readable file with certificates in PEM form', true);
+  const schema = z.string().transform((path, context) => {
+    try {
+      const pem = readFileSync(path, 'utf8');
+      return new X509Certificate(pem) && pem;
+    } catch {
+      context.addIssue('the path of a readable file with certificates in PEM form');
+      return z.NEVER;
+    }
+  });
+  return schema.optional().register(secrets);
 }
 
 /**
- * The address of a Redis, which may carry a password and is never shown. Without parameters: they would outrank how the
- * services use it, TLS included. In small letters: the client takes any other way to write `rediss` for no TLS.
+ * The address of a Redis, which may carry a password. Without parameters: they would outrank how the services use it, TLS
+ * included. In small letters: the client takes any other way to write `rediss` for no TLS.
  */
 function redisUrl(): z.ZodType<string> {
-  const isAcceptable = (value: string): boolean =>
-    /^rediss?:/.test(value) && hasProtocol(value, ['redis:', 'rediss:']) && new URL(value).search === '';
-  return setting(
-    z.string().refine(isAcceptable, INVALID),
-    'a redis:// or rediss:// URL in small letters, without parameters',
-    true,
-  );
+  const expected = 'a redis:// or rediss:// URL in small letters, without parameters';
+  return urlOf(/^rediss?$/, expected)
+    .refine((value) => /^rediss?:/.test(value) && new URL(value).search === '', expected)
+    .register(secrets);
 }
 
 /** How the services that use both reach Redis and PostgreSQL. A file of authorities asks for TLS that they vouch for. */
@@ -172,7 +136,7 @@ export function commonSettings(service: ServiceName) {
 
 /** Settings of the services that verify tokens with the keys of another one. */
 export function verifierSettings() {
-  return { ADMIN_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.admin}`), JWKS_URL: optionalHttpUrl() };
+  return { ADMIN_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.admin}`), JWKS_URL: anyHttpUrl().optional() };
 }
 
 export type CommonSettings = z.output<z.ZodObject<ReturnType<typeof commonSettings>>>;
@@ -182,32 +146,31 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-/** The environment of this process. No other file of the services reads it. */
-function processEnvironment(): Record<string, string | undefined> {
-  return process.env;
-}
-
 /**
  * Reads settings from environment variables. An empty variable counts as absent.
  * @throws SettingsError naming every wrong variable, what was expected and what was given (never for secrets)
  */
 export function loadSettings<Shape extends Record<string, z.ZodType>>(
   shape: Shape,
-  environment: Record<string, string | undefined> = processEnvironment(),
+  environment: Record<string, string | undefined> = process.env,
 ): z.output<z.ZodObject<Shape>> {
   const given = Object.fromEntries(
     Object.keys(shape).map((name) => [name, environment[name] === '' ? undefined : environment[name]]),
   );
   const result = z.object(shape).safeParse(given);
   if (result.success) return result.data;
-  const wrong = new Set(result.error.issues.map((issue) => String(issue.path[0])));
-  throw new SettingsError([...wrong].map((name) => describeWrong(name, shape[name], given[name])).join('\n'));
+  const expected = new Map(result.error.issues.map(({ path, message }) => [String(path[0]), message]));
+  const shown = (name: string): string => {
+    if (given[name] === undefined) return 'nothing';
+    return isSecret(shape[name]) ? 'a value that is not shown' : JSON.stringify(given[name]);
+  };
+  throw new SettingsError(
+    Array.from(expected, ([name, what]) => `Expected ${name} to be ${what}, got ${shown(name)}`).join('\n'),
+  );
 }
 
-function describeWrong(name: string, schema: z.ZodType | undefined, value: string | undefined): string {
-  const facts = schema === undefined ? undefined : settingFacts.get(schema);
-  const shown = value === undefined ? 'nothing' : facts?.secret ? 'a value that is not shown' : JSON.stringify(value);
-  return `Expected ${name} to be ${facts?.expected ?? 'valid'}, got ${shown}`;
+function isSecret(schema: z.ZodType | undefined): boolean {
+  return schema === undefined || secrets.has(schema);
 }
 
 /** The settings without those that may carry a secret, for `/version`. */
@@ -215,19 +178,10 @@ export function publicSettings(
   shape: Record<string, z.ZodType>,
   values: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([name]) => {
-      const schema = shape[name];
-      return schema !== undefined && settingFacts.get(schema)?.secret === false;
-    }),
-  );
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !isSecret(shape[name])));
 }
 
 /** What `/version` says about the build. */
 export function buildFacts(config: CommonSettings): { version: string; git_sha: string; built_at: string } {
-  return {
-    version: config.SERVICE_VERSION ?? packageVersion(),
-    git_sha: config.GIT_SHA,
-    built_at: config.BUILT_AT,
-  };
+  return { version: config.SERVICE_VERSION ?? packageVersion(), git_sha: config.GIT_SHA, built_at: config.BUILT_AT };
 }

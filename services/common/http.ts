@@ -180,9 +180,7 @@ export async function createHttpService(options: HttpServiceOptions) {
   app.get(
     '/health/live',
     { schema: { tags: ['health'], response: { 200: z.object({ status: z.string() }) } } },
-    () => ({
-      status: 'alive',
-    }),
+    () => ({ status: 'alive' }),
   );
   app.get('/health/ready', { schema: { tags: ['health'] } }, async (_request, reply) => {
     const readiness = await options.readiness();

@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { hashSecret, secretMatches } from '../admin/accounts.ts';
 import { changesSchema, registrationSchema } from '../admin/file-schemas.ts';
-import { readOrCreateKeyFile } from '../admin/keys.ts';
+import { createTokenIssuer } from '../admin/keys.ts';
 import { eventFields } from '../admin/outbox-store.ts';
 import { fileEventSchema } from '../contract/events.ts';
 import { parseFields, storageFilename } from '../ingester/upload-form.ts';
@@ -69,9 +69,10 @@ describe('admin', () => {
 
   test('a key file is made once, for its owner only', async () => {
     const path = join(await temporaryFolder(), 'key.pem');
-    const made = await Promise.all([readOrCreateKeyFile(path), readOrCreateKeyFile(path)]);
-    expect(made[0]).toBe(made[1]);
-    expect(await readOrCreateKeyFile(path)).toBe(made[0]);
+    const keys = () => createTokenIssuer({ issuer: 'i', ttlS: 60, privateKeyFile: path }).jwks();
+    const made = await Promise.all([keys(), keys()]);
+    expect(made[0]).toEqual(made[1]);
+    expect(await keys()).toEqual(made[0]);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readdir(join(path, '..'))).toEqual(['key.pem']);
   });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { PermanentError, within } from './backoff.ts';
+import { PermanentError, shared, succeeds, within } from './backoff.ts';
 import { type Log, troubleLog } from './log.ts';
 
 export type Pool = pg.Pool;
@@ -46,11 +46,8 @@ function address({ url, ca }: PoolOptions): pg.ClientConfig {
 }
 
 export function createPool(options: PoolOptions): Pool {
-  const pool = new pg.Pool({
-    ...connectionOptions(options),
-    max: options.connectionsMax ?? 10,
-    idleTimeoutMillis: 30_000,
-  });
+  const max = options.connectionsMax ?? 10;
+  const pool = new pg.Pool({ ...connectionOptions(options), max, idleTimeoutMillis: 30_000 });
   // Without a listener the error of an idle connection (the server was killed) would end the process.
   const trouble = troubleLog(options.log, 'postgres pool');
   pool.on('error', (error) => trouble.begin(error));
@@ -125,20 +122,8 @@ export async function closePool(pool: Pool, ms = 2000): Promise<void> {
 
 /** A probe for readiness. Calls that overlap share one query, so a hanging server ties up one connection only. */
 export function createDatabaseProbe(pool: Pool, timeoutMs = 600): () => Promise<boolean> {
-  let running: Promise<boolean> | undefined;
-  return async () => {
-    running ??= pool
-      .query('SELECT 1')
-      .then(
-        () => true,
-        () => false,
-      )
-      .finally(() => {
-        running = undefined;
-      });
-    // Too late means no.
-    return within(timeoutMs, 'SELECT 1', running).catch(() => false);
-  };
+  const ask = shared(() => pool.query('SELECT 1'));
+  return () => succeeds(timeoutMs, 'SELECT 1', ask());
 }
 
 /** The applied migrations are not those of the directory. Waiting does not help. */
@@ -186,18 +171,14 @@ export async function migrate(pool: Pool, directory: string): Promise<string[]> 
       'SELECT name, checksum FROM schema_migrations',
     );
     const applied = new Map(rows.map((row) => [row.name, row.checksum]));
-    for (const name of applied.keys()) {
-      if (!wanted.some((migration) => migration.name === name)) {
+    for (const [name, recorded] of applied) {
+      const checksum = wanted.find((migration) => migration.name === name)?.checksum;
+      if (checksum === undefined)
         throw new MigrationError(`Migration ${name} is applied to the database but unknown to this build`);
-      }
+      if (checksum !== recorded)
+        throw new MigrationError(`Migration ${name} was changed after it was applied: ${recorded} is now ${checksum}`);
     }
     const missing = wanted.filter((migration) => !applied.has(migration.name));
-    for (const { name, checksum } of wanted) {
-      const recorded = applied.get(name);
-      if (recorded !== undefined && recorded !== checksum) {
-        throw new MigrationError(`Migration ${name} was changed after it was applied: ${recorded} is now ${checksum}`);
-      }
-    }
     for (const { name, sql, checksum } of missing) {
       await client.query(sql);
       await client.query('INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)', [name, checksum]);

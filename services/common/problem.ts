@@ -107,9 +107,9 @@ export function problemDocument(
     type: 'about:blank',
     title: TITLES[status] ?? (status < 500 ? 'Client Error' : 'Server Error'),
     status,
-    ...(detail === undefined ? {} : { detail }),
+    detail,
     instance,
-    ...(errors.length === 0 ? {} : { errors }),
+    errors: errors.length === 0 ? undefined : errors,
   };
 }
 

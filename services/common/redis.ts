@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { backoffMs, within } from './backoff.ts';
+import { backoffMs, shared, succeeds } from './backoff.ts';
 import { type Log, troubleLog } from './log.ts';
 
 export type RedisClient = Redis;
@@ -30,7 +30,7 @@ export interface RedisClientOptions extends RedisServer {
  */
 export function createRedisClient(options: RedisClientOptions): RedisClient {
   const client = new Redis(options.url, {
-    ...(options.ca === undefined ? {} : { tls: { ca: options.ca } }),
+    tls: options.ca === undefined ? undefined : { ca: options.ca },
     lazyConnect: true,
     connectionName: options.name,
     // CLIENT SETINFO would be one right more, which servers before 7.2 cannot even name.
@@ -60,19 +60,6 @@ export function closeRedis(client: RedisClient): void {
 
 /** A probe for readiness: PING on a client that does not block. Calls that overlap share one PING. */
 export function createRedisProbe(client: RedisClient, timeoutMs = 500): () => Promise<boolean> {
-  let running: Promise<boolean> | undefined;
-  return async () => {
-    if (client.status !== 'ready') return false;
-    running ??= client
-      .ping()
-      .then(
-        () => true,
-        () => false,
-      )
-      .finally(() => {
-        running = undefined;
-      });
-    // Too late means no.
-    return within(timeoutMs, 'PING', running).catch(() => false);
-  };
+  const ask = shared(() => client.ping());
+  return async () => client.status === 'ready' && succeeds(timeoutMs, 'PING', ask());
 }

@@ -24,9 +24,7 @@ let before: Leavings;
 let meant = 0;
 
 beforeAll(async () => {
-  attacked = await startAttacked({
-    ingester: { UPLOAD_MAX_BYTES: String(LIMIT), UPLOAD_STALL_S: String(STALL_S) },
-  });
+  attacked = await startAttacked({ ingester: { UPLOAD_MAX_BYTES: String(LIMIT), UPLOAD_STALL_S: String(STALL_S) } });
 }, 60_000);
 afterAll(() => attacked?.[Symbol.asyncDispose]());
 beforeEach(async () => {

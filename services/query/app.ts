@@ -64,13 +64,7 @@ export async function buildQuery(parts: QueryParts): Promise<HttpService> {
     '/api/search/:id',
     {
       ...guarded,
-      schema: {
-        tags: ['search'],
-        summary: 'One file',
-        security,
-        params: idSchema,
-        response: { 200: searchHitSchema },
-      },
+      schema: { tags: ['search'], summary: 'One file', security, params: idSchema, response: { 200: searchHitSchema } },
     },
     (request) => knownFile(pool, request.params.id),
   );

@@ -91,7 +91,14 @@ export class Consuming implements AsyncDisposable {
     const batches = new BatchApplier({ pool, log, metrics, onApplied, signal });
     this.#connection = connection;
     this.#consumer = new StreamConsumer({
-      ...{ connection, stream, batches, metrics, settings, onLoss, log, signal },
+      connection,
+      stream,
+      batches,
+      metrics,
+      settings,
+      onLoss,
+      log,
+      signal,
       onDeadLetter: (sequence) => sequences.note([sequence]),
     });
     this.#running = this.#consumer.run();

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { shared } from '../common/backoff.ts';
 import { FAILURE_KINDS } from './events.ts';
 
 /** What makes a comparison with the registry due: a sign that events were lost, or that nobody looked for a while. */
@@ -94,8 +95,7 @@ export function createReconcileMetrics(registry: Registry): ReconcileMetrics {
       registers,
     }),
   };
-  for (const reason of RECONCILE_REASONS)
-    metrics.reconciliations.inc({ reason } satisfies { reason: ReconcileReason }, 0);
+  for (const reason of RECONCILE_REASONS) metrics.reconciliations.inc({ reason }, 0);
   return metrics;
 }
 
@@ -108,14 +108,8 @@ export interface GroupBacklog {
 
 /** Gauges that ask Redis when they are scraped; unknown is NaN, never a comforting 0. */
 export function registerBacklogGauges(registry: Registry, ask: () => Promise<GroupBacklog | undefined>): void {
-  let asking: Promise<GroupBacklog | undefined> | undefined;
   // The gauges of one scrape are collected side by side: one question answers both.
-  const backlog = (): Promise<GroupBacklog | undefined> => {
-    asking ??= ask().finally(() => {
-      asking = undefined;
-    });
-    return asking;
-  };
+  const backlog = shared(ask);
   const pending = new Gauge({
     name: 'syncproof_events_pending',
     help: 'Events delivered to a consumer of the group and not acknowledged. NaN: unknown.',

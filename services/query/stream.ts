@@ -116,10 +116,8 @@ export class EventStream {
   /** Moves an entry to the dead-letter stream and acknowledges it, both or neither. */
   async deadLetter({ entry, error, attempts }: DeadLetter): Promise<void> {
     const { stream, group, consumer, deadLetter } = this.names;
-    const fields = [
-      ...['error', error, 'attempts', attempts, 'entry_id', entry.id, 'consumer', consumer],
-      ...['dead_lettered_at', new Date().toISOString(), ...(entry.fields ?? []).slice(0, DEAD_LETTER_FIELDS_MAX)],
-    ];
+    const facts = { error, attempts, entry_id: entry.id, consumer, dead_lettered_at: new Date().toISOString() };
+    const fields = [...Object.entries(facts).flat(), ...(entry.fields ?? []).slice(0, DEAD_LETTER_FIELDS_MAX)];
     await this.#call('EVAL', DEAD_LETTER_SCRIPT, 2, stream, deadLetter, group, entry.id, DEAD_LETTERS_MAX, ...fields);
   }
 

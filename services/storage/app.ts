@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Authenticator } from '../common/auth.ts';
-import { within } from '../common/backoff.ts';
+import { succeeds } from '../common/backoff.ts';
 import { commonSettings, text, verifierSettings } from '../common/config.ts';
 import { createHttpService, type HttpService, type Readiness } from '../common/http.ts';
 import type { Log, ServiceMetrics } from '../common/log.ts';
@@ -82,14 +82,8 @@ const BODY_WINDOW_MS = 120_000;
 const DELETION_KEY_HEADER = 'x-deletion-key';
 
 /** Keeps the bytes of files as objects on disk. */
-export async function buildStorage({
-  config,
-  log,
-  metrics,
-  store,
-  deletionKeys,
-  auth,
-}: StorageParts): Promise<HttpService> {
+export async function buildStorage(parts: StorageParts): Promise<HttpService> {
+  const { config, log, metrics, store, deletionKeys, auth } = parts;
   const app = await createHttpService({
     name: 'storage',
     config,
@@ -188,11 +182,6 @@ function existsProblem(name: string): HttpProblem {
 }
 
 async function readiness(store: ObjectStore): Promise<Readiness> {
-  try {
-    await within(800, 'writing to the storage folder', store.check());
-    return { ready: true, body: { status: 'ready', storage: 'ok' } };
-  } catch {
-    // Whatever keeps it from writing, the answer to the question is no.
-    return { ready: false, body: { status: 'unavailable', storage: 'unavailable' } };
-  }
+  const ready = await succeeds(800, 'writing to the storage folder', store.check());
+  return { ready, body: { status: ready ? 'ready' : 'unavailable', storage: ready ? 'ok' : 'unavailable' } };
 }

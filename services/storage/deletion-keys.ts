@@ -1,6 +1,6 @@
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
+import { readOrCreate } from '../common/secret-file.ts';
 
 /**
  * Keys that let their holder remove one object, without a token: whoever stored an object can take it back however long
@@ -15,26 +15,11 @@ export interface DeletionKeys {
 const SECRET_FILE = 'deletion.key';
 const SECRET_BYTES = 32;
 
-/** Made once per storage folder, for its owner only, complete from its first moment, the same for all who start together. */
-async function readOrCreateSecret(path: string): Promise<Buffer> {
-  const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, randomBytes(SECRET_BYTES), { mode: 0o600, flag: 'wx', flush: true });
-  try {
-    // Unlike a rename, a link never replaces the secret that is there.
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  } finally {
-    await rm(draft);
-  }
-  const secret = await readFile(path);
-  if (secret.length !== SECRET_BYTES) throw new Error(`Expected ${path} to hold ${SECRET_BYTES} bytes`);
-  return secret;
-}
-
 /** @param directory the storage folder; it must exist */
 export async function openDeletionKeys(directory: string): Promise<DeletionKeys> {
-  const secret = await readOrCreateSecret(join(directory, SECRET_FILE));
+  const path = join(directory, SECRET_FILE);
+  const secret = await readOrCreate(path, () => randomBytes(SECRET_BYTES));
+  if (secret.length !== SECRET_BYTES) throw new Error(`Expected ${path} to hold ${SECRET_BYTES} bytes`);
   const macOf = (name: string): Buffer => createHmac('sha256', secret).update(name).digest();
   return {
     keyOf: (name) => macOf(name).toString('base64url'),

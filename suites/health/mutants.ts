@@ -10,9 +10,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'services/common/http.ts',
-        find: `() => ({
-      status: 'alive',
-    }),`,
+        find: "() => ({ status: 'alive' }),",
         replace: `async () => {
       if (!(await options.readiness()).ready) throw new Error('not ready');
       return { status: 'alive' };
@@ -28,9 +26,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'services/common/http.ts',
-        find: `() => ({
-      status: 'alive',
-    }),`,
+        find: "() => ({ status: 'alive' }),",
         replace: `async () => {
       const { body } = await options.readiness();
       if ((body as { cache?: string }).cache === 'degraded') await new Promise((late) => setTimeout(late, 1500));

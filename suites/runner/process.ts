@@ -8,6 +8,7 @@ import { RUN_CONTEXT_VARIABLE, stopMark } from '../../harness/config/run-plan.ts
 import { environmentWith, nodeArguments, packageFacts } from '../../harness/config/settings.ts';
 import { pollUntil } from '../../harness/core/time.ts';
 import { cachePath } from '../../harness/environment/process/cache.ts';
+import { startGuard } from '../../harness/environment/process/guard.ts';
 import { findProcess, processTree, signalProcess } from '../../harness/environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
@@ -15,9 +16,6 @@ const STOP_GRACE_MS = 15_000;
 const PUT_BACK_MS = 60_000;
 const LAST_WORDS_MS = 1000;
 const TAIL_LINES = 15;
-
-/** Outlives us if we are killed: the kernel then closes its stdin, and it kills the suite's process group. */
-const GUARD = 'read -r word; [ "$word" = done ] || kill -s KILL -- "-$1"';
 
 export interface SuiteEnd {
   exitCode: number | null;
@@ -70,7 +68,9 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
 
-  const guard = child.pid === undefined ? undefined : startGuard(child.pid);
+  // Should we be killed, it kills the suite's process group.
+  const guard = startGuard('syncproof-guard');
+  guard.runs(child.pid);
   const ended = once(child, 'close').then(
     ([exitCode, signal]): SuiteEnd => ({ exitCode, signal, stderrTail: stderrTail() }),
     (error: Error): SuiteEnd => ({ exitCode: null, signal: null, stderrTail: [error.message] }),
@@ -79,7 +79,7 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
   void ended.finally(() => {
     over = true;
     log.end();
-    guard?.stdin?.end('done\n');
+    void guard.dismiss();
   });
 
   const group = child.pid === undefined ? undefined : -child.pid;
@@ -121,19 +121,6 @@ export function startSuite(options: SuiteOptions): SuiteProcess {
       await stop();
     },
   };
-}
-
-function startGuard(group: number): ChildProcess {
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'syncproof-guard', String(group)], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  // Without its guard the suite still runs; only a kill of this process would leave it running to its end.
-  guard.on('error', () => {});
-  guard.stdin.on('error', () => {});
-  guard.unref();
-  return guard;
 }
 
 function collectTail(child: ChildProcess): () => readonly string[] {

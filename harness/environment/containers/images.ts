@@ -20,7 +20,7 @@ const HOW_TO_BUILD =
 const REGISTRY_TIMEOUT_MS = 1200;
 
 /** What the services' image is built from; see `sources_digest` in docker/offline/build.sh. */
-const SOURCES = [...['services', 'docker/healthcheck.mjs', 'docker/warm.mjs'], ...['package.json', 'pnpm-lock.yaml']];
+const SOURCES = ['services', 'docker/healthcheck.mjs', 'docker/warm.mjs', 'package.json', 'pnpm-lock.yaml'];
 const SOURCES_LABEL = 'org.syncproof.sources';
 export const PROJECT_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
 

@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises';
 import { GenericContainer } from 'testcontainers';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { withoutSecrets } from '../../core/text.ts';
-import { monotonicMs, pollUntil } from '../../core/time.ts';
+import { monotonicMs, pollUntil, untilAnswers } from '../../core/time.ts';
 import type { PartLabel } from '../../record/history.ts';
 import type { PartControl } from '../environment.ts';
 import { connectError } from '../process/probes.ts';
@@ -89,7 +89,7 @@ export interface ContainerPartOptions {
   /** Output of all its containers is appended to this file. */
   logPath: string;
   /** Throws until the part answers. */
-  probe(): Promise<void>;
+  probe(): Promise<unknown>;
   /** The signal for an orderly end. */
   stopSignal: NodeJS.Signals;
   hasData: boolean;
@@ -276,7 +276,7 @@ export class ContainerPart implements PartControl {
     const ended = new AbortController();
     void life.exited.then((code) => ended.abort(new SyncproofError(`it exited with ${code}`)));
     try {
-      await pollUntil(() => this.#options.probe().then(() => true as const), {
+      await untilAnswers(() => this.#options.probe(), {
         what: `${this.name} to answer`,
         timeoutMs: START_TIMEOUT_MS,
         intervalMs: 5,

@@ -3,19 +3,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ServerName, type ServiceName, STANDARD_PORTS } from '../../../services/contract/names.ts';
 import type { PartLabel, PartName } from '../../record/history.ts';
-import {
-  BALLAST_FILE,
-  type Disk,
-  type EnvironmentOptions,
-  type Link,
-  SMALL_DISK_BYTES,
-  SMALL_DISK_SETTINGS,
-} from '../environment.ts';
-import type { Journal } from '../journal.ts';
-import type { Home } from '../leftovers/home.ts';
+import { BALLAST_FILE, type Disk, type Link, SMALL_DISK_BYTES, SMALL_DISK_SETTINGS } from '../environment.ts';
+import { crashNote } from '../journal.ts';
 import { linkAddress } from '../links.ts';
+import type { OwnStart } from '../own.ts';
 import { expectStatus, pingPostgres, pingRedis } from '../process/probes.ts';
-import { type Accounts, secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
+import { secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
 import { REDIS_SETTINGS } from '../servers/redis-part.ts';
 import { createPasswords, hashedSecret, type Passwords } from '../servers/rights.ts';
 import { serviceSettings, usersOf } from '../servers/services.ts';
@@ -65,18 +58,12 @@ export async function createSmallDisk(engine: Engine, environmentId: string, ima
   };
 }
 
-export interface ContainerPartsOptions {
-  options: EnvironmentOptions;
+/** The ports are those of this machine at which the parts are published. */
+interface ContainerPartsOptions extends OwnStart {
   engine: Engine;
   images: Images;
   access: HostAccess;
-  home: Home;
-  journal: Journal;
-  /** Ports of this machine at which the parts are published. */
-  ports: Readonly<Record<PartName, number>>;
   links: readonly Link[];
-  accounts: Accounts;
-  logDirectory: string;
   postgresDisk: DiskVolume | undefined;
 }
 
@@ -114,24 +101,21 @@ export async function planContainers(context: ContainerPartsOptions): Promise<{
     buildPart(name, port, special, secrets, context);
   const { ports } = context;
   const services = await planServices(context, passwords);
+  const instance = (name: PartLabel, service: ServiceName, port: number): ContainerPart =>
+    build(name, port, services(service, port));
   const parts = {
     redis: build('redis', ports.redis, planRedis(context, passwords.redis)),
     postgres: build('postgres', ports.postgres, await planPostgres(context, passwords.postgres)),
-    admin: build('admin', ports.admin, services('admin', ports.admin)),
-    storage: build('storage', ports.storage, services('storage', ports.storage)),
-    ingester: build('ingester', ports.ingester, services('ingester', ports.ingester)),
-    query: build('query', ports.query, services('query', ports.query)),
+    admin: instance('admin', 'admin', ports.admin),
+    storage: instance('storage', 'storage', ports.storage),
+    ingester: instance('ingester', 'ingester', ports.ingester),
+    query: instance('query', 'query', ports.query),
   };
-  return { parts, passwords, secrets, instance: (name, service, port) => build(name, port, services(service, port)) };
+  return { parts, passwords, secrets, instance };
 }
 
 function planRedis({ images, ports, options }: ContainerPartsOptions, passwords: Passwords): Special {
-  const settings = {
-    ...REDIS_SETTINGS,
-    bind: '* -::*',
-    dir: '/data',
-    aclfile: USERS_FILE,
-  };
+  const settings = { ...REDIS_SETTINGS, bind: '* -::*', dir: '/data', aclfile: USERS_FILE };
   return {
     image: images.redis,
     command: ['redis-server', ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])],
@@ -152,9 +136,10 @@ async function planPostgres(
   const settings = {
     timezone: 'UTC',
     log_timezone: 'UTC',
-    ...(options.storage === 'disk' ? {} : { fsync: 'off', full_page_writes: 'off' }),
-    ...(postgresDisk === undefined ? {} : SMALL_DISK_SETTINGS),
+    ...(options.storage !== 'disk' && { fsync: 'off', full_page_writes: 'off' }),
+    ...(postgresDisk && SMALL_DISK_SETTINGS),
   };
+  const script = await readFile(join(PROJECT_FOLDER, INIT_SCRIPT), 'utf8');
   return {
     image: images.postgres,
     command: ['postgres', ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
@@ -165,12 +150,7 @@ async function planPostgres(
       POSTGRES_INITDB_ARGS:
         '--encoding=UTF8 --locale=C.UTF-8 --locale-provider=builtin --builtin-locale=C.UTF-8 --no-sync',
     },
-    files: [
-      {
-        content: await readFile(join(PROJECT_FOLDER, INIT_SCRIPT), 'utf8'),
-        target: '/docker-entrypoint-initdb.d/10-databases.sh',
-      },
-    ],
+    files: [{ content: script, target: '/docker-entrypoint-initdb.d/10-databases.sh' }],
     volumes: postgresDisk === undefined ? [] : [{ name: postgresDisk.volume, target: POSTGRES_VOLUME }],
     containerPort: POSTGRES_PORT,
     publishOn: [LOOPBACK],
@@ -211,11 +191,9 @@ async function planServices(
       environment: { ...settings[name], HOST: '0.0.0.0', PORT: String(STANDARD_PORTS[name]) },
       containerPort: STANDARD_PORTS[name],
       folders: nodeArguments.length > 0 && existsSync(mutants.source) ? [mutants] : [],
-      probe: async () => {
-        await expectStatus(`http://${LOOPBACK}:${port}/health/live`);
-      },
-      ...(name === 'admin' ? { files } : {}),
-      ...(name === 'storage' ? { hasData: true } : {}),
+      probe: () => expectStatus(`http://${LOOPBACK}:${port}/health/live`),
+      files: name === 'admin' ? files : [],
+      hasData: name === 'storage',
     };
   };
 }
@@ -254,10 +232,6 @@ function buildPart(
     stopSignal,
     hasData,
     secrets,
-    onCrash: (exitCode) =>
-      journal.note('failed', {
-        part: name,
-        detail: exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`,
-      }),
+    onCrash: crashNote(journal, name),
   });
 }

@@ -5,16 +5,15 @@ import { connectPostgres, connectRedis } from '../../clients/servers.ts';
 import type { Driver } from '../../clients/transport.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { memoryRecorder } from '../../record/writer.ts';
-import type { DatabaseAccess, RedisAddress, RegistryTable, ServiceAccount } from '../environment.ts';
+import type { DatabaseAccess, Environment, RedisAddress, RegistryTable } from '../environment.ts';
 import { connectError } from '../process/probes.ts';
 
 /** XAUTOCLAIM came with 6.2. */
 const REDIS_VERSION_MIN = [6, 2] as const;
 const ANSWER_TIMEOUT_MS = 5000;
 
-export interface Claimed {
-  urls: Readonly<Partial<Record<ServiceName, string>>>;
-  accounts: Readonly<Partial<Record<Role, ServiceAccount>>>;
+/** What a target file says of its target. */
+export interface Claims extends Pick<Environment, 'urls' | 'accounts'> {
   drivers: readonly Driver[];
   redis: RedisAddress | undefined;
   databases: Readonly<Partial<Record<'admin' | 'query', DatabaseAccess>>>;
@@ -27,16 +26,13 @@ export interface Claimed {
  * @returns versions of the servers
  * @throws UnreachableError for what nobody answers at, UsageError for what the file has wrong
  */
-export async function checkTarget(claimed: Claimed): Promise<Record<string, string>> {
+export async function checkTarget(claimed: Claims): Promise<Record<string, string>> {
   await checkServices(claimed);
   const [redis, postgres] = await Promise.all([checkRedis(claimed), checkDatabases(claimed), checkAccounts(claimed)]);
-  return {
-    ...(redis === undefined ? {} : { redis }),
-    ...(postgres === undefined ? {} : { postgres }),
-  };
+  return { ...(redis === undefined ? {} : { redis }), ...(postgres === undefined ? {} : { postgres }) };
 }
 
-async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void> {
+async function checkServices({ urls, accounts, drivers }: Claims): Promise<void> {
   await using pipeline = createPipelineClient({ urls, accounts, drivers, recorder: memoryRecorder() });
   const checks = await Promise.allSettled(
     (Object.entries(urls) as [ServiceName, string][]).map(async ([service, url]) => {
@@ -53,7 +49,7 @@ async function checkServices({ urls, accounts, drivers }: Claimed): Promise<void
   if (away.length > 0) throw new UnreachableError(away.join('; '));
 }
 
-async function checkAccounts({ urls, accounts, drivers }: Claimed): Promise<void> {
+async function checkAccounts({ urls, accounts, drivers }: Claims): Promise<void> {
   for (const role of Object.keys(accounts) as Role[]) {
     await using pipeline = createPipelineClient({ urls, accounts, drivers, role, recorder: memoryRecorder() });
     const token = await pipeline.token().catch((cause: unknown) => {
@@ -80,7 +76,7 @@ function roleIn(token: string): Role | undefined {
   }
 }
 
-async function checkRedis({ redis: address }: Claimed): Promise<string | undefined> {
+async function checkRedis({ redis: address }: Claims): Promise<string | undefined> {
   if (address === undefined) return undefined;
   const redis = connectRedis(address);
   try {
@@ -101,7 +97,7 @@ async function checkRedis({ redis: address }: Claimed): Promise<string | undefin
   }
 }
 
-async function checkDatabases({ databases, registry }: Claimed): Promise<string | undefined> {
+async function checkDatabases({ databases, registry }: Claims): Promise<string | undefined> {
   const tables = { query: READ_MODEL_TABLE, admin: registry.table };
   let version: string | undefined;
   for (const [name, access] of Object.entries(databases) as ['admin' | 'query', DatabaseAccess][]) {

@@ -17,9 +17,9 @@ export function commandsOf(hooks: ControlHooks): Commands {
   const { docker, compose, kubectl } = hooks;
   const own = Object.fromEntries(VERBS.flatMap((verb) => (hooks[verb] === undefined ? [] : [[verb, hooks[verb]]])));
   return {
-    ...(docker === undefined ? {} : dockerCommands('docker', quoted(docker))),
-    ...(compose === undefined ? {} : dockerCommands(composeProgram(compose), quoted(compose.service))),
-    ...(kubectl === undefined ? {} : kubectlCommands(kubectl)),
+    ...(docker && dockerCommands('docker', quoted(docker))),
+    ...(compose && dockerCommands(composeProgram(compose), quoted(compose.service))),
+    ...(kubectl && kubectlCommands(kubectl)),
     ...own,
   };
 }
@@ -35,9 +35,7 @@ function dockerCommands(program: string, name: string): Commands {
 }
 
 function composeProgram({ file, project }: NonNullable<ControlHooks['compose']>): string {
-  return ['docker compose', `-f ${quoted(file)}`, ...(project === undefined ? [] : [`-p ${quoted(project)}`])].join(
-    ' ',
-  );
+  return `docker compose -f ${quoted(file)}${project === undefined ? '' : ` -p ${quoted(project)}`}`;
 }
 
 /** A workload has no process of its own to kill: its pods are what is ended. */

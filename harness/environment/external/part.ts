@@ -1,50 +1,19 @@
-import { spawn } from 'node:child_process';
 import { dirname } from 'node:path';
 import type { ControlHooks, Target } from '../../config/target.ts';
 import { DeadlineError, InconclusiveError, SyncproofError, UnreachableError } from '../../core/errors.ts';
-import { monotonicMs, pollUntil } from '../../core/time.ts';
+import { monotonicMs, pollUntil, untilAnswers } from '../../core/time.ts';
 import type { PartName } from '../../record/history.ts';
 import type { Environment, Instance, PartControl, ScalableService, ServerAddress } from '../environment.ts';
+import { type Guard, startGuard } from '../process/guard.ts';
 import { connectError, expectStatus } from '../process/probes.ts';
 import { type Commands, commandsOf, runCommand, type Verb } from './hooks.ts';
 
 /**
- * Puts a part of somebody else's pipeline back should this process die before it did: a shell that outlives us and waits
- * for the end of its input, which the kernel closes with us. A command that is still at work is ended first: it would undo
- * what puts the part back.
+ * Puts a part of somebody else's pipeline back should this process die before it did. A command that is still at work is
+ * ended first: it would undo what puts the part back.
  */
-const SCRIPT = `group=
-while read -r word; do
-  case $word in
-    done) exit ;;
-    idle) group= ;;
-    *) group=$word ;;
-  esac
-done
-[ -z "$group" ] || kill -s KILL -- "-$group"
-eval "$1"`;
-
-export interface Guard {
-  /** A command runs in this process group; without one, none does any more. */
-  runs(group?: number): void;
-  /** The part is back: nothing is left to do. */
-  dismiss(): void;
-}
-
-export function guardWith(command: string, cwd: string): Guard {
-  const shell = spawn('/bin/sh', ['-c', SCRIPT, 'syncproof-restore', command], {
-    cwd,
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  // Without its guard everything works; only a kill of this process would leave the part as it is.
-  shell.on('error', () => {});
-  shell.stdin.on('error', () => {});
-  shell.unref();
-  return {
-    runs: (group) => void shell.stdin.write(`${group ?? 'idle'}\n`),
-    dismiss: () => void shell.stdin.end('done\n'),
-  };
+function guardWith(command: string, cwd: string): Guard {
+  return startGuard('syncproof-restore', ['/bin/sh', '-c', command, 'syncproof-restore'], { cwd });
 }
 
 export interface ExternalPartOptions {
@@ -53,7 +22,7 @@ export interface ExternalPartOptions {
   /** Where it listens; undefined when the target file does not say: then nothing can be done to it. */
   address: ServerAddress | undefined;
   /** Throws until it answers. */
-  probe(): Promise<void>;
+  probe(): Promise<unknown>;
   /** Commands run there. */
   cwd: string;
   timeoutMs: number;
@@ -227,12 +196,7 @@ export class ExternalPart implements PartControl {
   async #untilAnswers(): Promise<void> {
     const { probe, timeoutMs } = this.#options;
     try {
-      await pollUntil(() => probe().then(() => true as const), {
-        what: `${this.name} to answer`,
-        timeoutMs,
-        intervalMs: 10,
-        intervalMsMax: 100,
-      });
+      await untilAnswers(probe, { what: `${this.name} to answer`, timeoutMs, intervalMs: 10, intervalMsMax: 100 });
     } catch (cause) {
       throw new UnreachableError(`${this.name} does not answer although its command has ended well`, { cause });
     }
@@ -240,7 +204,7 @@ export class ExternalPart implements PartControl {
 
   #back(): void {
     this.#state = 'up';
-    this.#guard?.dismiss();
+    void this.#guard?.dismiss();
     this.#guard = undefined;
   }
 
@@ -291,7 +255,7 @@ export function furtherInstances(target: Target): Further {
         try {
           await endPart(part);
         } finally {
-          guard.dismiss();
+          void guard.dismiss();
           started.delete(url);
         }
       };
@@ -318,11 +282,14 @@ function partOf(
   { url, hooks, cwd, secrets }: { url: string; hooks: ControlHooks; cwd: string; secrets: readonly string[] },
 ): ExternalPart {
   return new ExternalPart({
-    ...{ name, cwd, secrets, commands: commandsOf(hooks), address: addressOf(url), keptUp: false },
+    name,
+    cwd,
+    secrets,
+    commands: commandsOf(hooks),
+    address: addressOf(url),
+    keptUp: false,
     timeoutMs: hooks.timeout_s * 1000,
-    probe: async () => {
-      await expectStatus(`${url.replace(/\/+$/, '')}/health/live`);
-    },
+    probe: () => expectStatus(`${url.replace(/\/+$/, '')}/health/live`),
   });
 }
 

@@ -51,7 +51,7 @@ export async function discover(urls: Readonly<Record<ServiceName, string>>): Pro
     }),
   );
   const redisUrl = await findRedis();
-  return { services, missing, ...(redisUrl === undefined ? {} : { redisUrl }) };
+  return { services, missing, redisUrl };
 }
 
 async function askService(url: string): Promise<FoundService> {
@@ -64,9 +64,9 @@ async function askService(url: string): Promise<FoundService> {
   const paths = objectIn(openapi)?.paths;
   return {
     url,
-    ...(facts === undefined ? {} : { version: facts }),
+    version: facts,
     config: isObject(facts?.config) ? facts.config : {},
-    ...(isObject(paths) ? { calls: callsOf(paths) } : {}),
+    calls: isObject(paths) ? callsOf(paths) : undefined,
     metrics: metrics.status === 200,
   };
 }
@@ -290,14 +290,14 @@ export async function writeOwnTarget(environment: OwnEnvironment, path: string):
       query: { url: urls.query },
     },
     credentials: { ADMIN: account('ADMIN'), USER: account('USER'), READONLY: account('READONLY') },
-    ...(key === undefined ? {} : { signing_key_file: keyFile }),
+    signing_key_file: key === undefined ? undefined : keyFile,
     redis: { url: `redis://:${encodeURIComponent(redis.password ?? '')}@${redis.host}:${redis.port}`, admin: true },
     postgres: { query: database('query'), admin: database('admin') },
     promises: {
       sync_ms: promises.syncMs,
       pending_retry_ms: promises.pendingRetryMs,
       stream_entries_max: promises.streamEntriesMax,
-      ...(Number.isFinite(promises.uploadBytesMax) ? { upload_bytes_max: promises.uploadBytesMax } : {}),
+      upload_bytes_max: Number.isFinite(promises.uploadBytesMax) ? promises.uploadBytesMax : undefined,
     },
   });
   await writeFile(path, text, { mode: 0o600 });

@@ -53,9 +53,9 @@ export async function createMarker(
   const marker: Marker = {
     id,
     harness: identityOf(process.pid),
-    folders: [...new Set([home, ...(inMemory ? [data] : [])])],
+    folders: inMemory ? [home, data] : [home],
     postgresData: postgresDataIn(data),
-    ...(containers ? { containers } : {}),
+    containers: containers || undefined,
   };
   await mkdir(home, { recursive: true });
   // The marker first: from here on whatever else is made can be found again.

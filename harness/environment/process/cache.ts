@@ -10,6 +10,12 @@ import { findProcess, isSameProcess } from './table.ts';
 /** Longest time one process builds a cache entry; another one waits no longer. */
 const BUILD_TIMEOUT_MS = 300_000;
 
+/** Of what may take long the first time. */
+export interface PrepareOptions {
+  onProgress?: (detail: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
 /** The cache folder, made when absent; other users may look into it, since servers may run as one of them. */
 export function cacheDirectory(): string {
   const { cacheDirectory: path } = machineSettings();
@@ -37,7 +43,7 @@ export async function cachedFolder(
   const owns = await pollUntil(() => (existsSync(target) ? 'built' : tryLock(lock)), {
     what: `another process to prepare ${target}`,
     timeoutMs: BUILD_TIMEOUT_MS,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   if (owns === 'built') return target;
   const folder = `${target}.${process.pid}.${randomBytes(4).toString('hex')}`;

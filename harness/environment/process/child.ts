@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { DeadlineError, describeError, SyncproofError, UnreachableError } from '../../core/errors.ts';
-import { monotonicMs, pollUntil } from '../../core/time.ts';
+import { monotonicMs, pollUntil, untilAnswers } from '../../core/time.ts';
 import { findProcess, processTree, signalProcess } from './table.ts';
 
 export interface ChildOptions {
@@ -20,7 +20,7 @@ export interface ChildOptions {
 
 export interface ReadyOptions {
   /** Throws until it answers. */
-  probe(): Promise<void>;
+  probe(): Promise<unknown>;
   logs(): Promise<string>;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
@@ -60,8 +60,8 @@ export class Child {
         env: options.env,
         detached: true,
         stdio: ['ignore', log, log],
-        ...(options.uid === undefined ? {} : { uid: options.uid }),
-        ...(options.gid === undefined ? {} : { gid: options.gid }),
+        uid: options.uid,
+        gid: options.gid,
       });
       if (child.pid === undefined) {
         const [cause] = await new Promise<[Error]>((resolve) => child.once('error', (error) => resolve([error])));
@@ -162,7 +162,7 @@ export class Child {
     const given = signal === undefined ? exited.signal : AbortSignal.any([signal, exited.signal]);
     void this.exited.then(() => exited.abort(new SyncproofError(`it exited with ${this.#process.exitCode}`)));
     try {
-      await pollUntil(() => probe().then(() => true as const), {
+      await untilAnswers(probe, {
         what: `${this.name} to answer`,
         timeoutMs,
         intervalMs: 3,

@@ -38,7 +38,7 @@ export interface PartPlan {
   /** What to run; called at every start, so it may prepare data first. */
   launch(signal?: AbortSignal): Promise<Omit<ChildOptions, 'name' | 'logPath'>>;
   /** Throws until the part answers. */
-  probe(): Promise<void>;
+  probe(): Promise<unknown>;
   /** The signal for an orderly end; SIGTERM when absent. */
   stopSignal?: NodeJS.Signals;
   /** The signal for the end of the whole environment, when nobody needs the data any more. */

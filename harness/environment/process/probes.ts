@@ -68,7 +68,7 @@ export function httpProbe(url: string, options: HttpProbe = {}): Promise<{ statu
     {
       method: options.method ?? 'GET',
       agent: false,
-      ...(options.body === undefined ? {} : { headers: { 'content-type': 'application/json' } }),
+      headers: options.body === undefined ? {} : { 'content-type': 'application/json' },
       signal: AbortSignal.timeout(timeoutMs),
     },
     (response) => {
@@ -144,8 +144,8 @@ async function ask(
   timeoutMs: number,
 ): Promise<string> {
   const { username, password } = address;
-  const login =
-    password === undefined ? '' : askRedis(['AUTH', ...(username === undefined ? [] : [username]), password]);
+  const words = ['AUTH', username, password].filter((word) => word !== undefined);
+  const login = password === undefined ? '' : askRedis(words);
   // The reply to a login is one line. One that failed says so again in the reply to the command.
   const reply = (bytes: Buffer): string => {
     const text = bytes.toString('latin1');

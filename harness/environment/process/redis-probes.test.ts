@@ -16,7 +16,7 @@ test('a Redis that wants a password is asked with it', async () => {
   const { host, port, password } = environment.redisAddress();
   const open = { host, port };
   const locked = { ...open, password: PASSWORD };
-  const redis = connectRedis({ ...open, ...(password === undefined ? {} : { password }) });
+  const redis = connectRedis({ ...open, password });
   await redis.config('SET', 'requirepass', PASSWORD);
   redis.disconnect();
 

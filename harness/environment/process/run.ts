@@ -21,11 +21,11 @@ export function run(command: string, args: readonly string[], options: RunOption
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const child = spawn(command, args, {
     stdio: 'pipe',
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.uid === undefined ? {} : { uid: options.uid }),
-    ...(options.gid === undefined ? {} : { gid: options.gid }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+    cwd: options.cwd,
+    env: options.env,
+    uid: options.uid,
+    gid: options.gid,
+    signal: options.signal,
     timeout: options.timeoutMs,
     killSignal: 'SIGKILL',
   });

@@ -85,11 +85,13 @@ async function startKeeper(
   mount: readonly string[],
   { env, logPath, onSpawn }: KeeperOptions,
 ): Promise<number> {
-  const script = '"$@" && exec sleep infinity';
   const child = await Child.spawn({
-    ...{ name: 'small disk', env, logPath, cwd: '/' },
+    name: 'small disk',
+    env,
+    logPath,
+    cwd: '/',
     command: 'unshare',
-    args: ['--map-root-user', '--mount', 'sh', '-c', script, 'sh', ...mount],
+    args: ['--map-root-user', '--mount', 'sh', '-c', '"$@" && exec sleep infinity', 'sh', ...mount],
   });
   await onSpawn(child.pid);
   await child.ready({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROLES, type Role } from '../../../services/contract/http.ts';
 import type { ServerName } from '../../../services/contract/names.ts';
-import type { OwnEnvironment, ServerAddress, ServiceAccount } from '../environment.ts';
+import type { DatabaseAccess, OwnEnvironment, ServerAddress, ServiceAccount } from '../environment.ts';
 import { cachedFolder, cachePath } from '../process/cache.ts';
 import { HARNESS_USER, type Passwords } from './rights.ts';
 
@@ -51,18 +51,18 @@ export function serverAccess(
   address: (server: ServerName) => ServerAddress,
   passwords: Readonly<Record<ServerName, Passwords>>,
 ): Pick<OwnEnvironment, 'redisAddress' | 'databaseAccess' | 'accessOf'> {
+  const inDatabase = (database: string, user: string, password: string): DatabaseAccess => ({
+    ...address('postgres'),
+    database,
+    user,
+    password,
+  });
   return {
     redisAddress: () => ({ ...address('redis'), password: passwords.redis.harness }),
-    databaseAccess: (database) => ({
-      ...{ ...address('postgres'), database },
-      ...{ user: HARNESS_USER.postgres, password: passwords.postgres.harness },
-    }),
+    databaseAccess: (database) => inDatabase(database, HARNESS_USER.postgres, passwords.postgres.harness),
     accessOf: (service) => ({
       redis: { ...address('redis'), username: service, password: passwords.redis[service] },
-      database: {
-        ...{ ...address('postgres'), database: service },
-        ...{ user: service, password: passwords.postgres[service] },
-      },
+      database: inDatabase(service, service, passwords.postgres[service]),
     }),
   };
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { chown, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { SMALL_DISK_SETTINGS } from '../environment.ts';
-import { cachedFolder, cachePath } from '../process/cache.ts';
+import { cachedFolder, cachePath, type PrepareOptions } from '../process/cache.ts';
 import type { PartPlan } from '../process/part.ts';
 import { pingPostgres } from '../process/probes.ts';
 import { run } from '../process/run.ts';
@@ -29,7 +29,7 @@ export interface PostgresTemplate {
 export async function postgresTemplate(
   binaries: PostgresBinaries,
   user: ServerUser | undefined,
-  options: { onProgress?: (detail: string) => void; signal?: AbortSignal },
+  options: PrepareOptions,
 ): Promise<PostgresTemplate> {
   const name = `postgres-${binaries.packageVersion}-${user?.uid ?? 'self'}-v${TEMPLATE_VERSION}`;
   const folder = await cachedFolder(
@@ -53,14 +53,21 @@ async function prepare(folder: string, binaries: PostgresBinaries, user: ServerU
       env: { ...binaries.env, LC_ALL: 'C', TZ: 'UTC' },
       cwd: dataDirectory,
       timeoutMs: STEP_TIMEOUT_MS,
-      ...(input === undefined ? {} : { input }),
+      input,
       ...user,
     });
   const locale = process.platform === 'linux' ? 'C.UTF-8' : 'C';
   await execute('initdb', [
-    ...['-D', dataDirectory, '-U', HARNESS_USER.postgres, '-E', 'UTF8', `--locale=${locale}`, '--wal-segsize=4'],
-    ...['--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
-    ...['--auth=trust', '--no-sync', '--no-instructions'],
+    `--pgdata=${dataDirectory}`,
+    `--username=${HARNESS_USER.postgres}`,
+    '--encoding=UTF8',
+    `--locale=${locale}`,
+    '--wal-segsize=4',
+    '--locale-provider=builtin',
+    '--builtin-locale=C.UTF-8',
+    '--auth=trust',
+    '--no-sync',
+    '--no-instructions',
   ]);
   await writeFile(join(dataDirectory, 'pg_hba.conf'), 'host all all samehost scram-sha-256\n');
   const passwords = createPasswords();
@@ -78,7 +85,7 @@ async function copyTemplate(template: PostgresTemplate, dataDirectory: string, s
   if (process.platform === 'linux') {
     await run('cp', ['-a', '--reflink=auto', template.dataDirectory, dataDirectory], {
       timeoutMs: STEP_TIMEOUT_MS,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   } else {
     await cp(template.dataDirectory, dataDirectory, { recursive: true, preserveTimestamps: true });
@@ -102,10 +109,7 @@ export interface PostgresSetup {
 }
 
 /** Finds PostgreSQL, prepares the template and gives the plan of a server on a copy of it. */
-export async function setupPostgres(
-  options: PostgresOptions,
-  prepare: { onProgress?: (detail: string) => void; signal?: AbortSignal },
-): Promise<PostgresSetup> {
+export async function setupPostgres(options: PostgresOptions, prepare: PrepareOptions): Promise<PostgresSetup> {
   const user = serverUser();
   const binaries = await findPostgres(user, prepare.signal);
   const template = await postgresTemplate(binaries, user, prepare);
@@ -121,8 +125,8 @@ export async function setupPostgres(
     log_line_prefix: '%m [%p] %q%u@%d ',
     log_timezone: 'UTC',
     timezone: 'UTC',
-    ...(options.storage === 'memory' ? { fsync: 'off', full_page_writes: 'off' } : {}),
-    ...(disk === undefined ? {} : SMALL_DISK_SETTINGS),
+    ...(options.storage === 'memory' && { fsync: 'off', full_page_writes: 'off' }),
+    ...(disk && SMALL_DISK_SETTINGS),
   };
   return {
     template,
@@ -135,14 +139,10 @@ export async function setupPostgres(
       async launch(signal) {
         if (!existsSync(seenAt)) await copyTemplate(template, seenAt, signal);
         const [command = '', ...words] = [...(disk?.within ?? []), join(binaries.folder, 'bin', 'postgres')];
+        const set = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
         return {
           command,
-          args: [
-            ...words,
-            '-D',
-            dataDirectory,
-            ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-          ],
+          args: [...words, '-D', dataDirectory, ...set],
           env: { ...binaries.env, LC_ALL: 'C', TZ: 'UTC' },
           cwd: seenAt,
           ...user,

@@ -3,23 +3,18 @@ import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
-import { cachedFolder, cachePath } from '../process/cache.ts';
+import { cachedFolder, cachePath, type PrepareOptions } from '../process/cache.ts';
 import { run } from '../process/run.ts';
 
-const UPDATE_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 120_000;
 
 /**
  * Downloads Debian (or Ubuntu) packages and those of their dependencies that are not installed, and unpacks them into
  * `folder`, without root and without touching the system: apt works on private state and cache folders, and
- * `dpkg -x` only extracts. Programs then need `libraryFolders(folder)` in LD_LIBRARY_PATH.
+ * `dpkg -x` only extracts.
  * @throws SyncproofError with apt's own words, e.g. when there is no apt, no network or no such package
  */
-async function unpackDebianPackages(
-  names: readonly string[],
-  folder: string,
-  options: { onProgress?: (detail: string) => void; signal?: AbortSignal } = {},
-): Promise<void> {
+async function unpackDebianPackages(names: readonly string[], folder: string, options: PrepareOptions): Promise<void> {
   const work = join(folder, '.apt');
   await mkdir(join(work, 'state', 'lists', 'partial'), { recursive: true });
   await mkdir(join(work, 'cache', 'archives', 'partial'), { recursive: true });
@@ -36,31 +31,18 @@ async function unpackDebianPackages(
     'Acquire::Retries': '2',
     'Acquire::http::Timeout': '20',
   };
-  const apt = (args: readonly string[], timeoutMs: number): Promise<string> =>
-    run('apt-get', [...Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]), ...args], {
-      env,
-      timeoutMs,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+  const set = Object.entries(settings).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
+  const apt = (...args: readonly string[]): Promise<string> =>
+    run('apt-get', [...set, '-qq', ...args], { env, timeoutMs: STEP_TIMEOUT_MS, signal: options.signal });
   options.onProgress?.('reading the distribution’s package lists');
-  await apt(['-qq', 'update'], UPDATE_TIMEOUT_MS);
+  await apt('update');
   options.onProgress?.(`downloading ${names.join(', ')} from the distribution`);
-  await apt(
-    ['-qq', '-y', '--no-install-recommends', '--download-only', '--reinstall', 'install', ...names],
-    STEP_TIMEOUT_MS,
-  );
+  await apt('-y', '--no-install-recommends', '--download-only', '--reinstall', 'install', ...names);
   const archives = join(work, 'cache', 'archives');
   for (const file of (await readdir(archives)).filter((entry) => entry.endsWith('.deb'))) {
     await run('dpkg', ['-x', join(archives, file), folder], { env, timeoutMs: STEP_TIMEOUT_MS });
   }
   await rm(work, { recursive: true });
-}
-
-/** The folders of an unpacked package tree that hold shared libraries. */
-async function libraryFolders(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const folders = entries.filter((entry) => /\.so(\.|$)/.test(entry.name)).map((entry) => entry.parentPath);
-  return [...new Set(folders)].sort();
 }
 
 export interface RedisBinary {
@@ -101,9 +83,7 @@ function isExecutable(path: string): boolean {
  * Finds a Redis server: REDIS_SERVER, then PATH, then one unpacked (once, without root) from the distribution's packages.
  * @throws UsageError when REDIS_SERVER names no program; UnreachableError that says what to install when nothing works
  */
-export async function findRedis(
-  options: { onProgress?: (detail: string) => void; signal?: AbortSignal } = {},
-): Promise<RedisBinary> {
+export async function findRedis(options: PrepareOptions = {}): Promise<RedisBinary> {
   const { redisServer, searchPath } = machineSettings();
   if (redisServer !== undefined) {
     if (!isExecutable(redisServer)) {
@@ -139,10 +119,7 @@ export async function redisCliCommand(): Promise<string> {
   return [...Object.entries(env).map(([name, value]) => `${name}=${value}`), client].join(' ');
 }
 
-async function unpacked(options: {
-  onProgress?: (detail: string) => void;
-  signal?: AbortSignal;
-}): Promise<RedisBinary> {
+async function unpacked(options: PrepareOptions): Promise<RedisBinary> {
   const failures: string[] = [];
   for (const name of NAMES) {
     try {
@@ -176,8 +153,10 @@ const program = (folder: string, name: string): string =>
   [join(folder, 'usr', 'bin', name), join(folder, 'bin', name)].find((path) => existsSync(path)) ??
   join(folder, 'usr', 'bin', name);
 
+/** So that programs find the shared libraries that were unpacked beside them. */
 async function environmentOf(folder: string): Promise<Record<string, string>> {
-  const folders = await libraryFolders(folder);
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const folders = entries.filter((entry) => /\.so(\.|$)/.test(entry.name)).map((entry) => entry.parentPath);
   // Set but empty it would mean the current folder.
-  return folders.length === 0 ? {} : { LD_LIBRARY_PATH: folders.join(':') };
+  return folders.length === 0 ? {} : { LD_LIBRARY_PATH: [...new Set(folders)].sort().join(':') };
 }

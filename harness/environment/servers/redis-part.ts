@@ -1,4 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import type { PrepareOptions } from '../process/cache.ts';
 import type { PartPlan } from '../process/part.ts';
 import { pingRedis } from '../process/probes.ts';
 import { findRedis, type RedisBinary } from './redis-binary.ts';
@@ -34,10 +35,7 @@ export const REDIS_SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /** Finds a Redis and gives the plan of a server that keeps its data in an append-only file, written out every second. */
-export async function setupRedis(
-  options: RedisOptions,
-  prepare: { onProgress?: (detail: string) => void; signal?: AbortSignal },
-): Promise<RedisSetup> {
+export async function setupRedis(options: RedisOptions, prepare: PrepareOptions): Promise<RedisSetup> {
   const binary = await findRedis(prepare);
   const { dataDirectory, host, port, users } = options;
   const settings: Record<string, string> = {
@@ -65,7 +63,7 @@ export async function setupRedis(
           cwd: dataDirectory,
         };
       },
-      probe: () => pingRedis({ host, port, ...(users.password === undefined ? {} : { password: users.password }) }),
+      probe: () => pingRedis({ host, port, password: users.password }),
       wipe: () => rm(dataDirectory, { recursive: true, force: true }),
     },
   };

@@ -60,18 +60,11 @@ export function usersOf(
   secretOf: (user: keyof Passwords) => string,
 ): string {
   const stream = settings?.query?.EVENT_STREAM_NAME;
-  return redisUsers(secretOf, {
-    ...(stream === undefined ? {} : { stream }),
-    ...(besides === undefined ? {} : { besides }),
-  });
+  return redisUsers(secretOf, { stream, besides });
 }
 
 /** The reference's own defaults, where neither profile nor run says otherwise. */
-const DEFAULTS = {
-  REDIS_PENDING_RETRY_MS: 10_000,
-  EVENT_STREAM_MAXLEN: 10_000,
-  UPLOAD_MAX_BYTES: 2 ** 30,
-} as const;
+const DEFAULTS = { REDIS_PENDING_RETRY_MS: 10_000, EVENT_STREAM_MAXLEN: 10_000, UPLOAD_MAX_BYTES: 2 ** 30 } as const;
 
 /** The sync budget is that of the contract; the rest follows from the settings. */
 export function promisesOf({ profile, settings }: EnvironmentOptions): Promises {
@@ -144,8 +137,6 @@ function planService(
         },
       };
     },
-    probe: async () => {
-      await expectStatus(`http://${host}:${port}/health/live`);
-    },
+    probe: () => expectStatus(`http://${host}:${port}/health/live`),
   };
 }
