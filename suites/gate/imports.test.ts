@@ -69,7 +69,7 @@ const LAWFUL: Record<string, string> = {
 const VIOLATIONS: Record<string, { files: Record<string, string>; breach: RegExp; circle?: RegExp }> = {
   'a forbidden type import': {
     files: { 'harness/core/time.ts': "import type { P } from '../net/proxy.ts'; export type Q = P;" },
-    breach: /core\/clock\.ts:1: harness\/core may not import harness\/net/,
+    breach: /core\/time\.ts:1: harness\/core may not import harness\/net/,
     circle: /folders import each other in a circle: harness\/(core|net) → /,
   },
   'a forbidden dynamic import': {
