@@ -119,7 +119,7 @@ describe('settings', () => {
     expect(() => load(path)).toThrow(expected);
     await writeFile(path, 'no certificate');
     expect(() => load(path)).toThrow(expected);
-    const { certificate } = createAuthority('a');
+    const { certificate } = await createAuthority('a');
     await writeFile(path, certificate);
     const settings = load(path);
     expect(settings.REDIS_CA_FILE).toBe(certificate);

@@ -29,15 +29,14 @@ const readiness = async (url: string): Promise<unknown> => {
 
 const soon = { timeout: 20_000, interval: 50 };
 
-test('a certificate of an authority is one that Node takes for it', () => {
-  const authority = createAuthority('a');
-  const [root, server] = [authority.certificate, authority.issue('127.0.0.1').certificate].map(
-    (pem) => new X509Certificate(pem),
-  );
-  expect(root?.ca).toBe(true);
-  expect(server?.checkIP('127.0.0.1')).toBe('127.0.0.1');
-  expect(root && server?.verify(root.publicKey)).toBe(true);
-  expect(server?.verify(new X509Certificate(createAuthority('a').certificate).publicKey)).toBe(false);
+test('a certificate of an authority is one that Node takes for it', async () => {
+  const authority = await createAuthority('a');
+  const root = new X509Certificate(authority.certificate);
+  const server = new X509Certificate((await authority.issue('127.0.0.1')).certificate);
+  expect(root.ca).toBe(true);
+  expect(server.checkIP('127.0.0.1')).toBe('127.0.0.1');
+  expect(server.verify(root.publicKey)).toBe(true);
+  expect(server.verify(new X509Certificate((await createAuthority('a')).certificate).publicKey)).toBe(false);
 });
 
 test('over TLS alone an uploaded file becomes searchable', async () => {
