@@ -1,12 +1,13 @@
 import { awaitReadiness, finalReads, type PartName, type PipelineClient } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME, type ServiceName } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
+import { clientOf } from '../runner/client.ts';
 import { suite } from '../runner/suite.ts';
 import { eventually } from '../steps/eventually.ts';
 import { awaitSearchable, upload } from '../steps/steps.ts';
 import { demand, demandEqual } from '../steps/violation.ts';
 import { SYNC } from './requirements.ts';
-import { answersOf, clientOf, registryAnswers, startLoad } from './steps.ts';
+import { answersOf, registryAnswers, startLoad } from './steps.ts';
 
 const verify = suite(SYNC);
 
@@ -47,9 +48,9 @@ verify(
 const WRITES_EACH_SIDE = 40;
 
 async function instancesAnswerAlike(t: CaseContext): Promise<void> {
-  const { pipeline, env, faults, evidence, signal } = t;
+  const { pipeline, env, recorder, faults, evidence, signal } = t;
   await using second = await env.startInstance('query');
-  await using secondClient = clientOf(t, second.url);
+  await using secondClient = clientOf(env, { recorder, urls: { query: second.url } });
   await using cleanup = new AsyncDisposableStack();
   const load = startLoad(t);
   cleanup.defer(() => load.stop());
@@ -58,7 +59,7 @@ async function instancesAnswerAlike(t: CaseContext): Promise<void> {
   load.readers.delete(secondClient);
   await using gone = await faults.of(second).kill();
   await using third = await env.startInstance('query');
-  await using thirdClient = clientOf(t, third.url);
+  await using thirdClient = clientOf(env, { recorder, urls: { query: third.url } });
   load.readers.add(thirdClient);
   await load.writes(WRITES_EACH_SIDE);
   await load.stop();

@@ -1,4 +1,4 @@
-import { createPipelineClient, type PipelineClient, pollUntil, startOpenLoop } from '../../harness/index.ts';
+import { type PipelineClient, pollUntil, startOpenLoop } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { committed, shown } from '../steps/alike.ts';
 import { inParallel } from '../steps/many.ts';
@@ -12,10 +12,6 @@ const CALLS_AT_ONCE = 4;
 const LOAD_TIMEOUT_MS = 30_000;
 const READS_AT_ONCE = 4;
 const PAGE_SIZE = 30;
-
-export function clientOf({ env, recorder }: CaseContext, url: string): PipelineClient {
-  return createPipelineClient({ urls: { ...env.urls, query: url }, accounts: env.accounts, recorder });
-}
 
 interface Load {
   /** Whoever is asked before each change; what they keep in memory is old after it. */
