@@ -1,18 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  connectPostgres,
-  connectRedis,
-  describeError,
   evaluateThreshold,
   hopSource,
   InconclusiveError,
-  isOwn,
-  measureFloor,
   parseThreshold,
-  quantileOf,
   runSyncLoad,
   type SyncLoad,
-  startOpenLoop,
   summarize,
   syncLatency,
   VisibilityTracker,
@@ -24,6 +17,15 @@ import { watchMachine } from '../steps/machine-share.ts';
 import { registration } from '../steps/registrations.ts';
 import { demand } from '../steps/violation.ts';
 import { LATENCY } from './requirements.ts';
+import {
+  floorOf,
+  openInside,
+  quantile,
+  recordFirstUpload,
+  report,
+  startSearches,
+  UPLOADS_PER_SECOND,
+} from './steps.ts';
 
 // What is measured is measured on a real disk, with fsync.
 const verify = suite(LATENCY, { storage: 'disk' });
@@ -35,11 +37,8 @@ verify(
 );
 verify('LAT-02', 'A write after a pause of some seconds is searchable as soon as one under load.', isQuickAfterPause);
 
-const UPLOADS_PER_SECOND = 100;
 const WARM_UP_UPLOADS = 150;
 const BASELINE_UPLOADS = 500;
-const SEARCHES_PER_SECOND = 20;
-const FLOOR_EVENTS = 200;
 /** What is not visible by then is counted as censored. */
 const VISIBLE_TIMEOUT_MS = 5000;
 
@@ -49,7 +48,9 @@ const SYNC_THRESHOLDS = [
 ].map(parseThreshold);
 
 const UPLOAD_P95_MS_MAX = 500;
+
 const SEARCH_P95_MS_MAX = 500;
+
 /** The original's limit for every single search. */
 const SEARCH_MS_MAX = 1000;
 
@@ -80,68 +81,6 @@ async function keepsThresholdsUnderLoad(t: CaseContext): Promise<void> {
   judgeThresholds(t, baseline.uploadMs, searchMs);
 }
 
-/** What a target lets be seen of its servers. The thresholds are about the outside: they hold without it. */
-interface Inside extends AsyncDisposable {
-  /** A connection that may block. */
-  reader: ReturnType<typeof connectRedis>;
-  readModel: ReturnType<typeof connectPostgres>;
-}
-
-async function openInside({ env }: CaseContext): Promise<Inside | undefined> {
-  if (!env.capabilities.has('redis') || !env.capabilities.has('postgres')) return undefined;
-  await using resources = new AsyncDisposableStack();
-  const reader = resources.adopt(connectRedis(env.redisAddress()), (redis) => redis.disconnect());
-  const readModel = resources.adopt(connectPostgres(env.databaseAccess('query')), (pool) => pool.end());
-  const owned = resources.move();
-  return { reader, readModel, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-/** The bare loop beside it, on the target's own servers; where those do not allow it, the figure is missing. */
-async function floorOf(t: CaseContext, { reader, readModel }: Inside): Promise<number[]> {
-  const { env, recorder, redis, evidence, signal } = t;
-  recorder.record({ type: 'phase', phase: 'floor' });
-  const floor = { publisher: redis, reader, readModel, recorder, signal };
-  try {
-    return await measureFloor({ ...floor, ratePerSecond: UPLOADS_PER_SECOND, count: FLOOR_EVENTS });
-  } catch (error) {
-    if (isOwn(env) || signal.aborted) throw error;
-    evidence['bare loop'] = `not measured: ${describeError(error)}`;
-    return [];
-  }
-}
-
-/** How soon after its start was asked for a fresh pipeline takes an upload: its start, a token, the upload. */
-async function recordFirstUpload({ env, pipeline, recorder, evidence, unique }: CaseContext): Promise<void> {
-  const askedAt = recorder.now();
-  const answer = await pipeline.upload({ filename: `${unique}-first.txt`, content: Buffer.from('first') });
-  demand(answer.outcome === 'ok', `The first upload was answered ${answer.status ?? answer.error}`);
-  const value = Math.round(env.readyMs + answer.endedAt - askedAt);
-  recorder.record({ type: 'figure', name: 'start-to-first-accepted-upload-ms', value, unit: 'ms' });
-  evidence['start to first upload (ms)'] = value;
-}
-
-/** Searches beside the uploads, each timed from when it was due. */
-function startSearches({ pipeline, recorder, unique, signal }: CaseContext): { stop(): Promise<number[]> } {
-  const tookMs: number[] = [];
-  const loop = startOpenLoop({
-    recorder,
-    ratePerSecond: SEARCHES_PER_SECOND,
-    signal,
-    act: async (index, dueAt) => {
-      const query = `${unique}-${String(index).padStart(6, '0')}`;
-      const answer = await pipeline.search({ query, mode: 'partial', limit: 10 }, { intendedAt: dueAt });
-      demand(answer.status === 200, `A search under load was answered ${answer.status ?? answer.error}`);
-      tookMs.push(answer.endedAt - dueAt);
-    },
-  });
-  return {
-    async stop() {
-      await loop.stop();
-      return tookMs;
-    },
-  };
-}
-
 function judgeThresholds({ records, evidence }: CaseContext, uploadMs: readonly number[], searchMs: readonly number[]) {
   for (const threshold of SYNC_THRESHOLDS) {
     const { verdict, reason, n } = evaluateThreshold(threshold, records);
@@ -158,47 +97,6 @@ function judgeThresholds({ records, evidence }: CaseContext, uploadMs: readonly 
     demand(ms < max, `Threshold broken: ${what} is ${ms.toFixed(1)} ms, not below ${max} ms`);
     evidence[`${what} (ms)`] = Math.round(ms * 10) / 10;
   }
-}
-
-/** Puts the figures into the evidence and the history, each with what it rests on. */
-function report(
-  { records, recorder, evidence }: CaseContext,
-  measured: { uploadMs: readonly number[]; searchMs: readonly number[]; floorMs: readonly number[] },
-): void {
-  const baseline = visibilitySamples(records).filter(({ phase }) => phase === 'baseline');
-  const intended = summarize(baseline.map((sample) => syncLatency(sample, 'intended')));
-  const accepted = summarize(baseline.map((sample) => syncLatency(sample, 'accepted')));
-  const resolution = `n=${intended.n}, ${intended.censored} censored, resolution ${intended.resolutionMs} ms`;
-  evidence.resolutionMs = intended.resolutionMs ?? 'unknown';
-  evidence.censored = intended.censored;
-  const figures: [string, number | null, string][] = [
-    ...(['p50', 'p95', 'p99'] as const).flatMap((name): [string, number | null, string][] => [
-      [`sync-${name}-ms`, intended[name].highMs, `due → seen, upper bound; ${resolution}`],
-      [`sync-accepted-${name}-ms`, accepted[name].highMs, `accepted → seen, upper bound; ${resolution}`],
-    ]),
-    ...[0.5, 0.95, 0.99].flatMap((share): [string, number | null, string][] => [
-      [`upload-p${share * 100}-ms`, quantile(measured.uploadMs, share), `due → 201; n=${measured.uploadMs.length}`],
-      [
-        `bare-loop-p${share * 100}-ms`,
-        quantile(measured.floorMs, share),
-        `XADD due → row; n=${measured.floorMs.length}`,
-      ],
-    ]),
-    ['search-p95-ms', quantile(measured.searchMs, 0.95), `due → 200; n=${measured.searchMs.length}`],
-  ];
-  for (const [name, value, detail] of figures) {
-    if (value === null || !Number.isFinite(value)) continue;
-    recorder.record({ type: 'figure', name, value: Math.round(value * 10) / 10, unit: 'ms', detail });
-    if (name.startsWith('sync-p')) evidence[name] = Math.round(value * 10) / 10;
-  }
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const { highMs } = quantileOf(
-    values.map((ms) => ({ lowMs: ms, highMs: ms })),
-    share,
-  );
-  return highMs ?? Number.NaN;
 }
 
 const WRITES = 10;
