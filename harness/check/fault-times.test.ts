@@ -60,8 +60,13 @@ describe('faults by time', () => {
 
   test('linger as long as their round says, and know their round', () => {
     const broken = {
-      ...{ name: 'postgres-forgotten', round: 7, requestedAt: 980, healedAt: 1020, lingersMs: 12_000 },
-      ...{ ofRedis: false, seen: true },
+      name: 'postgres-forgotten',
+      round: 7,
+      requestedAt: 980,
+      healedAt: 1020,
+      lingersMs: 12_000,
+      ofRedis: false,
+      seen: true,
     };
     const records: HistoryRecord[] = [
       { type: 'round', case: 'SOAK-01', at: 900, round: 7, of: 9, event: 'began' },
