@@ -97,11 +97,7 @@ export async function planParts(context: ProcessPartsOptions): Promise<ProcessPa
     ingester: build('ingester', services.ingester),
     query: build('query', services.query),
   };
-  return {
-    parts,
-    template: postgres.template,
-    instance: (name, service, at) => build(name, instance(service, at)),
-  };
+  return { parts, template: postgres.template, instance: (name, service, at) => build(name, instance(service, at)) };
 }
 
 type Plan = Omit<PartPlan, 'name' | 'logPath' | 'onSpawn' | 'onCrash' | 'secrets'>;
