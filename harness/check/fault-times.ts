@@ -114,14 +114,19 @@ export class FaultTimes {
 
   /** The moment that `at` lies in; -1 before the first. */
   #indexOf(at: number): number {
-    let [low, high] = [0, this.#starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#starts[middle] ?? 0) <= at) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return countOf(this.#starts, (start) => start <= at) - 1;
   }
+}
+
+/** How many of ascending values come before the first that does not belong to the `lower` ones. */
+export function countOf(values: Float64Array, lower: (value: number) => boolean): number {
+  let [low, high] = [0, values.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (lower(values[middle] ?? 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function changesOf(window: FaultWindow): Change[] {

@@ -7,9 +7,7 @@ export interface Interval {
 }
 
 /** A figure known up to an interval; both null when it cannot be given, `reason` saying why a bound is missing. */
-interface Quantile {
-  lowMs: number | null;
-  highMs: number | null;
+interface Quantile extends Interval {
   reason?: string;
 }
 

@@ -120,13 +120,9 @@ export interface FileHistory {
   registryReads: readonly Sighting[];
 }
 
-interface Collected {
-  creates: Operation[];
-  updates: Operation[];
-  deletes: Operation[];
-  reads: Sighting[];
-  registryReads: Sighting[];
-}
+type Collected = {
+  [K in keyof Omit<FileHistory, 'fileId'>]: FileHistory[K] extends readonly (infer T)[] ? T[] : never;
+};
 
 /** Sorts a history by file. An upload without an acknowledgement belongs to none: nobody was told its id. */
 export const fileHistories = oncePerHistory((records): readonly FileHistory[] => {
@@ -236,7 +232,5 @@ function answered(operations: readonly Operation[]): SearchAnswered[] {
 }
 
 function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [item]);
-  else list.push(item);
+  if (!lists.get(key)?.push(item)) lists.set(key, [item]);
 }

@@ -1,5 +1,5 @@
 import type { FaultChanged, HistoryRecord, Marked } from '../record/history.ts';
-import { type FaultWindow, faultWindows } from './fault-times.ts';
+import { countOf, type FaultWindow, faultWindows } from './fault-times.ts';
 import { round, visibilitySamples } from './latency.ts';
 import { completeOperations, isWrite } from './operations.ts';
 
@@ -88,19 +88,8 @@ class TimesByCase {
 
   firstAfter({ case: key, toAt }: FaultWindow): number | undefined {
     const times = this.#times.get(key);
-    return times === undefined || toAt === undefined ? undefined : times[firstAtLeast(times, toAt)];
+    return times === undefined || toAt === undefined ? undefined : times[countOf(times, (at) => at < toAt)];
   }
-}
-
-/** The index of the first of ascending values that is not below `least`; their number when all are. */
-function firstAtLeast(values: Float64Array, least: number): number {
-  let [low, high] = [0, values.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((values[middle] ?? 0) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 const ATTRIBUTED: ReadonlySet<string> = new Set(['lost', 'resurrected']);
@@ -114,8 +103,10 @@ function attribute(
   records: readonly HistoryRecord[],
   windows: readonly FaultWindow[],
 ): ReadonlyMap<string, readonly string[]> {
-  const findings = records.filter((record) => record.type === 'finding' && ATTRIBUTED.has(record.checker));
-  const wanted = new Set(findings.map((record) => nameOf(record.case, fileOf(record))));
+  const findings = records
+    .filter((record) => record.type === 'finding')
+    .filter(({ checker }) => ATTRIBUTED.has(checker));
+  const wanted = new Set(findings.map((finding) => nameOf(finding.case, finding.fileId)));
   const dueAt = new Map<string, number>();
   for (const operation of wanted.size === 0 ? [] : completeOperations(records)) {
     if (!isWrite(operation)) continue;
@@ -129,7 +120,6 @@ function attribute(
   );
   const attributed = new Map<string, string[]>();
   for (const record of findings) {
-    if (record.type !== 'finding') continue;
     const own = byCase.get(record.case) ?? [];
     const at = dueAt.get(nameOf(record.case, record.fileId)) ?? 0;
     const fault = own.findLast((window) => window.fromAt <= at) ?? own[0];
@@ -138,5 +128,4 @@ function attribute(
   return attributed;
 }
 
-const fileOf = (record: HistoryRecord): string | undefined => (record.type === 'finding' ? record.fileId : undefined);
 const nameOf = (key: string | undefined, fileId: string | undefined): string => `${key} ${fileId}`;

@@ -70,9 +70,7 @@ function latencyMetric(basis: LatencyBasis): Metric {
   return {
     labels: Object.keys(values),
     measure: (records, labels) => {
-      const samples = visibilitySamples(records).filter((sample) =>
-        Object.entries(labels).every(([name, value]) => values[name]?.(sample) === value),
-      );
+      const samples = chosen(visibilitySamples(records), labels, values);
       return { samples: samples.map((sample) => syncLatency(sample, basis)), unmeasured: 0 };
     },
   };
@@ -87,16 +85,21 @@ function faultMetric(durationOf: (recovery: Recovery) => number | null): Metric 
   return {
     labels: Object.keys(values),
     measure: (records, labels) => {
-      const chosen = recoveries(records).filter((recovery) =>
-        Object.entries(labels).every(([name, value]) => values[name]?.(recovery) === value),
-      );
-      const durations = chosen.map(durationOf).filter((ms) => ms !== null);
-      return {
-        samples: durations.map((ms) => ({ lowMs: ms, highMs: ms })),
-        unmeasured: chosen.length - durations.length,
-      };
+      const own = chosen(recoveries(records), labels, values);
+      const durations = own.map(durationOf).filter((ms) => ms !== null);
+      const samples = durations.map((ms) => ({ lowMs: ms, highMs: ms }));
+      return { samples, unmeasured: own.length - durations.length };
     },
   };
+}
+
+/** Those that have these labels. */
+function chosen<T>(
+  all: readonly T[],
+  labels: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, (each: T) => string | undefined>>,
+): T[] {
+  return all.filter((each) => Object.entries(labels).every(([name, value]) => values[name]?.(each) === value));
 }
 
 const EXPRESSION = /^\s*([a-z_]+)\s*(?:\{([^{}]*)\})?\s*:\s*(.+?)\s*$/;

@@ -11,8 +11,8 @@ import { createPipelineClient, type PipelineClient } from '../clients/pipeline.t
 import { openHistory } from '../record/writer.ts';
 import { writeReports } from '../report/write.ts';
 import type { OwnEnvironment } from './environment.ts';
+import { startReference } from './fixtures/reference.ts';
 import { MARK_VARIABLE } from './leftovers/marker.ts';
-import { startProcesses } from './processes.ts';
 
 const FILE = { filename: 'a.txt', content: Buffer.from('a') };
 /** Of the harness, one of each service and server. */
@@ -127,8 +127,9 @@ test('no secret is in a log, the history, a report, an answer or an argument, wh
   const planted = randomBytes(18).toString('base64url');
   const historyPath = join(directory, 'history.jsonl');
   using recorder = openHistory(historyPath, performance.now());
-  await using environment = await startProcesses({
-    ...{ kind: 'processes', profile: 'default', recorder, logDirectory: join(directory, 'logs') },
+  await using environment = await startReference({
+    recorder,
+    logDirectory: join(directory, 'logs'),
     settings: Object.fromEntries(SERVICE_NAMES.map((name) => [name, { LOG_LEVEL: 'debug', GIT_SHA: planted }])),
   });
   const { urls, accounts, parts } = environment;

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createFaults } from '../faults/faults.ts';
 import { memoryRecorder } from '../record/writer.ts';
 import type { EnvironmentOptions } from './environment.ts';
+import { startReference } from './fixtures/reference.ts';
 import { MARK_VARIABLE } from './leftovers/marker.ts';
 import { httpProbe } from './process/probes.ts';
 import { markedProcesses } from './process/table.ts';
@@ -91,7 +92,7 @@ test('a second instance of query and of admin answers like the first, and ends w
   const recorder = memoryRecorder();
   let url: string;
   {
-    await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder });
+    await using environment = await startReference({ recorder });
     const faults = createFaults(environment, recorder);
     await using query = await environment.startInstance('query');
     expect(query.name).toBe('query-2');

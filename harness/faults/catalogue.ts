@@ -1,3 +1,4 @@
+import type { ServiceName } from '../../services/contract/names.ts';
 import type { Capability } from '../config/capabilities.ts';
 import type { PartName } from '../record/history.ts';
 import type { Fault } from './fault.ts';
@@ -15,6 +16,28 @@ export interface CataloguedFault {
   /** It is over at once, whatever time it is given. */
   momentary?: true;
   start: (faults: Faults) => Promise<Fault>;
+}
+
+/** What can become of any service. */
+const OF_SERVICES = {
+  killed: { text: 'is killed (SIGKILL) and started again.', needs: 'stop', verb: 'kill' },
+  stopped: { text: 'is ended in order (SIGTERM) and started again.', needs: 'stop', verb: 'stop' },
+  restarted: { text: 'is ended in order and started at once.', needs: 'stop', verb: 'restart', momentary: true },
+  paused: { text: 'stands still (SIGSTOP).', needs: 'pause', verb: 'pause' },
+} as const;
+
+function ofService<S extends ServiceName, K extends keyof typeof OF_SERVICES>(
+  service: S,
+  label: string,
+  ...kinds: K[]
+) {
+  const entries = kinds.map((kind): [string, CataloguedFault] => {
+    const { text, needs, verb, ...rest } = OF_SERVICES[kind];
+    const start: CataloguedFault['start'] = (f) => f[service][verb]();
+    const fault = { text: `${label} ${text}`, needs: [`${needs} ${service}`] as const, touches: [service], start };
+    return [`${service}-${kind}`, { ...fault, ...rest }];
+  });
+  return Object.fromEntries(entries) as Record<`${S}-${K}`, CataloguedFault>;
 }
 
 /** Changes of any file: the load causes some. */
@@ -175,92 +198,10 @@ export const FAULTS = {
     touches: ['redis', 'admin'],
     start: (f) => f.network.refuse({ client: 'admin', server: 'redis' }),
   },
-  'query-killed': {
-    text: 'query is killed (SIGKILL) and started again.',
-    needs: ['stop query'],
-    touches: ['query'],
-    start: (f) => f.query.kill(),
-  },
-  'query-stopped': {
-    text: 'query is ended in order (SIGTERM) and started again.',
-    needs: ['stop query'],
-    touches: ['query'],
-    start: (f) => f.query.stop(),
-  },
-  'query-restarted': {
-    text: 'query is ended in order and started at once.',
-    needs: ['stop query'],
-    touches: ['query'],
-    momentary: true,
-    start: (f) => f.query.restart(),
-  },
-  'query-paused': {
-    text: 'query stands still (SIGSTOP).',
-    needs: ['pause query'],
-    touches: ['query'],
-    start: (f) => f.query.pause(),
-  },
-  'admin-killed': {
-    text: 'admin is killed (SIGKILL) and started again.',
-    needs: ['stop admin'],
-    touches: ['admin'],
-    start: (f) => f.admin.kill(),
-  },
-  'admin-stopped': {
-    text: 'admin is ended in order (SIGTERM) and started again.',
-    needs: ['stop admin'],
-    touches: ['admin'],
-    start: (f) => f.admin.stop(),
-  },
-  'admin-restarted': {
-    text: 'admin is ended in order and started at once.',
-    needs: ['stop admin'],
-    touches: ['admin'],
-    momentary: true,
-    start: (f) => f.admin.restart(),
-  },
-  'admin-paused': {
-    text: 'admin stands still (SIGSTOP).',
-    needs: ['pause admin'],
-    touches: ['admin'],
-    start: (f) => f.admin.pause(),
-  },
-  'ingester-killed': {
-    text: 'The ingester is killed (SIGKILL) and started again.',
-    needs: ['stop ingester'],
-    touches: ['ingester'],
-    start: (f) => f.ingester.kill(),
-  },
-  'ingester-stopped': {
-    text: 'The ingester is ended in order (SIGTERM) and started again.',
-    needs: ['stop ingester'],
-    touches: ['ingester'],
-    start: (f) => f.ingester.stop(),
-  },
-  'ingester-paused': {
-    text: 'The ingester stands still (SIGSTOP).',
-    needs: ['pause ingester'],
-    touches: ['ingester'],
-    start: (f) => f.ingester.pause(),
-  },
-  'storage-killed': {
-    text: 'Storage is killed (SIGKILL) and started again.',
-    needs: ['stop storage'],
-    touches: ['storage'],
-    start: (f) => f.storage.kill(),
-  },
-  'storage-stopped': {
-    text: 'Storage is ended in order (SIGTERM) and started again.',
-    needs: ['stop storage'],
-    touches: ['storage'],
-    start: (f) => f.storage.stop(),
-  },
-  'storage-paused': {
-    text: 'Storage stands still (SIGSTOP).',
-    needs: ['pause storage'],
-    touches: ['storage'],
-    start: (f) => f.storage.pause(),
-  },
+  ...ofService('query', 'query', 'killed', 'stopped', 'restarted', 'paused'),
+  ...ofService('admin', 'admin', 'killed', 'stopped', 'restarted', 'paused'),
+  ...ofService('ingester', 'The ingester', 'killed', 'stopped', 'paused'),
+  ...ofService('storage', 'Storage', 'killed', 'stopped', 'paused'),
   'postgres-killed': {
     text: 'PostgreSQL is killed (SIGKILL) and started again.',
     needs: ['stop postgres'],

@@ -4,8 +4,8 @@ import { EVENT_STREAM_NAME, SERVICE_NAMES } from '../../services/contract/names.
 import { connectPostgres, connectRedis } from '../clients/servers.ts';
 import { InconclusiveError } from '../core/errors.ts';
 import type { Environment } from '../environment/environment.ts';
+import { startReference } from '../environment/fixtures/reference.ts';
 import { pingRedis } from '../environment/process/probes.ts';
-import { startProcesses } from '../environment/processes.ts';
 import type { FaultChanged } from '../record/history.ts';
 import { memoryRecorder } from '../record/writer.ts';
 import type { Fault } from './fault.ts';
@@ -17,7 +17,7 @@ let environment: Environment;
 let faults: Faults;
 
 beforeAll(async () => {
-  environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, deferred: SERVICE_NAMES });
+  environment = await startReference({ recorder, deferred: SERVICE_NAMES });
   faults = createFaults(environment, recorder);
 });
 afterAll(() => environment.stop());

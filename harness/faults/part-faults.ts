@@ -69,22 +69,13 @@ export function restartPlan(target: FaultTarget, data: DataFate): FaultPlan {
   const runId = async (): Promise<string | undefined> =>
     target.protocol === 'redis' ? (await redisServerInfo(target.address())).run_id : undefined;
   let before: string | undefined;
-  const address = target.address();
+  const restart = async (): Promise<void> => {
+    before = await runId();
+    await control.stop();
+  };
   return {
-    kind: `${label}-restarted`,
-    target: label,
+    ...downPlan(target, `${label}-restarted`, data, restart),
     momentary: true,
-    check: () => requireRunning(target),
-    async apply() {
-      before = await runId();
-      await control.stop();
-    },
-    witness: () => witnessGone(target, address),
-    async undo() {
-      if (await control.running()) return;
-      if (data === 'lose') await control.wipe();
-      await startAgain(target);
-    },
     async witnessHealed() {
       const answer = await witnessAnswers(target);
       const after = await runId();

@@ -65,18 +65,11 @@ function writesMeanwhile(
 /** Cases with more faults than this show them kind by kind, as soaks do. */
 const FAULTS_SHOWN_MAX = 20;
 
-interface AvailabilityInput {
-  records: readonly HistoryRecord[];
-  recovered: readonly Recovery[];
-  operations: readonly Operation[];
-  requirements: readonly RequirementResult[];
-}
-
 /**
  * How available a pipeline was to which operations, and how it did under which kind of fault: of soaks, and of every case
  * with so many faults that nobody reads them one by one.
  */
-export function buildAvailability(input: AvailabilityInput): {
+export function buildAvailability(input: FaultsInput): {
   soak: string | null;
   availability: AvailabilityResult[];
   faultKinds: FaultKindResult[];
@@ -116,7 +109,7 @@ export function buildAvailability(input: AvailabilityInput): {
 const KINDS: readonly string[] = ['upload', 'update', 'delete', 'read', 'search'];
 
 function availabilityOf(
-  { records }: AvailabilityInput,
+  { records }: FaultsInput,
   key: string | undefined,
   load: readonly Operation[],
 ): AvailabilityResult[] {
@@ -143,7 +136,7 @@ function shareOf(operations: readonly Operation[]): Omit<AvailabilityResult, 'ca
 }
 
 function kindsOf(
-  { records, requirements }: AvailabilityInput,
+  { records, requirements }: FaultsInput,
   key: string | undefined,
   recovered: readonly Recovery[],
   load: readonly Operation[],

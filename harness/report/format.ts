@@ -8,6 +8,11 @@ export function formatMs(ms: number): string {
   return size >= 999.5 ? `${significant(ms / 1000)} s` : `${significant(ms)} ms`;
 }
 
+/** The same; `–` for what is not known. */
+export function formatMsOr(ms: number | null): string {
+  return ms === null ? '–' : formatMs(ms);
+}
+
 function significant(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return String(Number(value.toFixed(digits)));

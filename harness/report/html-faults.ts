@@ -1,4 +1,4 @@
-import { formatMs, formatShare, plural } from './format.ts';
+import { formatMs, formatMsOr, formatShare, plural } from './format.ts';
 import { html, type Markup } from './markup.ts';
 import type { AvailabilityResult, FaultKindResult, FaultResult, RunResult } from './result.ts';
 
@@ -23,7 +23,7 @@ function faultTable(faults: readonly FaultResult[]): Markup {
 function faultRow(fault: FaultResult): Markup {
   return html`<tr data-fault-row="${fault.id}"><th scope="row">${fault.kind}<span class="sub">at ${formatMs(fault.effectiveAt ?? fault.requestedAt)}</span></th><td class="key">${fault.case ?? '–'}</td>
 <td class="num">${onFor(fault)}</td><td class="num">${writesOf(fault)}</td>
-<td class="num">${orDash(fault.detectedMs)}</td><td class="num">${orDash(fault.firstSuccessAfterMs)}</td><td class="num">${orDash(fault.backlogDrainedMs)}</td>
+<td class="num">${formatMsOr(fault.detectedMs)}</td><td class="num">${formatMsOr(fault.firstSuccessAfterMs)}</td><td class="num">${formatMsOr(fault.backlogDrainedMs)}</td>
 <td class="num">${lossesOf(fault.losses)}</td><td>${witnessOf(fault)}</td></tr>`;
 }
 
@@ -56,7 +56,7 @@ function kindRows(kind: FaultKindResult, single: readonly FaultResult[]): Markup
   const { count, unwitnessed, recoveryMedianMs, recoverySlowestMs } = kind;
   return html`<tbody data-fault-kind="${kind.kind}"><tr><th scope="row">${kind.kind}<span class="sub">${kind.case ?? 'no case'}</span></th><td class="key">${kind.target}</td>
 <td class="num">${count}${unwitnessed > 0 && html`<span class="sub">${unwitnessed} seen by nobody</span>`}</td>
-<td class="num">${orDash(recoveryMedianMs)}</td><td class="num">${orDash(recoverySlowestMs)}</td>
+<td class="num">${formatMsOr(recoveryMedianMs)}</td><td class="num">${formatMsOr(recoverySlowestMs)}</td>
 <td class="num">${shareText(kind.writesAlone)}</td><td class="num">${shareText(kind.readsAlone)}</td>
 <td class="num">${lossesOf(kind.lost)}</td><td class="num">${lossesOf(kind.resurrected, 'back')}</td></tr>
 <tr class="folded"><td colspan="9"><details><summary>${plural(single.length, 'fault')} in time order</summary>
@@ -66,7 +66,7 @@ function kindRows(kind: FaultKindResult, single: readonly FaultResult[]): Markup
 
 function foldedRow(fault: FaultResult): Markup {
   return html`<tr data-fault-row="${fault.id}"><td class="num">${fault.round ?? '–'}</td><td class="key">${fault.plannedAs.join(', ')}</td><td class="num">${formatMs(fault.effectiveAt ?? fault.requestedAt)}</td>
-<td class="num">${onFor(fault)}</td><td class="num">${writesOf(fault)}</td><td class="num">${orDash(fault.writesAgainMs)}</td><td class="num">${lossesOf(fault.losses)}</td><td>${witnessOf(fault)}</td></tr>`;
+<td class="num">${onFor(fault)}</td><td class="num">${writesOf(fault)}</td><td class="num">${formatMsOr(fault.writesAgainMs)}</td><td class="num">${lossesOf(fault.losses)}</td><td>${witnessOf(fault)}</td></tr>`;
 }
 
 type Answered = Omit<AvailabilityResult, 'case' | 'kind' | 'scope'>;
@@ -93,8 +93,4 @@ function availabilityRow(scopes: readonly AvailabilityResult[]): Markup {
     return html`<td class="num">${found === undefined ? '–' : shareText(found)}</td>`;
   };
   return html`<tr data-availability="${scopes[0]?.kind}"><th scope="row">${scopes[0]?.kind}</th><td class="key">${scopes[0]?.case ?? '–'}</td>${cell('outside')}${cell('during')}${cell('near')}</tr>`;
-}
-
-function orDash(ms: number | null): string {
-  return ms === null ? '–' : formatMs(ms);
 }

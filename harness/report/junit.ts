@@ -1,5 +1,6 @@
 import { XMLBuilder } from 'fast-xml-parser';
-import { visibleText } from './markup.ts';
+// XML 1.0 has no way to carry most control characters, not even as references: they are spelled out.
+import { visibleText as clean } from './markup.ts';
 import type { CaseResult, RequirementResult, RunResult } from './result.ts';
 
 /**
@@ -19,18 +20,12 @@ export function renderJunit(result: RunResult): string {
       '@errors': total(suites, '@errors'),
       '@skipped': total(suites, '@skipped'),
       '@time': inSeconds(result.run.durationMs),
-      ...(result.run.startedAt === null ? {} : { '@timestamp': clean(result.run.startedAt) }),
+      ...(result.run.startedAt !== null && { '@timestamp': clean(result.run.startedAt) }),
       testsuite: suites,
     },
   };
-  const builder = new XMLBuilder({
-    attributeNamePrefix: '@',
-    ignoreAttributes: false,
-    suppressBooleanAttributes: false,
-    suppressEmptyNode: true,
-    format: true,
-  });
-  return builder.build(document);
+  const attributes = { attributeNamePrefix: '@', ignoreAttributes: false, suppressBooleanAttributes: false };
+  return new XMLBuilder({ ...attributes, suppressEmptyNode: true, format: true }).build(document);
 }
 
 interface Suite {
@@ -71,6 +66,7 @@ function suite({ id, title, cases }: RequirementResult): Suite {
 
 function testcase(requirement: string, { key, title, verdict, durationMs, reason, evidence }: CaseResult): object {
   const mapping = MAPPING[verdict];
+  const broke = mapping === 'failure' || mapping === 'error';
   const text = clean(reason ?? verdict);
   const properties = Object.entries(evidence).map(([name, value]) => ({
     '@name': clean(`evidence.${name}`),
@@ -80,11 +76,9 @@ function testcase(requirement: string, { key, title, verdict, durationMs, reason
     '@classname': clean(`syncproof.${requirement}`),
     '@name': clean(key === title ? key : `${key} ${title}`),
     '@time': inSeconds(durationMs ?? 0),
-    ...(properties.length === 0 ? {} : { properties: { property: properties } }),
-    ...(mapping === 'failure' || mapping === 'error'
-      ? { [mapping]: { '@type': verdict, '@message': oneLine(text), '#text': text } }
-      : {}),
-    ...(mapping === 'skipped' ? { skipped: { '@message': oneLine(`${verdict}: ${text}`) } } : {}),
+    ...(properties.length > 0 && { properties: { property: properties } }),
+    ...(broke && { [mapping]: { '@type': verdict, '@message': oneLine(text), '#text': text } }),
+    ...(mapping === 'skipped' && { skipped: { '@message': oneLine(`${verdict}: ${text}`) } }),
   };
 }
 
@@ -107,11 +101,6 @@ function incompleteSuite({ run }: RunResult): Suite {
       },
     ],
   };
-}
-
-/** XML 1.0 has no way to carry most control characters, not even as references: they are spelled out. */
-function clean(text: string): string {
-  return visibleText(text);
 }
 
 /** Attribute values lose their line breaks when parsed; the whole text is in the element's body. */

@@ -1,6 +1,7 @@
 import {
   formatBytes,
   formatMs,
+  formatMsOr,
   formatQuantile,
   formatShare,
   RUN_VERDICT_LABELS,
@@ -73,15 +74,13 @@ function latency({ latency: { series } }: RunResult): string {
       cell(`${each.case ?? 'no case'}, ${each.phase}`),
       each.censored === 0 ? String(each.n) : `${each.n} (${each.censored} never)`,
       ...[each.p50, each.p95, each.p99, each.max].map(formatQuantile),
-      each.resolutionMs === null ? '–' : formatMs(each.resolutionMs),
+      formatMsOr(each.resolutionMs),
     ]);
   if (rows.length === 0) return '';
   const rest =
     series.length > rows.length ? `\n\n<sub>${series.length - rows.length} smaller series in the report.</sub>` : '';
   return `### Sync latency\n\n${table(['', 'n', 'p50', 'p95', 'p99', 'max', 'resolution'], rows)}${rest}`;
 }
-
-const timeOr = (ms: number | null): string => (ms === null ? '–' : formatMs(ms));
 
 function faults({ faults, faultKinds }: RunResult): string {
   const byKind = new Set(faultKinds.map((kind) => kind.case));
@@ -90,9 +89,9 @@ function faults({ faults, faultKinds }: RunResult): string {
     .map((fault) => [
       cell(`${fault.kind}${fault.case === null ? '' : ` (${fault.case})`}`),
       fault.healedAt === null ? 'not healed' : formatMs(fault.healedAt - (fault.effectiveAt ?? fault.requestedAt)),
-      timeOr(fault.detectedMs),
-      timeOr(fault.firstSuccessAfterMs),
-      timeOr(fault.backlogDrainedMs),
+      formatMsOr(fault.detectedMs),
+      formatMsOr(fault.firstSuccessAfterMs),
+      formatMsOr(fault.backlogDrainedMs),
       fault.losses === null ? 'not checked' : String(fault.losses),
       fault.witness === null ? '**none**' : cell(fault.witness),
     ]);
@@ -108,8 +107,8 @@ function kindsOfFaults({ faultKinds }: RunResult): string {
   const rows = faultKinds.map((each) => [
     cell(each.kind),
     each.unwitnessed === 0 ? String(each.count) : `${each.count} (${each.unwitnessed} seen by nobody)`,
-    timeOr(each.recoveryMedianMs),
-    timeOr(each.recoverySlowestMs),
+    formatMsOr(each.recoveryMedianMs),
+    formatMsOr(each.recoverySlowestMs),
     share(each.writesAlone),
     share(each.readsAlone),
     each.lost === null ? 'not checked' : `${each.lost} / ${each.resurrected}`,

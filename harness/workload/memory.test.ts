@@ -90,8 +90,13 @@ test('a report tells what each part had at first, at most and at last, servers f
   ]);
   expect(built.map(({ part }) => part)).toEqual(['redis', 'query', 'query-2', 'runner']);
   expect(built.at(-1)).toEqual({
-    ...{ case: 'SOAK-01', part: 'runner', samples: 3 },
-    ...{ startBytes: 5, mostBytes: 9, mostAt: 2, endBytes: 6 },
+    case: 'SOAK-01',
+    part: 'runner',
+    samples: 3,
+    startBytes: 5,
+    mostBytes: 9,
+    mostAt: 2,
+    endBytes: 6,
   });
   expect(built[2]).toMatchObject({ samples: 2, startBytes: 7, mostBytes: 8, mostAt: 3, endBytes: 8 });
 });

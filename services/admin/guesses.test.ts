@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pollUntil } from '../../harness/core/time.ts';
 import type { OwnEnvironment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
-import { memoryRecorder } from '../../harness/record/writer.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { GuessLimit } from './auth-routes.ts';
 
 const MAX = 5;
@@ -10,10 +9,7 @@ const WINDOW_S = 600;
 let environment: OwnEnvironment;
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    kind: 'processes',
-    profile: 'default',
-    recorder: memoryRecorder(),
+  environment = await startReference({
     deferred: ['ingester', 'storage', 'query'],
     settings: { admin: { AUTH_FAILURES_MAX: String(MAX), AUTH_FAILURES_WINDOW_S: String(WINDOW_S) } },
   });

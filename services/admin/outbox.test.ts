@@ -6,8 +6,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Environment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
-import { memoryRecorder } from '../../harness/record/writer.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { pause } from '../common/backoff.ts';
 import { createLog } from '../common/log.ts';
 import { migrate } from '../common/postgres.ts';
@@ -25,12 +24,7 @@ let url: string;
 let session: LeaderSession;
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    kind: 'processes',
-    profile: 'default',
-    recorder: memoryRecorder(),
-    deferred: SERVICE_NAMES,
-  });
+  environment = await startReference({ deferred: SERVICE_NAMES });
   const { host, port, user, password, database } = environment.databaseAccess('admin');
   url = `postgres://${user}:${password}@${host}:${port}/${database}`;
   pool = new pg.Pool({ connectionString: url, max: 2 });

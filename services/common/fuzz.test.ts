@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Pool } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OwnEnvironment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 import { clientOf } from '../../suites/runner/client.ts';
 import { inParallel } from '../../suites/steps/many.ts';
@@ -59,8 +59,7 @@ let ids: string[];
 let tokens: [string, ...string[]];
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    ...{ kind: 'processes', profile: 'default', recorder: memoryRecorder() },
+  environment = await startReference({
     nodeArguments: Object.fromEntries(SERVICE_NAMES.map((name) => [name, COLLECTED])),
   });
   const options = { recorder: memoryRecorder() };
@@ -165,8 +164,7 @@ describe(`hostile requests (FUZZ_SEED=${SEED})`, () => {
   );
 
   test('what keeps something of every request is found out', { timeout: 60_000 }, async () => {
-    await using leaking = await startProcesses({
-      ...{ kind: 'processes', profile: 'default', recorder: memoryRecorder() },
+    await using leaking = await startReference({
       deferred: ['admin', 'ingester', 'query'],
       nodeArguments: { storage: LEAKING },
     });

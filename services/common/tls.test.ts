@@ -14,7 +14,8 @@ beforeAll(async () => {
   pipeline = await startTlsServers();
   const { right } = pipeline.authorities;
   verified = {
-    ...{ redisScheme: 'rediss', databaseParameters: '?sslmode=verify-full' },
+    redisScheme: 'rediss',
+    databaseParameters: '?sslmode=verify-full',
     settings: { REDIS_CA_FILE: right, DATABASE_CA_FILE: right },
   };
   await Promise.all(SERVICE_NAMES.map((service) => pipeline.start(service, verified)));
@@ -78,7 +79,7 @@ describe('an instance of query stays away from', () => {
     {
       what: 'a PostgreSQL that it is to speak to in the clear',
       change: () => ({
-        ...{ databaseParameters: '?sslmode=disable' },
+        databaseParameters: '?sslmode=disable',
         settings: { REDIS_CA_FILE: pipeline.authorities.right },
       }),
       readied: { code: 503 },

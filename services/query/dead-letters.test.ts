@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectRedis } from '../../harness/clients/servers.ts';
 import { pollUntil } from '../../harness/core/time.ts';
 import type { Environment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 import { clientOf } from '../../suites/runner/client.ts';
 import { CraftedFile } from '../../suites/steps/crafted-events.ts';
@@ -16,12 +16,7 @@ let redis: ReturnType<typeof connectRedis>;
 const admin = () => clientOf(environment, { recorder: memoryRecorder() });
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    kind: 'processes',
-    profile: 'default',
-    recorder: memoryRecorder(),
-    deferred: ['ingester', 'storage'],
-  });
+  environment = await startReference({ deferred: ['ingester', 'storage'] });
   redis = connectRedis(environment.redisAddress());
 }, 60_000);
 

@@ -4,9 +4,8 @@ import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Environment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { startFaultProxy } from '../../harness/net/proxy.ts';
-import { memoryRecorder } from '../../harness/record/writer.ts';
 import { createLog } from '../common/log.ts';
 import { createPool, migrate } from '../common/postgres.ts';
 import type { SearchHit } from '../contract/http.ts';
@@ -22,12 +21,7 @@ let environment: Environment;
 let pool: pg.Pool;
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    kind: 'processes',
-    profile: 'default',
-    recorder: memoryRecorder(),
-    deferred: SERVICE_NAMES,
-  });
+  environment = await startReference({ deferred: SERVICE_NAMES });
   pool = new pg.Pool({ ...environment.databaseAccess('query'), max: 4, pipeline: true });
   await migrate(pool, MIGRATIONS);
 }, 60_000);

@@ -1,8 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Environment } from '../../harness/environment/environment.ts';
-import { startProcesses } from '../../harness/environment/processes.ts';
-import { memoryRecorder } from '../../harness/record/writer.ts';
+import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { createLog, createMetrics } from '../common/log.ts';
 import { createPool, migrate, type Pool } from '../common/postgres.ts';
 import { SERVICE_NAMES } from '../contract/names.ts';
@@ -18,9 +17,7 @@ let environment: Environment;
 let pool: Pool;
 
 beforeAll(async () => {
-  environment = await startProcesses({
-    ...{ kind: 'processes', profile: 'default', recorder: memoryRecorder(), deferred: SERVICE_NAMES },
-  });
+  environment = await startReference({ deferred: SERVICE_NAMES });
   pool = connect();
   await migrate(pool, MIGRATIONS);
 }, 60_000);
@@ -53,7 +50,12 @@ async function comparing(
     states: async () => [],
   };
   const reconciler = new Reconciler({
-    ...{ connect, registry, log, intervalMs, sequences: new SequenceLog(pool), signal: over.signal },
+    connect,
+    registry,
+    log,
+    intervalMs,
+    sequences: new SequenceLog(pool),
+    signal: over.signal,
     metrics: createReconcileMetrics(createMetrics('query').registry),
   });
   const running = reconciler.run();

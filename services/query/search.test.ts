@@ -92,8 +92,16 @@ describe('searchStatement', () => {
 
   it('binds as many values as it has placeholders', () => {
     const { text, values } = build({
-      ...{ query: 'a', mode: 'fulltext', filename: 'b', file_extension: 'c', tags: ['d'], username: 'e', min_size: 1 },
-      ...{ max_size: 2, created_after: '2026-01-01T00:00:00Z', created_before: '2026-01-02T00:00:00Z' },
+      query: 'a',
+      mode: 'fulltext',
+      filename: 'b',
+      file_extension: 'c',
+      tags: ['d'],
+      username: 'e',
+      min_size: 1,
+      max_size: 2,
+      created_after: '2026-01-01T00:00:00Z',
+      created_before: '2026-01-02T00:00:00Z',
     });
     const used = new Set(Array.from(text.matchAll(/\$(\d+)/g), (match) => Number(match[1])));
     expect([...used].sort((a, b) => a - b)).toEqual(values.map((_value, index) => index + 1));

@@ -89,7 +89,13 @@ async function daemonWith(changed: Partial<ControlHooks> = {}, timeoutMs = 5000)
   const address = { host: '127.0.0.1', port };
   const up = async (): Promise<boolean> => (await connectError(address)) === undefined;
   const part = new ExternalPart({
-    ...{ name: 'query', commands, address, cwd: folder, timeoutMs, commandEndsMs: 1000, secrets: [SECRET] },
+    name: 'query',
+    commands,
+    address,
+    cwd: folder,
+    timeoutMs,
+    commandEndsMs: 1000,
+    secrets: [SECRET],
     probe: async () => {
       const error = await connectError(address);
       if (error !== undefined) throw new Error(error);
@@ -388,7 +394,11 @@ describe('a mapping', () => {
 
 describe('a driver of the target', () => {
   const call = (signal: AbortSignal) => ({
-    ...{ service: 'query' as const, method: 'GET', path: '/health/live', body: null, signal },
+    service: 'query' as const,
+    method: 'GET',
+    path: '/health/live',
+    body: null,
+    signal,
     headers: { authorization: `Bearer ${SECRET}-token` },
   });
   const nobody = () => Promise.reject(new Error('nobody is there'));

@@ -3,7 +3,7 @@ import { SERVICE_NAMES } from '../../../services/contract/names.ts';
 import { connectRedis } from '../../clients/servers.ts';
 import { createFaults } from '../../faults/faults.ts';
 import { memoryRecorder } from '../../record/writer.ts';
-import { startProcesses } from '../processes.ts';
+import { startReference } from '../fixtures/reference.ts';
 import { pingRedis, redisServerInfo } from './probes.ts';
 
 /** With what a protocol of lines and words might trip over. */
@@ -12,7 +12,7 @@ const PASSWORD = 'pass word:\r\n"quoted" ü/@';
 test('a Redis that wants a password is asked with it', async () => {
   const recorder = memoryRecorder();
   const deferred = [...SERVICE_NAMES, 'postgres'] as const;
-  await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, deferred });
+  await using environment = await startReference({ recorder, deferred });
   const { host, port, password } = environment.redisAddress();
   const open = { host, port };
   const locked = { ...open, password: PASSWORD };
@@ -36,7 +36,7 @@ test('a Redis that wants a password is asked with it', async () => {
 test('a password that none is needed for does no harm', async () => {
   const recorder = memoryRecorder();
   const deferred = [...SERVICE_NAMES, 'postgres'] as const;
-  await using environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, deferred });
+  await using environment = await startReference({ recorder, deferred });
   const redis = connectRedis(environment.redisAddress());
   await redis.acl('SETUSER', 'default', 'nopass');
   redis.disconnect();

@@ -5,12 +5,12 @@ import { connectPostgres } from '../../clients/servers.ts';
 import { createFaults } from '../../faults/faults.ts';
 import { memoryRecorder } from '../../record/writer.ts';
 import type { Environment, EnvironmentOptions } from '../environment.ts';
-import { startProcesses } from '../processes.ts';
+import { startReference } from '../fixtures/reference.ts';
 import { canHaveSmallDisk } from './small-disk.ts';
 
 const recorder = memoryRecorder();
 const start = (options: Partial<EnvironmentOptions>): Promise<Environment> =>
-  startProcesses({ kind: 'processes', profile: 'default', recorder, deferred: SERVICE_NAMES, ...options });
+  startReference({ recorder, deferred: SERVICE_NAMES, ...options });
 const mounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
 
 test('without a small disk nothing can be filled, and nobody offers to', async () => {

@@ -8,9 +8,9 @@ import { connectPostgres, connectRedis } from '../../clients/servers.ts';
 import { createFaults } from '../../faults/faults.ts';
 import { memoryRecorder } from '../../record/writer.ts';
 import type { OwnEnvironment } from '../environment.ts';
+import { startReference } from '../fixtures/reference.ts';
 import { MARK_VARIABLE } from '../leftovers/marker.ts';
 import { markedProcesses } from '../process/table.ts';
-import { startProcesses } from '../processes.ts';
 import { databaseSetups, hashedSecret, REDIS_RIGHTS, redisUsers, SERVICE_USERS, type ServiceUser } from './rights.ts';
 
 type Redis = ReturnType<typeof connectRedis>;
@@ -80,7 +80,7 @@ let environment: OwnEnvironment;
 
 beforeAll(async () => {
   const recorder = memoryRecorder();
-  environment = await startProcesses({ kind: 'processes', profile: 'default', recorder, storage: 'memory' });
+  environment = await startReference({ recorder, storage: 'memory' });
 }, 60_000);
 
 afterAll(() => environment?.stop());
@@ -179,8 +179,14 @@ describe.each(SERVICE_USERS)('the role of %s at PostgreSQL', (user) => {
     );
     expect(rows).toEqual([
       {
-        ...{ rolsuper: false, rolcreatedb: false, rolcreaterole: false, rolreplication: false, rolbypassrls: false },
-        ...{ memberships: 0, databases: 0, owns: true },
+        rolsuper: false,
+        rolcreatedb: false,
+        rolcreaterole: false,
+        rolreplication: false,
+        rolbypassrls: false,
+        memberships: 0,
+        databases: 0,
+        owns: true,
       },
     ]);
   });
