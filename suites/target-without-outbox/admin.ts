@@ -1,85 +1,121 @@
-/** Tokens, the registry of files, and the events of its changes: each sent after its commit, with no outbox. */
+/**
+ * Admin of a small pipeline as a stranger might write it from the contract alone: nothing is shared with the reference,
+ * and there is no outbox. The suite is tried on it (suites/gate/try-external.ts): it must let it pass where it is right,
+ * and fail it where it loses events.
+ * Here: tokens, the registry of files, and the events of its changes, each sent from memory after its commit.
+ * Settings: PORT, DATABASE_URL, REDIS_URL, KEY_FILE (an RSA key, PEM), ACCOUNTS_FILE (JSON: a list of accounts).
+ */
 
 import { readFileSync } from 'node:fs';
-import { checked, text } from './checks.ts';
-import { answers, connect, prepare } from './database.ts';
-import { commonRoutes, type Reply, type Request, type Routes, serve } from './http.ts';
-import { Publisher } from './publisher.ts';
-import { connect as connectRedis } from './redis.ts';
-import { create, type File, page, read, remove, TABLES, update } from './registry.ts';
-import { DELETERS, demandRole, Issuer, READERS, WRITERS } from './tokens.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { createLocalJWKSet } from 'jose';
+import { CHANGES, create, type File, NEW_FILE, PAGE, page, read, remove, TABLES, update } from './registry.ts';
+import { createService, type OfId, object, ofId, openDatabase, openRedis, serve, text } from './service.ts';
+import { type Credentials, createIssuer, guard } from './tokens.ts';
 
 const { PORT, DATABASE_URL = '', REDIS_URL = '', ACCOUNTS_FILE = '', KEY_FILE = '' } = process.env;
 
-const issuer = new Issuer(readFileSync(KEY_FILE, 'utf8'), JSON.parse(readFileSync(ACCOUNTS_FILE, 'utf8')));
-const pool = connect(DATABASE_URL);
-const publisher = new Publisher(connectRedis(REDIS_URL, 2000));
-await prepare(pool, TABLES);
+const STREAM = 'file-events';
+const STREAM_ENTRIES_MAX = 10_000;
+const RETRY_MS = 250;
+const DRAIN_MS = 3000;
 
-function publish(type: 'created' | 'updated', file: File): void {
-  const { version, ...metadata } = file;
-  publisher.publish({
-    event_type: `file:${type}`,
-    timestamp: file.updated_at,
-    file_id: file.file_id,
-    storage_element_id: String(file.storage_element_id),
-    version: String(version),
-    metadata: JSON.stringify(metadata),
-  });
+/**
+ * Sends events after the commit, one after the other, from a queue in memory: Redis may be away for as long as this
+ * process lives. What it holds dies with it, for nothing but the process knows what is not yet sent.
+ */
+class Publisher {
+  readonly #redis: Redis;
+  #sent = Promise.resolve();
+  waiting = 0;
+  published = 0;
+  failed = 0;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  publish(type: 'created' | 'updated' | 'deleted', file: File, timestamp: string, rest: Record<string, string>): void {
+    const { file_id, version, storage_element_id } = file;
+    const ids = { file_id, storage_element_id: String(storage_element_id), version: String(version) };
+    const fields = Object.entries({ event_type: `file:${type}`, timestamp, ...ids, ...rest }).flat();
+    this.waiting++;
+    this.#sent = this.#sent.then(() => this.#send(fields));
+  }
+
+  /** Waits a little for what is not sent. */
+  drain(): Promise<void> {
+    return Promise.race([this.#sent, sleep(DRAIN_MS)]);
+  }
+
+  async #send(fields: readonly string[]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#redis.xadd(STREAM, 'MAXLEN', '~', STREAM_ENTRIES_MAX, '*', ...fields);
+        this.waiting--;
+        this.published++;
+        return;
+      } catch (error) {
+        if (this.failed++ % 100 === 0) console.error(`not published, tried again: ${error}`);
+        await sleep(RETRY_MS);
+      }
+    }
+  }
 }
 
-const only =
-  (roles: readonly string[], act: (request: Request) => Promise<Reply>): Routes[string] =>
-  async (request) => {
-    await demandRole(issuer.keys, request.authorization, roles);
-    return act(request);
-  };
+const issuer = await createIssuer(readFileSync(KEY_FILE, 'utf8'), JSON.parse(readFileSync(ACCOUNTS_FILE, 'utf8')));
+const pool = await openDatabase(DATABASE_URL, TABLES);
+const publisher = new Publisher(openRedis(REDIS_URL, 2000));
 
-const routes: Routes = {
-  ...commonRoutes('admin', async () => ({
-    naive_published_total: publisher.published,
-    naive_publish_failed_total: publisher.failed,
-    naive_unpublished: publisher.waiting,
-  })),
-  'GET /health/ready': async () => {
-    const up = await answers(pool);
-    const cache = publisher.waiting === 0 ? 'ok' : 'degraded';
-    return { status: up ? 200 : 503, body: { status: up ? 'ok' : 'down', database: up ? 'ok' : 'down', cache } };
-  },
-  'POST /api/v1/auth/token': async ({ json }) => {
-    const { client_id, client_secret } = checked(await json(), {
-      client_id: text(255, 1),
-      client_secret: text(1024, 1),
-    });
-    return { status: 200, body: issuer.token(String(client_id), String(client_secret)) };
-  },
-  'GET /.well-known/jwks.json': () => ({ status: 200, body: issuer.jwks }),
-  'POST /api/v1/files': only(WRITERS, async ({ json }) => {
-    const file = await create(pool, await json());
-    publish('created', file);
-    return { status: 201, body: file };
-  }),
-  'GET /api/v1/files': only(READERS, async ({ query }) => ({ status: 200, body: await page(pool, query) })),
-  'GET /api/v1/files/{id}': only(READERS, async ({ id }) => ({ status: 200, body: await read(pool, id) })),
-  'PUT /api/v1/files/{id}': only(WRITERS, async ({ id, json }) => {
-    const file = await update(pool, id, await json());
-    publish('updated', file);
-    return { status: 200, body: file };
-  }),
-  'DELETE /api/v1/files/{id}': only(DELETERS, async ({ id }) => {
-    const removed = await remove(pool, id);
-    if (removed === undefined) return { status: 200, body: { file_id: id } };
-    const { file, deletedAt } = removed;
-    publisher.publish({
-      event_type: 'file:deleted',
-      timestamp: deletedAt,
-      file_id: file.file_id,
-      storage_element_id: String(file.storage_element_id),
-      version: String(file.version),
-      deleted_at: deletedAt,
-    });
-    return { status: 200, body: { file_id: id, deleted_at: deletedAt } };
-  }),
-};
+function publishState(type: 'created' | 'updated', file: File): File {
+  const { version: _version, ...metadata } = file;
+  publisher.publish(type, file, file.updated_at, { metadata: JSON.stringify(metadata) });
+  return file;
+}
 
-serve(routes, Number(PORT), () => publisher.drain());
+const app = createService({
+  name: 'admin',
+  pool,
+  connected: () => publisher.waiting === 0,
+  metrics: async () => ({
+    events_published_total: publisher.published,
+    events_publish_failed_total: publisher.failed,
+    events_unpublished: publisher.waiting,
+  }),
+});
+const allow = guard(createLocalJWKSet(issuer.jwks));
+const [readers, writers, deleters] = [allow('ADMIN', 'USER', 'READONLY'), allow('ADMIN', 'USER'), allow('ADMIN')];
+
+const credentials = { client_id: text(255, 1), client_secret: text(1024, 1) };
+app.post<{ Body: Credentials }>(
+  '/api/v1/auth/token',
+  { schema: { body: object(credentials, Object.keys(credentials)) } },
+  ({ body }) => issuer.token(body),
+);
+app.get('/.well-known/jwks.json', () => issuer.jwks);
+app.post<{ Body: Partial<File> }>(
+  '/api/v1/files',
+  { ...writers, schema: { body: NEW_FILE } },
+  async ({ body }, reply) => reply.code(201).send(publishState('created', await create(pool, body))),
+);
+app.get<{ Querystring: { page: string; page_size: string } }>(
+  '/api/v1/files',
+  { ...readers, schema: { querystring: PAGE } },
+  ({ query }) => page(pool, Number(query.page), Number(query.page_size)),
+);
+app.get<OfId>('/api/v1/files/:id', { ...readers, schema: { params: ofId } }, ({ params }) => read(pool, params.id));
+app.put<OfId & { Body: Partial<File> }>(
+  '/api/v1/files/:id',
+  { ...writers, schema: { params: ofId, body: CHANGES } },
+  async ({ params, body }) => publishState('updated', await update(pool, params.id, body)),
+);
+app.delete<OfId>('/api/v1/files/:id', { ...deleters, schema: { params: ofId } }, async ({ params: { id } }) => {
+  const removed = await remove(pool, id);
+  if (removed === undefined) return { file_id: id };
+  const { deleted_at } = removed;
+  publisher.publish('deleted', removed, deleted_at, { deleted_at });
+  return { file_id: id, deleted_at };
+});
+
+await serve(app, Number(PORT), () => publisher.drain());

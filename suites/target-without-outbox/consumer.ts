@@ -14,14 +14,11 @@ const CLAIM_EVERY_MS = 2000;
 type Entry = [id: string, fields: string[] | null];
 
 /**
- * Reads the stream as one consumer of the group and applies its events one by one; they are acknowledged after their commits.
+ * Reads the stream as one consumer of the group and applies its events one by one; each is acknowledged after its commit.
  * After whatever error it begins again with what it was given and has not acknowledged.
  */
 export class Consumer {
-  readonly #redis: Redis;
-  readonly #pool: pg.Pool;
-  readonly #name: string;
-  readonly #retryMs: number;
+  readonly #options: { redis: Redis; pool: pg.Pool; name: string; retryMs: number };
   #claimedAt = 0;
   #stopped = false;
   /** Redis answered last time. */
@@ -30,20 +27,25 @@ export class Consumer {
   deadLettered = 0;
 
   constructor(options: { redis: Redis; pool: pg.Pool; name: string; retryMs: number }) {
-    this.#redis = options.redis;
-    this.#pool = options.pool;
-    this.#name = options.name;
-    this.#retryMs = options.retryMs;
+    this.#options = options;
   }
 
   stop(): void {
     this.#stopped = true;
   }
 
+  /** Takes its name off the group, unless it holds something: what it holds would be forgotten with it. */
+  async leave(): Promise<void> {
+    const { redis, name } = this.#options;
+    const held = await redis.xpending(STREAM, GROUP, '-', '+', 1, name);
+    if (held.length === 0) await redis.xgroup('DELCONSUMER', STREAM, GROUP, name);
+  }
+
   async run(): Promise<void> {
+    const { redis } = this.#options;
     while (!this.#stopped) {
       try {
-        await this.#redis.xgroup('CREATE', STREAM, GROUP, '0', 'MKSTREAM').catch((error: Error) => {
+        await redis.xgroup('CREATE', STREAM, GROUP, '0', 'MKSTREAM').catch((error: Error) => {
           if (!error.message.startsWith('BUSYGROUP')) throw error;
         });
         // First what it was given before the last error, or by an earlier life under the same name.
@@ -65,8 +67,9 @@ export class Consumer {
   }
 
   async #read(from: string): Promise<Entry[]> {
-    const answer = await this.#redis.xreadgroup(
-      ...(['GROUP', GROUP, this.#name, 'COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM, from] as const),
+    const { redis, name } = this.#options;
+    const answer = await redis.xreadgroup(
+      ...(['GROUP', GROUP, name, 'COUNT', BATCH, 'BLOCK', BLOCK_MS, 'STREAMS', STREAM, from] as const),
     );
     this.connected = true;
     const [[, entries] = []] = (answer ?? []) as [string, Entry[]][];
@@ -74,8 +77,9 @@ export class Consumer {
   }
 
   async #claimAbandoned(): Promise<void> {
+    const { redis, name, retryMs } = this.#options;
     for (let cursor = '0-0'; ; ) {
-      const answer = await this.#redis.xautoclaim(STREAM, GROUP, this.#name, this.#retryMs, cursor, 'COUNT', BATCH);
+      const answer = await redis.xautoclaim(STREAM, GROUP, name, retryMs, cursor, 'COUNT', BATCH);
       const [next, entries] = answer as [string, Entry[]];
       await this.#handle(entries);
       if (next === '0-0') break;
@@ -87,33 +91,22 @@ export class Consumer {
   async #handle(entries: readonly Entry[]): Promise<void> {
     for (const [id, flat] of entries) {
       // Without fields it was trimmed away meanwhile: there is nothing to apply any more.
-      if (flat !== null) await this.#applied(id, fieldsOf(flat));
-    }
-    const ids = entries.map(([id]) => id);
-    if (ids.length > 0) await this.#redis.xack(STREAM, GROUP, ...ids);
-  }
-
-  async #applied(id: string, fields: Fields): Promise<void> {
-    // What it was given it applies, also when it is about to end: nobody else would look for it soon.
-    for (;;) {
-      try {
-        await apply(this.#pool, fields);
-        this.processed++;
-        return;
-      } catch (error) {
-        if (isPoison(error)) return this.#deadLetter(id, fields, error);
-        if (this.#stopped) throw error;
-        // The stream keeps what comes meanwhile.
-        await sleep(RETRY_MS);
-      }
+      if (flat !== null) await this.#apply(id, fieldsOf(flat));
+      await this.#options.redis.xack(STREAM, GROUP, id);
     }
   }
 
-  async #deadLetter(id: string, fields: Fields, error: unknown): Promise<void> {
-    this.deadLettered++;
-    console.error(`dead letter ${id}: ${error}`);
-    const letter = { ...fields, original_id: id, error: String(error) };
-    await this.#redis.xadd(DEAD_LETTERS, 'MAXLEN', '~', 10_000, '*', ...Object.entries(letter).flat());
+  async #apply(id: string, fields: Fields): Promise<void> {
+    try {
+      await apply(this.#options.pool, fields);
+      this.processed++;
+    } catch (error) {
+      if (!isPoison(error)) throw error;
+      console.error(`dead letter ${id}: ${error}`);
+      const letter = Object.entries({ ...fields, original_id: id, error: String(error) }).flat();
+      await this.#options.redis.xadd(DEAD_LETTERS, 'MAXLEN', '~', 10_000, '*', ...letter);
+      this.deadLettered++;
+    }
   }
 }
 

@@ -1,22 +1,21 @@
-/** Searches, and the consumer that fills what is searched. */
-import { uuid } from './checks.ts';
+/**
+ * Query of the pipeline without outbox (see admin.ts): searches, and the consumer that fills what is searched.
+ * Settings: PORT, DATABASE_URL, REDIS_URL, ADMIN_URL, PENDING_RETRY_MS (how long an entry is another consumer's).
+ */
+
+import { createRemoteJWKSet } from 'jose';
 import { backlogOf, Consumer } from './consumer.ts';
-import { answers, connect, prepare } from './database.ts';
-import { commonRoutes, Refusal, type Routes, serve } from './http.ts';
-import { TABLES } from './read-model.ts';
-import { connect as connectRedis } from './redis.ts';
-import { find, search } from './search.ts';
-import { demandRole, publishedKeys, READERS } from './tokens.ts';
+import { find, SEARCH, search, TABLES } from './read-model.ts';
+import { createService, type OfId, ofId, openDatabase, openRedis, Refusal, serve } from './service.ts';
+import { guard } from './tokens.ts';
 
 const { PORT, DATABASE_URL = '', REDIS_URL = '', ADMIN_URL = '', PENDING_RETRY_MS = '10000' } = process.env;
 
-const keys = publishedKeys(`${ADMIN_URL}/.well-known/jwks.json`);
-const pool = connect(DATABASE_URL);
-await prepare(pool, TABLES);
+const pool = await openDatabase(DATABASE_URL, TABLES);
 /** Not the consumer's connection, which is blocked most of the time. */
-const observer = connectRedis(REDIS_URL, 2000);
+const observer = openRedis(REDIS_URL, 2000);
 const consumer = new Consumer({
-  redis: connectRedis(REDIS_URL, 3000),
+  redis: openRedis(REDIS_URL, 3000),
   pool,
   // The same in every life, so that it finds what it was given before.
   name: `query-module-${PORT}`,
@@ -24,34 +23,39 @@ const consumer = new Consumer({
 });
 const consuming = consumer.run();
 
-const routes: Routes = {
-  ...commonRoutes('query', async () => {
+const app = createService({
+  name: 'query',
+  pool,
+  connected: () => consumer.connected,
+  metrics: async () => {
     const { pending, lag } = await backlogOf(observer);
+    const { processed, deadLettered } = consumer;
     return {
-      naive_processed_total: consumer.processed,
-      naive_dead_lettered_total: consumer.deadLettered,
-      naive_pending: pending,
-      naive_lag: lag,
+      events_processed_total: processed,
+      events_dead_lettered_total: deadLettered,
+      events_pending: pending,
+      events_lag: lag,
     };
-  }),
-  'GET /health/ready': async () => {
-    const up = await answers(pool);
-    const cache = consumer.connected ? 'ok' : 'degraded';
-    return { status: up ? 200 : 503, body: { status: up ? 'ok' : 'down', database: up ? 'ok' : 'down', cache } };
   },
-  'POST /api/search': async ({ authorization, json }) => {
-    await demandRole(keys, authorization, READERS);
-    return { status: 200, body: await search(pool, await json()) };
-  },
-  'GET /api/search/{id}': async ({ authorization, id }) => {
-    await demandRole(keys, authorization, READERS);
-    const file = uuid(id) === undefined ? await find(pool, id) : undefined;
-    if (file === undefined) throw new Refusal(404, `There is no file ${id}`);
-    return { status: 200, body: file };
-  },
-};
+});
+// Known keys serve for as long as admin is away.
+const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', ADMIN_URL), {
+  cacheMaxAge: Number.POSITIVE_INFINITY,
+  timeoutDuration: 2000,
+});
+const readers = guard(keys)('ADMIN', 'USER', 'READONLY');
 
-serve(routes, Number(PORT), async () => {
+app.post<{ Body: Record<string, unknown> }>('/api/search', { ...readers, schema: { body: SEARCH } }, ({ body }) =>
+  search(pool, body),
+);
+app.get<OfId>('/api/search/:id', { ...readers, schema: { params: ofId } }, async ({ params: { id } }) => {
+  const file = await find(pool, id);
+  if (file === undefined) throw new Refusal(404, `There is no file ${id}`);
+  return file;
+});
+
+await serve(app, Number(PORT), async () => {
   consumer.stop();
   await consuming;
+  await consumer.leave().catch((error: Error) => console.error(`left with its name in the group: ${error}`));
 });

@@ -1,7 +1,7 @@
 import { REQUIREMENTS } from '../../requirements.ts';
-import { NAIVE } from './naive.ts';
 import { REFERENCE } from './reference.ts';
 import type { Stack, StackPlan } from './stack.ts';
+import { TARGET_WITHOUT_OUTBOX } from './target-without-outbox.ts';
 
 /** One way to judge a pipeline that is not the harness's own, and what must come of it. */
 export interface Way {
@@ -86,20 +86,20 @@ export const WAYS: readonly Way[] = [
     ],
   },
   {
-    name: 'naive',
+    name: 'target-without-outbox',
     what: 'an implementation without outbox: core and resilient, and where it must fail',
-    stack: NAIVE,
+    stack: TARGET_WITHOUT_OUTBOX,
     target: ({ target }) => ({
       ...target,
       name: 'publish after commit, no outbox',
       promises: { pending_retry_ms: 10_000 },
       metrics: {
-        published: 'naive_published_total',
-        failed: 'naive_publish_failed_total',
-        processed: 'naive_processed_total',
-        deadLettered: 'naive_dead_lettered_total',
-        pending: 'naive_pending',
-        lag: 'naive_lag',
+        published: 'events_published_total',
+        failed: 'events_publish_failed_total',
+        processed: 'events_processed_total',
+        deadLettered: 'events_dead_lettered_total',
+        pending: 'events_pending',
+        lag: 'events_lag',
       },
     }),
     select: [

@@ -7,8 +7,8 @@ import type { StackPlan } from './stack.ts';
 
 const FOLDER = fileURLToPath(new URL('../../target-without-outbox/', import.meta.url));
 
-/** The little implementation in `../naive`: admin, which is also where files are registered, and query. */
-export const NAIVE: StackPlan = {
+/** The small implementation in suites/target-without-outbox: admin, which is also where files are registered, and query. */
+export const TARGET_WITHOUT_OUTBOX: StackPlan = {
   services: ['admin', 'query'],
   redisPassword: 'a password: with/characters',
   async launch(service, { folder, accounts, keyFile, url, redisUrl, databaseUrl }) {
