@@ -33,7 +33,9 @@ export function shellWord(word: string): string {
 
 /** A text without the secrets that stand in it. Of two of which one is a part of the other, the longer one comes first. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '***')), text);
+  // The longest first: one that lies in another would leave the rest of that to be read.
+  const masked = secrets.filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
+  return masked.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
 }
 
 /** A path as short as it can be pasted: relative to the working directory when it lies inside. */

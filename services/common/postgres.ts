@@ -148,7 +148,8 @@ async function readMigrations(directory: string): Promise<Migration[]> {
       if (!MIGRATION_FILE.test(name))
         throw new MigrationError(`Expected ${name} to be named like 0001_what_it_does.sql`);
       // A checkout may have turned line ends into CR LF, which makes it no other migration.
-      const sql = (await readFile(join(directory, name), 'utf8')).replaceAll('\r\n', '\n');
+      const text = await readFile(join(directory, name), 'utf8');
+      const sql = text.replaceAll('\r\n', '\n');
       return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
     }),
   );

@@ -9,6 +9,8 @@ export default defineConfig({
     include: ['{harness,services,suites}/**/*.test.ts'],
     exclude: ['**/node_modules/**', ...new Set(CASES.map(({ file }) => `suites/${file}`))],
     pool: 'forks',
+    // Most of them wait, for servers and for windows of time to pass.
+    maxWorkers: 4,
     experimental: { viteModuleRunner: false },
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { withoutSecrets } from '../../harness/core/text.ts';
 import type { HistoryRecord } from '../../harness/record/history.ts';
 import { evidenceFolder, type Witnessed, writeEvidence } from './evidence.ts';
 
@@ -83,6 +84,10 @@ test('no secret gets in, in whatever form', async () => {
   const body = PEM.split('\n').slice(1, -2);
   for (const secret of ['a-secret', 'in quotes', TOKEN, d, ...body]) expect(text).not.toContain(secret);
   expect(JSON.parse(text.split('\n')[0] ?? '')).toEqual({ ...record, phase: '*** *** ***', case: KEY });
+});
+
+test('a secret that lies in another leaves nothing of that to be read', () => {
+  expect(withoutSecrets('key abcdef, end', ['cd', 'abcdef', ''])).toBe('key ***, end');
 });
 
 test('a folder that cannot be made leaves the case without evidence', async () => {
