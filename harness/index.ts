@@ -34,8 +34,9 @@ export {
   type Instance,
   isOwn,
   type OwnEnvironment,
-} from './environment/environment.ts';
-export { offersOf, ownOffers } from './environment/offers.ts';
+} from './environment/common/environment.ts';
+export { offersOf } from './environment/external/offers.ts';
+export { ownOffers } from './environment/own/own.ts';
 export { writeStackHelp } from './environment/stack-help.ts';
 export { startEnvironment } from './environment/start.ts';
 export { type Fault, ORDERLY_END_MS } from './faults/fault.ts';

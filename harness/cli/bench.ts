@@ -5,7 +5,7 @@ import { UnreachableError } from '../core/errors.ts';
 import { onInterrupt } from '../core/interrupt.ts';
 import { milliseconds, table } from '../core/text.ts';
 import { monotonicMs } from '../core/time.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';
 import type { Recorder } from '../record/writer.ts';
 import { type BenchResult, type BenchRound, benchSync, type Ratios } from '../workload/bench.ts';

@@ -11,7 +11,7 @@ import { describeError, UnreachableError, UsageError } from '../core/errors.ts';
 import { onInterrupt } from '../core/interrupt.ts';
 import { milliseconds, shownPath } from '../core/text.ts';
 import { monotonicMs } from '../core/time.ts';
-import { startExternal } from '../environment/external.ts';
+import { startExternal } from '../environment/external/environment.ts';
 import { prepareServers } from '../environment/start.ts';
 import { openHistory, type Recorder } from '../record/writer.ts';
 import type { RunResult } from '../report/result.ts';

@@ -5,7 +5,7 @@ import { ACCESS_KINDS, CAPABILITIES } from '../config/capabilities.ts';
 import type { RunPlan } from '../config/run-plan.ts';
 import { loadTarget, type Target } from '../config/target.ts';
 import { UsageError } from '../core/errors.ts';
-import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/environment.ts';
+import { ENVIRONMENT_KINDS, type OwnKind } from '../environment/common/environment.ts';
 import { chooseEnvironmentKind } from '../environment/start.ts';
 import { requireKnownFailures } from './cases.ts';
 

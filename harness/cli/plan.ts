@@ -6,7 +6,7 @@ import { CAPABILITIES, type Capability } from '../config/capabilities.ts';
 import { WORKERS } from '../config/run-plan.ts';
 import { loadTarget, noteUnset, type Target } from '../config/target.ts';
 import { milliseconds, table } from '../core/text.ts';
-import { offersOf } from '../environment/offers.ts';
+import { offersOf } from '../environment/external/offers.ts';
 import { plural } from '../report/format.ts';
 import { type CaseFilter, expectedFailureOf, filterCases, requireKnownFailures } from './cases.ts';
 import { caseOption, levelOption, targetOption, tierOption } from './options.ts';

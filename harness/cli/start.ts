@@ -3,7 +3,7 @@ import { type ProfileName, SERVICE_NAMES, STANDARD_PORTS } from '../../services/
 import { UsageError } from '../core/errors.ts';
 import { onInterrupt } from '../core/interrupt.ts';
 import { shownPath } from '../core/text.ts';
-import type { EnvironmentOptions } from '../environment/environment.ts';
+import type { EnvironmentOptions } from '../environment/common/environment.ts';
 import { writeOwnTarget } from '../environment/external/template.ts';
 import { stackHelp } from '../environment/stack-help.ts';
 import { chooseEnvironmentKind, startOwn } from '../environment/start.ts';

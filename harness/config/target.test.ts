@@ -10,8 +10,8 @@ import { withExpectation } from '../../suites/runner/verdict.ts';
 import { filterCases, requireKnownFailures } from '../cli/cases.ts';
 import { makePlan } from '../cli/plan.ts';
 import { refusalOf } from '../core/fixtures/refusal.ts';
+import { offersOf } from '../environment/external/offers.ts';
 import { discover, targetTemplate } from '../environment/external/template.ts';
-import { offersOf } from '../environment/offers.ts';
 import { loadTarget, noteUnset, TARGET_SCHEMA_PATH, targetJsonSchema } from './target.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'syncproof-target-'));

@@ -10,7 +10,7 @@ import { writeEvidence } from '../../suites/runner/evidence.ts';
 import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
 import { openHistory } from '../record/writer.ts';
 import { writeReports } from '../report/write.ts';
-import type { OwnEnvironment } from './environment.ts';
+import type { OwnEnvironment } from './common/environment.ts';
 import { startReference } from './fixtures/reference.ts';
 import { MARK_VARIABLE } from './leftovers/marker.ts';
 

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createFaults } from '../faults/faults.ts';
 import { memoryRecorder } from '../record/writer.ts';
-import type { EnvironmentOptions } from './environment.ts';
+import type { EnvironmentOptions } from './common/environment.ts';
 import { startReference } from './fixtures/reference.ts';
 import { MARK_VARIABLE } from './leftovers/marker.ts';
 import { httpProbe } from './process/probes.ts';
 import { markedProcesses } from './process/table.ts';
-import { startProcesses } from './processes.ts';
+import { startProcesses } from './processes/environment.ts';
 
 /** The storage service alone: it needs no server. */
 const storageOnly = (recorder = memoryRecorder()): EnvironmentOptions => ({

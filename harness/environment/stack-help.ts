@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME, SERVICE_NAMES } from '../../services/contract/names.ts';
 import { table } from '../core/text.ts';
-import type { OwnEnvironment } from './environment.ts';
+import type { OwnEnvironment } from './common/environment.ts';
 import { redisCliCommand } from './servers/redis-binary.ts';
 
 /** Addresses of a running pipeline and lines to paste: a token, an upload, a search, and a look at the stream. */

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { UnreachableError, UsageError } from '../core/errors.ts';
-import type { Environment, EnvironmentOptions, OwnEnvironment, OwnKind } from './environment.ts';
-import { startExternal } from './external.ts';
+import type { Environment, EnvironmentOptions, OwnEnvironment, OwnKind } from './common/environment.ts';
+import { startExternal } from './external/environment.ts';
 import { cacheDirectory } from './process/cache.ts';
-import { startProcesses } from './processes.ts';
+import { startProcesses } from './processes/environment.ts';
 import { postgresTemplate } from './servers/postgres.ts';
 import { findPostgres, serverUser } from './servers/postgres-binaries.ts';
 import { findRedis } from './servers/redis-binary.ts';
@@ -43,7 +43,7 @@ export async function startEnvironment(options: EnvironmentOptions): Promise<Env
 export async function startOwn(options: EnvironmentOptions & { kind: OwnKind }): Promise<OwnEnvironment> {
   if (options.kind === 'processes') return startProcesses(options);
   // Only where containers are asked for: testcontainers takes a while to load.
-  const { startContainers } = await import('./containers.ts');
+  const { startContainers } = await import('./containers/environment.ts');
   return startContainers(options);
 }
 
@@ -54,7 +54,7 @@ export async function startOwn(options: EnvironmentOptions & { kind: OwnKind }):
  */
 export async function chooseEnvironmentKind(wanted: 'auto' | OwnKind): Promise<{ kind: OwnKind; reason: string }> {
   if (wanted === 'processes') return { kind: 'processes', reason: 'asked for' };
-  const { containersAvailable } = await import('./containers.ts');
+  const { containersAvailable } = await import('./containers/environment.ts');
   const { available, reason } = await containersAvailable();
   if (available) return { kind: 'containers', reason: wanted === 'auto' ? reason : 'asked for' };
   if (wanted === 'containers') throw new UnreachableError(`Containers were asked for, but ${reason}`);

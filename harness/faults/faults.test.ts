@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EVENT_STREAM_NAME, SERVICE_NAMES } from '../../services/contract/names.ts';
 import { connectPostgres, connectRedis } from '../clients/servers.ts';
 import { InconclusiveError } from '../core/errors.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import { startReference } from '../environment/fixtures/reference.ts';
 import { pingRedis } from '../environment/process/probes.ts';
 import type { FaultChanged } from '../record/history.ts';

@@ -1,5 +1,5 @@
 import { SERVER_NAMES, SERVICE_NAMES, type ServerName, type ServiceName } from '../../services/contract/names.ts';
-import type { Environment, Instance } from '../environment/environment.ts';
+import type { Environment, Instance } from '../environment/common/environment.ts';
 import type { PartName } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { DEFAULT_LIMITS, type Ending, type Fault, type FaultLimits, type FaultPlan, startFault } from './fault.ts';

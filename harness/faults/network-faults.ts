@@ -1,7 +1,7 @@
 import type { ServerName, ServiceName } from '../../services/contract/names.ts';
 import { SyncproofError } from '../core/errors.ts';
 import { seededRandom } from '../core/random.ts';
-import type { Environment, Link } from '../environment/environment.ts';
+import type { Environment, Link } from '../environment/common/environment.ts';
 import type { FaultPlan } from './fault.ts';
 import { type Listener, targetOf, witnessPasses, witnessRefused, witnessSilent } from './witness.ts';
 

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { connectPostgres, OBSERVER } from '../clients/servers.ts';
 import { DeadlineError, describeError, NotRestartedError, SyncproofError, UnreachableError } from '../core/errors.ts';
 import { monotonicMs, pollUntil } from '../core/time.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import { redisServerInfo } from '../environment/process/probes.ts';
 import { type Ending, type FaultPlan, ORDERLY_END_MS } from './fault.ts';
 import { type FaultTarget, listenerOf, targetOf, witnessAnswers, witnessGone, witnessSilent } from './witness.ts';

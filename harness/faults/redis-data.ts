@@ -3,7 +3,7 @@ import { EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import { connectRedis } from '../clients/servers.ts';
 import { SyncproofError } from '../core/errors.ts';
 import { pollUntil } from '../core/time.ts';
-import type { Environment, Link } from '../environment/environment.ts';
+import type { Environment, Link } from '../environment/common/environment.ts';
 import type { FaultPlan } from './fault.ts';
 import { redisErrorPlan } from './redis-errors.ts';
 import { targetOf, witnessAnswers, witnessGone } from './witness.ts';

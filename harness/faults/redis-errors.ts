@@ -3,7 +3,7 @@ import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names
 import { connectRedis, OBSERVER } from '../clients/servers.ts';
 import { describeError, SyncproofError } from '../core/errors.ts';
 import { pollUntil, untilAnswers } from '../core/time.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import type { FaultPlan } from './fault.ts';
 
 /** Errors with which a Redis that is up answers. */

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { connectPostgres } from '../clients/servers.ts';
 import { SyncproofError } from '../core/errors.ts';
 import { pollUntil } from '../core/time.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import type { FaultPlan } from './fault.ts';
 
 export interface CommitChoice {

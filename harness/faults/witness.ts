@@ -1,5 +1,11 @@
 import { SyncproofError } from '../core/errors.ts';
-import type { Environment, Instance, PartControl, RedisAddress, ServerAddress } from '../environment/environment.ts';
+import type {
+  Environment,
+  Instance,
+  PartControl,
+  RedisAddress,
+  ServerAddress,
+} from '../environment/common/environment.ts';
 import { connectError, expectStatus, NoAnswerError, pingPostgres, pingRedis } from '../environment/process/probes.ts';
 import type { PartLabel, PartName } from '../record/history.ts';
 

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { READ_MODEL_TABLE } from '../../services/contract/names.ts';
 import { createPipelineClient } from '../clients/pipeline.ts';
 import { connectPostgres, connectRedis } from '../clients/servers.ts';
-import type { Environment } from '../environment/environment.ts';
+import type { Environment } from '../environment/common/environment.ts';
 import type { Recorder } from '../record/writer.ts';
 import { runSyncLoad, startOpenLoop } from './load.ts';
 import { hopSource } from './stream.ts';

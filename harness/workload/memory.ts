@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonicMs } from '../core/time.ts';
-import type { PartControl } from '../environment/environment.ts';
+import type { PartControl } from '../environment/common/environment.ts';
 import type { Recorder } from '../record/writer.ts';
 
 export interface MemoryWatchOptions {

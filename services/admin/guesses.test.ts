@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pollUntil } from '../../harness/core/time.ts';
-import type { OwnEnvironment } from '../../harness/environment/environment.ts';
+import type { OwnEnvironment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { GuessLimit } from './auth-routes.ts';
 

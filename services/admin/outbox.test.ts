@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import type { Environment } from '../../harness/environment/environment.ts';
+import type { Environment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { pause } from '../common/backoff.ts';
 import { createLog } from '../common/log.ts';

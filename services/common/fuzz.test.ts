@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Pool } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { OwnEnvironment } from '../../harness/environment/environment.ts';
+import type { OwnEnvironment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 import { clientOf } from '../../suites/runner/client.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectRedis } from '../../harness/clients/servers.ts';
 import { pollUntil } from '../../harness/core/time.ts';
-import type { Environment } from '../../harness/environment/environment.ts';
+import type { Environment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { memoryRecorder } from '../../harness/record/writer.ts';
 import { clientOf } from '../../suites/runner/client.ts';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Environment } from '../../harness/environment/environment.ts';
+import type { Environment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { startFaultProxy } from '../../harness/net/proxy.ts';
 import { createLog } from '../common/log.ts';

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Environment } from '../../harness/environment/environment.ts';
+import type { Environment } from '../../harness/environment/common/environment.ts';
 import { startReference } from '../../harness/environment/fixtures/reference.ts';
 import { createLog, createMetrics } from '../common/log.ts';
 import { createPool, migrate, type Pool } from '../common/postgres.ts';

@@ -12,7 +12,7 @@ import { describeError } from '../../harness/core/errors.ts';
 import { onInterrupt } from '../../harness/core/interrupt.ts';
 import { milliseconds } from '../../harness/core/text.ts';
 import { monotonicMs } from '../../harness/core/time.ts';
-import { offersOf } from '../../harness/environment/offers.ts';
+import { offersOf } from '../../harness/environment/external/offers.ts';
 import { runResultSchema } from '../../harness/report/result.ts';
 import { runChild } from './child.ts';
 import { differences } from './external/judge.ts';

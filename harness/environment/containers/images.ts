@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IMAGE_ROLES, type ImageRole, imageSetting } from '../../config/machine.ts';
 import { describeError, UnreachableError } from '../../core/errors.ts';
-import { type Engine, within } from './engine.ts';
+import { type Engine, within } from '../common/docker.ts';
 
 export type Images = Readonly<Record<ImageRole, string>>;
 
@@ -21,6 +21,8 @@ const REGISTRY_TIMEOUT_MS = 1200;
 
 /** What the services' image is built from; see `sources_digest` in docker/offline/build.sh. */
 const SOURCES = ['services', 'docker/healthcheck.mjs', 'docker/warm.mjs', 'package.json', 'pnpm-lock.yaml'];
+/** Of these the image has nothing. */
+const IS_OF_TESTS = /\/fixtures\/|\.(test|bench)\.ts$/;
 const SOURCES_LABEL = 'org.syncproof.sources';
 export const PROJECT_FOLDER = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -79,7 +81,8 @@ async function pullObstacle(engine: Engine, image: string): Promise<string | und
 
 /** The digest of the services' sources, computed as `sha256sum` would print and digest them. */
 async function sourcesDigest(): Promise<string> {
-  const files = (await Promise.all(SOURCES.map((path) => filesBelow(join(PROJECT_FOLDER, path))))).flat();
+  const all = (await Promise.all(SOURCES.map((path) => filesBelow(join(PROJECT_FOLDER, path))))).flat();
+  const files = all.filter((file) => !IS_OF_TESTS.test(file));
   const rows = await Promise.all(
     files.map(async (file) => ({
       name: relative(PROJECT_FOLDER, file),

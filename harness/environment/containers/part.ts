@@ -7,9 +7,9 @@ import { DeadlineError, describeError, SyncproofError, UnreachableError } from '
 import { withoutSecrets } from '../../core/text.ts';
 import { monotonicMs, pollUntil, untilAnswers } from '../../core/time.ts';
 import type { PartLabel } from '../../record/history.ts';
-import type { PartControl } from '../environment.ts';
+import { type Container, ENVIRONMENT_LABEL, type Engine, type HostAccess, within } from '../common/docker.ts';
+import type { PartControl } from '../common/environment.ts';
 import { connectError } from '../process/probes.ts';
-import { type Container, ENVIRONMENT_LABEL, type Engine, type HostAccess, within } from './engine.ts';
 
 /** Everything needed to create a part's container, again after a wipe. */
 export interface PartRecipe {

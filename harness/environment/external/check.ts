@@ -5,7 +5,7 @@ import { connectPostgres, connectRedis } from '../../clients/servers.ts';
 import type { Driver } from '../../clients/transport.ts';
 import { describeError, UnreachableError, UsageError } from '../../core/errors.ts';
 import { memoryRecorder } from '../../record/writer.ts';
-import type { DatabaseAccess, Environment, RedisAddress, RegistryTable } from '../environment.ts';
+import type { DatabaseAccess, Environment, RedisAddress, RegistryTable } from '../common/environment.ts';
 import { connectError } from '../process/probes.ts';
 
 /** XAUTOCLAIM came with 6.2. */

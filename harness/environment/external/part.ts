@@ -3,7 +3,7 @@ import type { ControlHooks, Target } from '../../config/target.ts';
 import { DeadlineError, InconclusiveError, SyncproofError, UnreachableError } from '../../core/errors.ts';
 import { monotonicMs, pollUntil, untilAnswers } from '../../core/time.ts';
 import type { PartName } from '../../record/history.ts';
-import type { Environment, Instance, PartControl, ScalableService, ServerAddress } from '../environment.ts';
+import type { Environment, Instance, PartControl, ScalableService, ServerAddress } from '../common/environment.ts';
 import { type Guard, startGuard } from '../process/guard.ts';
 import { connectError, expectStatus } from '../process/probes.ts';
 import { type Commands, commandsOf, runCommand, type Verb } from './hooks.ts';

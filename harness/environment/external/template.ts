@@ -9,7 +9,7 @@ import {
 } from '../../../services/contract/names.ts';
 import { connectRedis } from '../../clients/servers.ts';
 import { targetText } from '../../config/target.ts';
-import type { OwnEnvironment } from '../environment.ts';
+import type { OwnEnvironment } from '../common/environment.ts';
 
 const ANSWER_TIMEOUT_MS = 2000;
 const REDIS_ADDRESS = { host: '127.0.0.1', port: 6379 };

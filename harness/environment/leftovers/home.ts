@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { engineVariables, machineSettings } from '../../config/machine.ts';
 import { nodeArguments } from '../../config/settings.ts';
 import { describeError, UnreachableError } from '../../core/errors.ts';
-import type { Journal } from '../journal.ts';
+import type { Journal } from '../common/journal.ts';
 import { startGuard } from '../process/guard.ts';
 import { createMarker, identityOf, type Marker, type ProcessIdentity, removeFolders, saveMarker } from './marker.ts';
 import { sweep } from './remove.ts';

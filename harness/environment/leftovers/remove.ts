@@ -36,7 +36,7 @@ export async function removeLeftovers(marker: Marker): Promise<void> {
   await releaseSharedMemory(marker.postgresData);
   if (marker.containers) {
     // Only where there are any: the library takes a while to load.
-    const { removeContainers } = await import('../containers/engine.ts');
+    const { removeContainers } = await import('../common/docker.ts');
     await removeContainers(marker.id);
   }
   await removeFolders(marker);

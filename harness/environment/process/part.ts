@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { SyncproofError } from '../../core/errors.ts';
 import { withoutSecrets } from '../../core/text.ts';
 import type { PartLabel } from '../../record/history.ts';
-import type { PartControl } from '../environment.ts';
+import type { PartControl } from '../common/environment.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { processTree } from './table.ts';
 

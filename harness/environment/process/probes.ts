@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { SyncproofError } from '../../core/errors.ts';
-import type { RedisAddress, ServerAddress } from '../environment.ts';
+import type { RedisAddress, ServerAddress } from '../common/environment.ts';
 
 /** A connection came about, or was being made, but no answer came in time: the mark of a paused or cut-off part. */
 export class NoAnswerError extends SyncproofError {}

@@ -4,7 +4,7 @@ import { SERVICE_NAMES } from '../../../services/contract/names.ts';
 import { connectPostgres } from '../../clients/servers.ts';
 import { createFaults } from '../../faults/faults.ts';
 import { memoryRecorder } from '../../record/writer.ts';
-import type { Environment, EnvironmentOptions } from '../environment.ts';
+import type { Environment, EnvironmentOptions } from '../common/environment.ts';
 import { startReference } from '../fixtures/reference.ts';
 import { canHaveSmallDisk } from './small-disk.ts';
 

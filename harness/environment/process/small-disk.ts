@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, open, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { machineSettings } from '../../config/machine.ts';
-import { BALLAST_FILE, type Disk, SMALL_DISK_BYTES } from '../environment.ts';
+import { BALLAST_FILE, type Disk, SMALL_DISK_BYTES } from '../common/environment.ts';
 import { Child, type ChildOptions } from './child.ts';
 import { run } from './run.ts';
 

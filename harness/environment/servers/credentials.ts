@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROLES, type Role } from '../../../services/contract/http.ts';
 import type { ServerName } from '../../../services/contract/names.ts';
-import type { DatabaseAccess, OwnEnvironment, ServerAddress, ServiceAccount } from '../environment.ts';
+import type { DatabaseAccess, OwnEnvironment, ServerAddress, ServiceAccount } from '../common/environment.ts';
 import { cachedFolder, cachePath } from '../process/cache.ts';
 import { HARNESS_USER, type Passwords } from './rights.ts';
 

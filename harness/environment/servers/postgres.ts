@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chown, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { SMALL_DISK_SETTINGS } from '../environment.ts';
+import { SMALL_DISK_SETTINGS } from '../common/environment.ts';
 import { cachedFolder, cachePath, type PrepareOptions } from '../process/cache.ts';
 import type { PartPlan } from '../process/part.ts';
 import { pingPostgres } from '../process/probes.ts';

@@ -7,7 +7,7 @@ import { CONSUMER_GROUP, DEAD_LETTER_STREAM_SUFFIX, EVENT_STREAM_NAME } from '..
 import { connectPostgres, connectRedis } from '../../clients/servers.ts';
 import { createFaults } from '../../faults/faults.ts';
 import { memoryRecorder } from '../../record/writer.ts';
-import type { OwnEnvironment } from '../environment.ts';
+import type { OwnEnvironment } from '../common/environment.ts';
 import { startReference } from '../fixtures/reference.ts';
 import { MARK_VARIABLE } from '../leftovers/marker.ts';
 import { markedProcesses } from '../process/table.ts';

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../../services/contract/names.ts';
 import { machineSettings } from '../../config/machine.ts';
 import { nodeArguments } from '../../config/settings.ts';
-import type { EnvironmentOptions, Promises, RegistryTable, ServerAddress } from '../environment.ts';
+import type { EnvironmentOptions, Promises, RegistryTable, ServerAddress } from '../common/environment.ts';
 import type { PartPlan } from '../process/part.ts';
 import { expectStatus } from '../process/probes.ts';
 import type { Accounts } from './credentials.ts';

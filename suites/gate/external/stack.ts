@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type ControlHooks, type Target, targetText } from '../../../harness/config/target.ts';
 import { pollUntil } from '../../../harness/core/time.ts';
-import { openJournal } from '../../../harness/environment/journal.ts';
+import { openJournal } from '../../../harness/environment/common/journal.ts';
 import { type Home, openHome } from '../../../harness/environment/leftovers/home.ts';
 import { MARK_VARIABLE } from '../../../harness/environment/leftovers/marker.ts';
 import { removeLeftovers } from '../../../harness/environment/leftovers/remove.ts';

@@ -4,18 +4,18 @@ import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { uploadAnswerSchema } from '../../services/contract/http.ts';
-import { SERVICE_NAMES } from '../../services/contract/names.ts';
-import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
-import { pollUntil } from '../core/time.ts';
-import { createFaults } from '../faults/faults.ts';
-import { memoryRecorder } from '../record/writer.ts';
-import { bridgeGateway, containersOf } from './containers/engine.ts';
-import { containersAvailable, startContainers } from './containers.ts';
-import type { EnvironmentOptions } from './environment.ts';
-import type { Marker } from './leftovers/marker.ts';
-import { sweep } from './leftovers/remove.ts';
-import { connectError, pingPostgres, pingRedis } from './process/probes.ts';
+import { uploadAnswerSchema } from '../../../services/contract/http.ts';
+import { SERVICE_NAMES } from '../../../services/contract/names.ts';
+import { createPipelineClient, type PipelineClient } from '../../clients/pipeline.ts';
+import { pollUntil } from '../../core/time.ts';
+import { createFaults } from '../../faults/faults.ts';
+import { memoryRecorder } from '../../record/writer.ts';
+import { bridgeGateway, containersOf } from '../common/docker.ts';
+import type { EnvironmentOptions } from '../common/environment.ts';
+import type { Marker } from '../leftovers/marker.ts';
+import { sweep } from '../leftovers/remove.ts';
+import { connectError, pingPostgres, pingRedis } from '../process/probes.ts';
+import { containersAvailable, startContainers } from './environment.ts';
 
 const { available, reason } = await containersAvailable();
 const TIMEOUT_MS = 90_000;
@@ -43,7 +43,7 @@ const visible = (client: PipelineClient, fileId: string): Promise<true> =>
   });
 
 async function startElsewhere(): Promise<{ kill: () => Promise<void>; marker: Marker }> {
-  const script = fileURLToPath(new URL('./fixtures/containers-child.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../fixtures/containers-child.ts', import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit').then(([code]) => {
     throw new Error(`The child exited with ${code}`);

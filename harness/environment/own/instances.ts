@@ -1,7 +1,7 @@
-import type { ServiceName } from '../../services/contract/names.ts';
-import { untilAnswers } from '../core/time.ts';
-import type { Environment, Instance, PartControl } from './environment.ts';
-import { expectStatus } from './process/probes.ts';
+import type { ServiceName } from '../../../services/contract/names.ts';
+import { untilAnswers } from '../../core/time.ts';
+import type { Environment, Instance, PartControl } from '../common/environment.ts';
+import { expectStatus } from '../process/probes.ts';
 
 const READY_TIMEOUT_MS = 45_000;
 

@@ -1,15 +1,15 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { ROLES } from '../../services/contract/http.ts';
-import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
-import { mappingDriver } from '../clients/mapping.ts';
-import { createPipelineClient, type PipelineClient } from '../clients/pipeline.ts';
-import { besideTarget, type Target } from '../config/target.ts';
-import { describeError, InconclusiveError, SyncproofError, UnreachableError } from '../core/errors.ts';
-import { untilAborted } from '../core/time.ts';
-import type { PartName } from '../record/history.ts';
-import { memoryRecorder } from '../record/writer.ts';
+import { ROLES } from '../../../services/contract/http.ts';
+import { type SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../../services/contract/names.ts';
+import { mappingDriver } from '../../clients/mapping.ts';
+import { createPipelineClient, type PipelineClient } from '../../clients/pipeline.ts';
+import { besideTarget, type Target } from '../../config/target.ts';
+import { describeError, InconclusiveError, SyncproofError, UnreachableError } from '../../core/errors.ts';
+import { untilAborted } from '../../core/time.ts';
+import type { PartName } from '../../record/history.ts';
+import { memoryRecorder } from '../../record/writer.ts';
 import type {
   DatabaseAccess,
   Environment,
@@ -17,15 +17,15 @@ import type {
   Promises,
   RedisAddress,
   ServerAddress,
-} from './environment.ts';
-import { type Claims, checkTarget } from './external/check.ts';
-import { loadDriver } from './external/driver.ts';
-import { commandsOf } from './external/hooks.ts';
-import { addressOf, ExternalPart, furtherInstances, hostOf } from './external/part.ts';
-import { openJournal, stopwatch } from './journal.ts';
+} from '../common/environment.ts';
+import { openJournal, stopwatch } from '../common/journal.ts';
+import { stoppable } from '../own/parts.ts';
+import { pingPostgres, pingRedis } from '../process/probes.ts';
+import { type Claims, checkTarget } from './check.ts';
+import { loadDriver } from './driver.ts';
+import { commandsOf } from './hooks.ts';
 import { offersOf } from './offers.ts';
-import { stoppable } from './parts.ts';
-import { pingPostgres, pingRedis } from './process/probes.ts';
+import { addressOf, ExternalPart, furtherInstances, hostOf } from './part.ts';
 
 /** For parts whose commands nobody gave. */
 const NO_HOOKS = { timeout_s: 30 } as const;

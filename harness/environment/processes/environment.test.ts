@@ -8,16 +8,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { SERVICE_NAMES } from '../../services/contract/names.ts';
-import { pollUntil } from '../core/time.ts';
-import { memoryRecorder } from '../record/writer.ts';
-import type { EnvironmentOptions, RedisAddress } from './environment.ts';
-import { MARK_VARIABLE, type Marker } from './leftovers/marker.ts';
-import { processesOf, sweep } from './leftovers/remove.ts';
-import { cachePath } from './process/cache.ts';
-import { connectError } from './process/probes.ts';
-import { findProcess, markedProcesses } from './process/table.ts';
-import { startProcesses } from './processes.ts';
+import { SERVICE_NAMES } from '../../../services/contract/names.ts';
+import { pollUntil } from '../../core/time.ts';
+import { memoryRecorder } from '../../record/writer.ts';
+import type { EnvironmentOptions, RedisAddress } from '../common/environment.ts';
+import { MARK_VARIABLE, type Marker } from '../leftovers/marker.ts';
+import { processesOf, sweep } from '../leftovers/remove.ts';
+import { cachePath } from '../process/cache.ts';
+import { connectError } from '../process/probes.ts';
+import { findProcess, markedProcesses } from '../process/table.ts';
+import { startProcesses } from './environment.ts';
 
 /** Redis and PostgreSQL only: what is tested here needs no service. */
 const serversOnly = (): EnvironmentOptions => ({
@@ -115,7 +115,7 @@ test('an abort during the start, or later, leaves nothing', async () => {
 
 /** Runs an environment in a process of its own and gives what it owns. */
 async function startElsewhere(): Promise<{ kill: () => Promise<void>; marker: Marker }> {
-  const script = fileURLToPath(new URL('./fixtures/environment-child.ts', import.meta.url));
+  const script = fileURLToPath(new URL('../fixtures/environment-child.ts', import.meta.url));
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   return {

@@ -1,23 +1,23 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ServiceName } from '../../services/contract/names.ts';
-import { SyncproofError } from '../core/errors.ts';
-import type { PartLabel, PartName } from '../record/history.ts';
-import type { Link, ServerAddress } from './environment.ts';
-import { crashNote } from './journal.ts';
-import type { Home } from './leftovers/home.ts';
-import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
-import { removeLeftovers } from './leftovers/remove.ts';
-import { linkAddress } from './links.ts';
-import type { OwnStart } from './own.ts';
-import { cachePath } from './process/cache.ts';
-import { type PartPlan, ProcessPart } from './process/part.ts';
-import type { SmallDisk } from './process/small-disk.ts';
-import { secretsOf, signingKeyFile, writeClientsFile } from './servers/credentials.ts';
-import { type PostgresTemplate, setupPostgres } from './servers/postgres.ts';
-import { setupRedis } from './servers/redis-part.ts';
-import { hashedSecret, type Passwords } from './servers/rights.ts';
-import { planServices, usersOf } from './servers/services.ts';
+import type { ServiceName } from '../../../services/contract/names.ts';
+import { SyncproofError } from '../../core/errors.ts';
+import type { PartLabel, PartName } from '../../record/history.ts';
+import type { Link, ServerAddress } from '../common/environment.ts';
+import { crashNote } from '../common/journal.ts';
+import { linkAddress } from '../common/links.ts';
+import type { Home } from '../leftovers/home.ts';
+import { MARK_VARIABLE, noteProcess } from '../leftovers/marker.ts';
+import { removeLeftovers } from '../leftovers/remove.ts';
+import type { OwnStart } from '../own/own.ts';
+import { cachePath } from '../process/cache.ts';
+import { type PartPlan, ProcessPart } from '../process/part.ts';
+import type { SmallDisk } from '../process/small-disk.ts';
+import { secretsOf, signingKeyFile, writeClientsFile } from '../servers/credentials.ts';
+import { type PostgresTemplate, setupPostgres } from '../servers/postgres.ts';
+import { setupRedis } from '../servers/redis-part.ts';
+import { hashedSecret, type Passwords } from '../servers/rights.ts';
+import { planServices, usersOf } from '../servers/services.ts';
 
 /** Waits for all, also when one fails, so that nothing goes on in the background; then throws the first error if any. */
 async function allOrFirstError<T extends readonly unknown[]>(

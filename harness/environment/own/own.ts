@@ -1,27 +1,29 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
-import { packageFacts } from '../config/settings.ts';
-import { describeError } from '../core/errors.ts';
-import { claimPorts, type PortBlock } from '../net/ports.ts';
-import type { PartName } from '../record/history.ts';
+import { SERVICE_NAMES, type ServiceName } from '../../../services/contract/names.ts';
+import { CAPABILITIES, type Capability } from '../../config/capabilities.ts';
+import { packageFacts } from '../../config/settings.ts';
+import { describeError } from '../../core/errors.ts';
+import { claimPorts, type PortBlock } from '../../net/ports.ts';
+import type { PartName } from '../../record/history.ts';
 import type {
   Disk,
+  EnvironmentKind,
   EnvironmentOptions,
   Link,
   OwnEnvironment,
   OwnKind,
   PartControl,
   ServerAddress,
-} from './environment.ts';
+} from '../common/environment.ts';
+import { type Journal, openJournal, stopwatch } from '../common/journal.ts';
+import { choosePorts } from '../common/links.ts';
+import { type Home, openHome } from '../leftovers/home.ts';
+import { canHaveSmallDisk } from '../process/small-disk.ts';
+import { type Accounts, createAccounts, type serverAccess, signingKeyFile } from '../servers/credentials.ts';
+import { promisesOf, REGISTRY } from '../servers/services.ts';
 import { type InstanceSource, instanceStarter } from './instances.ts';
-import { type Journal, openJournal, stopwatch } from './journal.ts';
-import { type Home, openHome } from './leftovers/home.ts';
-import { choosePorts } from './links.ts';
-import { ownOffers } from './offers.ts';
 import { type Running, startParts, stoppable } from './parts.ts';
-import { type Accounts, createAccounts, type serverAccess, signingKeyFile } from './servers/credentials.ts';
-import { promisesOf, REGISTRY } from './servers/services.ts';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -118,4 +120,16 @@ export async function startPlanned(start: OwnStart, planned: PlannedParts): Prom
     startInstance: instanceStarter({ build: planned.instance, nextPort: () => block.next(), host: LOOPBACK, signal }),
     ...logins,
   };
+}
+
+/**
+ * What the reference pipeline offers to cases where it is started here.
+ * @param started absent: what it could offer, if asked for when it is started
+ */
+export function ownOffers(
+  kind: EnvironmentKind,
+  started?: { postgresDisk: Disk | undefined },
+): ReadonlySet<Capability> {
+  const fillable = started === undefined ? kind !== 'processes' || canHaveSmallDisk() : started.postgresDisk;
+  return new Set([...CAPABILITIES.keys()].filter((name) => name !== 'fill postgres' || fillable));
 }

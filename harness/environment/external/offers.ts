@@ -1,22 +1,8 @@
-import { SERVER_NAMES, SERVICE_NAMES } from '../../services/contract/names.ts';
-import { CAPABILITIES, type Capability } from '../config/capabilities.ts';
-import type { Target } from '../config/target.ts';
-import type { PartName } from '../record/history.ts';
-import type { Disk, EnvironmentKind } from './environment.ts';
-import { commandsOf } from './external/hooks.ts';
-import { canHaveSmallDisk } from './process/small-disk.ts';
-
-/**
- * What the reference pipeline offers to cases where it is started here.
- * @param started absent: what it could offer, if asked for when it is started
- */
-export function ownOffers(
-  kind: EnvironmentKind,
-  started?: { postgresDisk: Disk | undefined },
-): ReadonlySet<Capability> {
-  const fillable = started === undefined ? kind !== 'processes' || canHaveSmallDisk() : started.postgresDisk;
-  return new Set([...CAPABILITIES.keys()].filter((name) => name !== 'fill postgres' || fillable));
-}
+import { SERVER_NAMES, SERVICE_NAMES } from '../../../services/contract/names.ts';
+import { CAPABILITIES, type Capability } from '../../config/capabilities.ts';
+import type { Target } from '../../config/target.ts';
+import type { PartName } from '../../record/history.ts';
+import { commandsOf } from './hooks.ts';
 
 /** What a target offers to cases, from its file alone: nobody is asked. */
 export function offersOf(target: Target): ReadonlySet<Capability> {

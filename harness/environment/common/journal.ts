@@ -1,6 +1,6 @@
-import { monotonicMs } from '../core/time.ts';
-import type { EnvironmentChanged, PartLabel } from '../record/history.ts';
-import type { Recorder } from '../record/writer.ts';
+import { monotonicMs } from '../../core/time.ts';
+import type { EnvironmentChanged, PartLabel } from '../../record/history.ts';
+import type { Recorder } from '../../record/writer.ts';
 import type { EnvironmentKind } from './environment.ts';
 
 type Facts = Pick<EnvironmentChanged, 'part' | 'ms' | 'detail' | 'versions'>;

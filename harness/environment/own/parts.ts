@@ -1,11 +1,11 @@
-import type { Role } from '../../services/contract/http.ts';
-import { SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../services/contract/names.ts';
-import { describeError, SyncproofError } from '../core/errors.ts';
-import { untilAnswers } from '../core/time.ts';
-import type { PartName } from '../record/history.ts';
-import type { Environment, ServiceAccount } from './environment.ts';
-import { type Journal, stopwatch } from './journal.ts';
-import { expectStatus } from './process/probes.ts';
+import type { Role } from '../../../services/contract/http.ts';
+import { SERVER_NAMES, SERVICE_NAMES, type ServiceName } from '../../../services/contract/names.ts';
+import { describeError, SyncproofError } from '../../core/errors.ts';
+import { untilAnswers } from '../../core/time.ts';
+import type { PartName } from '../../record/history.ts';
+import type { Environment, ServiceAccount } from '../common/environment.ts';
+import { type Journal, stopwatch } from '../common/journal.ts';
+import { expectStatus } from '../process/probes.ts';
 
 const READY_TIMEOUT_MS = 45_000;
 

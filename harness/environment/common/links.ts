@@ -1,8 +1,8 @@
-import { SERVER_NAMES, type ServerName, type ServiceName } from '../../services/contract/names.ts';
-import { UsageError } from '../core/errors.ts';
-import { isPortFree, type PortBlock } from '../net/ports.ts';
-import { startFaultProxy } from '../net/proxy.ts';
-import type { PartName } from '../record/history.ts';
+import { SERVER_NAMES, type ServerName, type ServiceName } from '../../../services/contract/names.ts';
+import { UsageError } from '../../core/errors.ts';
+import { isPortFree, type PortBlock } from '../../net/ports.ts';
+import { startFaultProxy } from '../../net/proxy.ts';
+import type { PartName } from '../../record/history.ts';
 import type { Link, ServerAddress } from './environment.ts';
 
 const CLIENTS = ['admin', 'query'] as const satisfies readonly ServiceName[];

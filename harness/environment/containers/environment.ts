@@ -1,18 +1,18 @@
-import { IMAGE_ROLES } from '../config/machine.ts';
-import { UnreachableError } from '../core/errors.ts';
-import type { PartName } from '../record/history.ts';
-import { connectEngine, type Engine, findHostAccess, removeContainers, within } from './containers/engine.ts';
-import { chooseImages, type Images } from './containers/images.ts';
-import type { ContainerPart } from './containers/part.ts';
-import { createSmallDisk, planContainers } from './containers/plan.ts';
-import type { EnvironmentOptions, OwnEnvironment, RedisAddress } from './environment.ts';
-import { stopwatch } from './journal.ts';
-import type { Home } from './leftovers/home.ts';
-import { startLinks } from './links.ts';
-import { type OwnStart, startOwned, startPlanned } from './own.ts';
-import type { Running } from './parts.ts';
-import { redisServerInfo } from './process/probes.ts';
-import { serverAccess } from './servers/credentials.ts';
+import { IMAGE_ROLES } from '../../config/machine.ts';
+import { UnreachableError } from '../../core/errors.ts';
+import type { PartName } from '../../record/history.ts';
+import { connectEngine, type Engine, findHostAccess, removeContainers, within } from '../common/docker.ts';
+import type { EnvironmentOptions, OwnEnvironment, RedisAddress } from '../common/environment.ts';
+import { stopwatch } from '../common/journal.ts';
+import { startLinks } from '../common/links.ts';
+import type { Home } from '../leftovers/home.ts';
+import { type OwnStart, startOwned, startPlanned } from '../own/own.ts';
+import type { Running } from '../own/parts.ts';
+import { redisServerInfo } from '../process/probes.ts';
+import { serverAccess } from '../servers/credentials.ts';
+import { chooseImages, type Images } from './images.ts';
+import type { ContainerPart } from './part.ts';
+import { createSmallDisk, planContainers } from './plan.ts';
 
 const AVAILABLE_TIMEOUT_MS = 2000;
 

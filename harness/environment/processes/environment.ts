@@ -1,16 +1,16 @@
 import { dirname, join } from 'node:path';
-import { machineSettings } from '../config/machine.ts';
-import type { EnvironmentOptions, OwnEnvironment } from './environment.ts';
-import { MARK_VARIABLE, noteProcess } from './leftovers/marker.ts';
-import { removeLeftovers } from './leftovers/remove.ts';
-import { startLinks } from './links.ts';
-import { type OwnStart, startOwned, startPlanned } from './own.ts';
-import type { Running } from './parts.ts';
-import { redisServerInfo } from './process/probes.ts';
-import { canHaveSmallDisk, makeSmallDisk } from './process/small-disk.ts';
-import { discardParts, planParts } from './process-parts.ts';
-import { serverAccess } from './servers/credentials.ts';
-import { createPasswords } from './servers/rights.ts';
+import { machineSettings } from '../../config/machine.ts';
+import type { EnvironmentOptions, OwnEnvironment } from '../common/environment.ts';
+import { startLinks } from '../common/links.ts';
+import { MARK_VARIABLE, noteProcess } from '../leftovers/marker.ts';
+import { removeLeftovers } from '../leftovers/remove.ts';
+import { type OwnStart, startOwned, startPlanned } from '../own/own.ts';
+import type { Running } from '../own/parts.ts';
+import { redisServerInfo } from '../process/probes.ts';
+import { canHaveSmallDisk, makeSmallDisk } from '../process/small-disk.ts';
+import { serverAccess } from '../servers/credentials.ts';
+import { createPasswords } from '../servers/rights.ts';
+import { discardParts, planParts } from './parts.ts';
 
 const HOST = '127.0.0.1';
 

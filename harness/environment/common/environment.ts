@@ -1,11 +1,11 @@
-import type { Role } from '../../services/contract/http.ts';
-import type { MetricNames, ProfileName, ServiceName } from '../../services/contract/names.ts';
-import type { Driver } from '../clients/transport.ts';
-import type { Capability } from '../config/capabilities.ts';
-import type { Target } from '../config/target.ts';
-import type { FaultProxy } from '../net/proxy.ts';
-import type { PartLabel, PartName } from '../record/history.ts';
-import type { Recorder } from '../record/writer.ts';
+import type { Role } from '../../../services/contract/http.ts';
+import type { MetricNames, ProfileName, ServiceName } from '../../../services/contract/names.ts';
+import type { Driver } from '../../clients/transport.ts';
+import type { Capability } from '../../config/capabilities.ts';
+import type { Target } from '../../config/target.ts';
+import type { FaultProxy } from '../../net/proxy.ts';
+import type { PartLabel, PartName } from '../../record/history.ts';
+import type { Recorder } from '../../record/writer.ts';
 
 /**
  * A file system with nothing but PostgreSQL's data on it, so small that it can be filled. It lives in memory, and as long
