@@ -10,6 +10,8 @@ const BLOCK_SIZE = 16;
 export interface PortBlock extends AsyncDisposable {
   /** The next unused port of the block; throws when none is left. */
   next(): number;
+  /** Takes a port back that nothing listens on any more. */
+  release(port: number): void;
 }
 
 /** Where the kernel begins to hand out ports by itself (Linux: net.ipv4.ip_local_port_range, elsewhere the IANA range). */
@@ -68,6 +70,8 @@ export async function claimPorts(host = '127.0.0.1'): Promise<PortBlock> {
         if (port === undefined) throw new RangeError(`A block has only ${BLOCK_SIZE - 1} ports`);
         return port;
       },
+      // To the end: the longer it rests, the better.
+      release: (port) => void ports.push(port),
       [Symbol.asyncDispose]: () => close(guard),
     };
   }

@@ -1,5 +1,6 @@
 import type { ServiceName } from '../../../services/contract/names.ts';
 import { untilAnswers } from '../../core/time.ts';
+import type { PortBlock } from '../../net/ports.ts';
 import type { Environment, Instance, PartControl } from '../common/environment.ts';
 import { expectStatus } from '../process/probes.ts';
 
@@ -16,7 +17,7 @@ interface OwnedPart extends PartControl {
 export interface InstanceSource {
   /** Plans an instance that listens on `port`; nothing runs yet. */
   build(name: InstanceName, service: ServiceName, port: number): OwnedPart;
-  nextPort(): number;
+  ports: Pick<PortBlock, 'next' | 'release'>;
   host: string;
   signal?: AbortSignal | undefined;
 }
@@ -28,13 +29,14 @@ export function instanceStarter(source: InstanceSource): Environment['startInsta
     const number = (started.get(service) ?? 1) + 1;
     started.set(service, number);
     const name: InstanceName = `${service}-${number}`;
-    const port = source.nextPort();
+    const port = source.ports.next();
     const part = source.build(name, service, port);
     const url = `http://${source.host}:${port}`;
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(async () => {
       await part.kill();
       await part.discard();
+      source.ports.release(port);
     });
     await part.start(source.signal);
     await untilAnswers(() => expectStatus(`${url}/health/ready`), {

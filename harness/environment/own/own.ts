@@ -117,7 +117,7 @@ export async function startPlanned(start: OwnStart, planned: PlannedParts): Prom
     build: { version: packageFacts().version },
     registry: REGISTRY,
     signingKey: async () => readFile(await signingKeyFile(), 'utf8'),
-    startInstance: instanceStarter({ build: planned.instance, nextPort: () => block.next(), host: LOOPBACK, signal }),
+    startInstance: instanceStarter({ build: planned.instance, ports: block, host: LOOPBACK, signal }),
     ...logins,
   };
 }
