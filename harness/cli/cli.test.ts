@@ -20,7 +20,7 @@ import type { HistoryRecord, RunStarted } from '../record/history.ts';
 import { buildResult } from '../report/build.ts';
 import { sampleHistory } from '../report/fixtures/sample-history.ts';
 import { selectCases } from './cases.ts';
-import { createRunFolder, pointLatestAt } from './conduct.ts';
+import { createRunFolder, pointLatestAt } from './execute-run.ts';
 import { type Ended, syncproof, temporaryFolder } from './fixtures/syncproof.ts';
 import { applyRecord, emptyState, followHistory, liveLines } from './progress.ts';
 import { repeatCommand, summaryLines } from './summary.ts';

@@ -25,7 +25,7 @@ Examples:
   $ syncproof explain PUB-01
   $ syncproof explain RES-01/killed
   $ syncproof explain postgres-disk-full
-  $ syncproof explain REC-06 --json | jq -r '.[0].look'
+  $ syncproof explain REC-06 --json | jq -r '.[0].troubleshooting'
 ${EXIT_CODES_HELP}`,
     )
     .action((id: string, { json = false }: { json?: boolean }) => {
@@ -94,7 +94,7 @@ const mutantsAgainst = (id: string) =>
   MUTANTS.filter(({ caughtBy }) => caughtBy.some((key) => requirementOf(key) === id));
 
 function explanation(requirement: Requirement, cases: readonly KeyedCase[], paint: Paint): string {
-  const { id, level, tier, since, source, text, allowed, why, provoked, look } = requirement;
+  const { id, level, tier, since, source, text, allowed, why, provoked, troubleshooting } = requirement;
   const section = (name: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ['', paint('bold', name), ...lines.map((line) => `  ${line}`)];
   return [
@@ -103,7 +103,7 @@ function explanation(requirement: Requirement, cases: readonly KeyedCase[], pain
     ...section('Conforms', allowed),
     ...section('Why it matters', [why]),
     ...section('How it is provoked', [provoked]),
-    ...section('Where to look when it fails', [look]),
+    ...section('Where to look when it fails', [troubleshooting]),
     ...section('Cases', cases.flatMap(caseLines)),
     ...section(
       'Broken variants that it catches',

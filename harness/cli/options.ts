@@ -127,6 +127,7 @@ export async function resolveTarget(command: Command): Promise<Judged> {
   }
   const target = loadTarget(targetFile);
   requireKnownFailures(target);
+  for (const note of target.notes) process.stderr.write(`${note}\n`);
   return { plan: { environment: 'external', reason: `as ${targetFile} says`, target: target.file }, target };
 }
 

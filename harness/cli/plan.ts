@@ -42,6 +42,7 @@ ${EXIT_CODES_HELP}`,
       const unset = new Set<string>();
       const target = options.target === undefined ? undefined : loadTarget(options.target, { unset: noteUnset(unset) });
       if (target !== undefined) requireKnownFailures(target);
+      for (const note of target?.notes ?? []) process.stderr.write(`${note}\n`);
       const { case: ids = [], tier: tiers = [], level: levels = [] } = options;
       const made = makePlan(filterCases({ ids, tiers, levels }), target);
       if (options.json) writeJson(made);
@@ -124,7 +125,7 @@ function showPlan(plan: Plan, target: Target | undefined, unset: ReadonlySet<str
   const { paint } = screen;
   const rows = plan.cases.map(({ case: key, run, missing, expectedToFail, title }) => {
     const state = run ? paint('green', 'run ') : paint('yellow', 'skip');
-    const why = run ? title : `lacks: ${missing.join(', ')}`;
+    const why = run ? title : `unsupported: ${missing.join(', ')}`;
     return [state, key, expectedToFail === undefined ? why : `${why} (expected to fail: ${expectedToFail})`];
   });
   for (const line of table(rows)) screen.line(line);

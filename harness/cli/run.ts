@@ -5,7 +5,7 @@ import type { RunPlan } from '../config/run-plan.ts';
 import { UsageError } from '../core/errors.ts';
 import { shellWord } from '../core/text.ts';
 import { type CaseFilter, filterCases } from './cases.ts';
-import { conduct } from './conduct.ts';
+import { executeRun } from './execute-run.ts';
 import {
   allowPartialOption,
   caseOption,
@@ -100,7 +100,7 @@ function addFormerName(
     .addHelpText('after', `\nExample:\n  $ syncproof ${nowOf(LATEST)}\n${EXIT_CODES_HELP}`)
     .action(async (directory: string, { report, keep, json }: RunOptions) => {
       noteFormerName(name, nowOf(shellWord(directory)));
-      finish(await conduct(await planAgain(directory, { failed, keep }), { reportDirectory: report, json }));
+      finish(await executeRun(await planAgain(directory, { failed, keep }), { reportDirectory: report, json }));
     });
 }
 
@@ -108,7 +108,7 @@ async function run(options: RunOptions, command: Command): Promise<number> {
   const { from, failed = false, report: reportDirectory, json = false } = options;
   if (from === undefined && failed) throw new UsageError('Expected --from beside --failed: the run whose cases failed');
   const plan = from === undefined ? await newPlan(options, command) : await recordedPlan(from, options, command);
-  return conduct(plan, { reportDirectory, json });
+  return executeRun(plan, { reportDirectory, json });
 }
 
 async function newPlan(options: RunOptions, command: Command): Promise<RunPlan> {

@@ -7,7 +7,7 @@ import { UsageError } from '../core/errors.ts';
 import { onInterrupt } from '../core/interrupt.ts';
 import { milliseconds, shownPath } from '../core/text.ts';
 import type { RunResult } from '../report/result.ts';
-import { conducted } from './conduct.ts';
+import { runResult } from './execute-run.ts';
 import { integerBetween, reportOption } from './options.ts';
 import { EXIT, EXIT_CODES_HELP, openScreen, type Screen, writeJson } from './output.ts';
 import { LATEST, planOf, planRecorded, type RecordedRun, readRun } from './recorded.ts';
@@ -125,7 +125,7 @@ function failedPlan({ directory, started, finished, rounds }: RecordedRun): Soak
 async function tryPlan(recorded: RecordedRun, plan: SoakPlan, report: string): Promise<RunResult> {
   const run = planOf(recorded, recorded.started.selected);
   const soak = { ...plan, seconds: Math.ceil(lengthOf(plan.rounds) / 1000) };
-  return conducted({ ...run, soak }, { reportDirectory: join(report, 'shrink'), quiet: true });
+  return runResult({ ...run, soak }, { reportDirectory: join(report, 'shrink'), quiet: true });
 }
 
 function say({ line, paint }: Screen, plan: SoakPlan, { verdict, run }: RunResult): void {

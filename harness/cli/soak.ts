@@ -4,7 +4,7 @@ import type { ProfileName } from '../../services/contract/names.ts';
 import type { RunPlan } from '../config/run-plan.ts';
 import { lengthOf, loadSoakPlan } from '../config/soak-plan.ts';
 import { requireKnownFaults } from './cases.ts';
-import { conduct } from './conduct.ts';
+import { executeRun } from './execute-run.ts';
 import {
   environmentOption,
   profileOption,
@@ -83,7 +83,7 @@ async function soak(options: SoakOptions, command: Command): Promise<number> {
     },
     allowPartial: judged.target?.allow_partial ?? false,
   };
-  return conduct(run, { reportDirectory, json });
+  return executeRun(run, { reportDirectory, json });
 }
 
 /** Parser of a positive number, for commander. */

@@ -22,9 +22,9 @@ const MEANINGS = {
   postgres: "a connection to the read model's database",
   registry: "a connection to the registry's database that may create triggers on its table of files",
   backends: 'ending and stopping single backends of PostgreSQL',
-  'several query': 'starting two further instances of query',
-  'several admin': 'starting a further instance of admin',
-  arrange: 'a pipeline of its own: other settings, parts that start later',
+  'multiple-query-instances': 'starting two further instances of query',
+  'multiple-admin-instances': 'starting a further instance of admin',
+  'custom-environment': 'a pipeline of its own: other settings, parts that start later',
 } as const;
 
 export type Capability =

@@ -42,7 +42,7 @@ describe('a target file', () => {
   test('has its defaults, and its secrets from the environment', () => {
     const target = load(LEAST);
     expect(target.credentials.ADMIN.client_secret).toBe('a-secret-that-nobody-may-see');
-    expect(target.promises).toMatchObject({ sync_ms: 5000, pending_retry_ms: 60_000 });
+    expect(target.limits).toMatchObject({ sync_ms: 5000, pending_retry_ms: 60_000 });
     expect(target).toMatchObject({ xfail: [], control: {}, mapping: {}, allow_partial: false });
   });
 
@@ -60,7 +60,7 @@ describe('a target file', () => {
     ['a status', `${LEAST}mapping: { "GET /version": { status: { "2": 200 } } }\n`, [/status/]],
     ['a date', `${LEAST}xfail: [{ requirement: PUB-01, reason: r, expires: soon }]\n`, [/xfail\.0\.expires/]],
     ['a workload', `${LEAST}control: { admin: { kubectl: { workload: pod/a } } }\n`, [/deployment\/NAME/]],
-    ['a duration', `${LEAST}promises: { sync_ms: 3000000000 }\n`, [/promises\.sync_ms.*86400000/]],
+    ['a duration', `${LEAST}limits: { sync_ms: 3000000000 }\n`, [/limits\.sync_ms.*86400000/]],
     ['a password', `${LEAST}redis: { url: "redis://:p%zz@127.0.0.1:3" }\n`, [/redis\.url.*%25/]],
     ['a password that is no text', `${LEAST}redis: { url: "redis://:p%ff@127.0.0.1:3" }\n`, [/redis\.url.*%25/]],
     ['a database', `${LEAST}redis: { url: "redis://127.0.0.1:3/5" }\n`, [/redis\.url.*database/]],
@@ -70,7 +70,7 @@ describe('a target file', () => {
       [/postgres\.query.*no options/],
     ],
     ['an alias', `${LEAST}version: *nowhere\n`, [/aliases/]],
-    ['a circle', `${LEAST}lacks: &a [*a]\n`, [/aliases/]],
+    ['a circle', `${LEAST}unsupported: &a [*a]\n`, [/aliases/]],
     ['a name for the terminal', LEAST.replace('mine', '"a\\e[2Jb"'), [/line 1: name.*control characters/]],
     ['two documents', `${LEAST}---\n${LEAST}`, [/one YAML document/]],
     ['YAML', `${LEAST}control: [\n`, [/YAML/]],
@@ -227,11 +227,22 @@ test('init writes a file that is one, with what running services told', async ()
     name: 'a "name"',
     version: '4.2',
     services: { admin: { url: service.url }, query: { url: service.url } },
-    promises: { pending_retry_ms: 1234, stream_entries_max: 10_000 },
-    lacks: ['download', 'metrics'],
+    limits: { pending_retry_ms: 1234, stream_entries_max: 10_000 },
+    unsupported: ['download', 'metrics'],
     build: { git_sha: 'abc' },
   });
   expect(text).toContain('# ingester: ');
   expect(text).toMatch(/^# {3}GET \/api\/search\/\{id\}: /m);
   expect(text).not.toMatch(/^# {3}(PUT|GET) \/api\/v1\/files\/\{id\}: /m);
+});
+
+test('keys under their old names are read, with a note; under both names they are refused', () => {
+  const old = load(`${LEAST}promises: { sync_ms: 123 }\nlacks: [metrics]\n`);
+  expect([old.limits.sync_ms, old.unsupported]).toEqual([123, ['metrics']]);
+  expect(old.notes).toEqual([
+    expect.stringContaining('`promises` is called `limits` now'),
+    expect.stringContaining('`lacks` is called `unsupported` now'),
+  ]);
+  expect(load(LEAST).notes).toEqual([]);
+  expect(problemOf(`${LEAST}promises: { sync_ms: 1 }\nlimits: { sync_ms: 2 }\n`)).toContain('promises');
 });

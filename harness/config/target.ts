@@ -207,7 +207,7 @@ export const targetSchema = z.strictObject({
       registry_name_column: z.string().regex(/^\w+$/).default('original_filename'),
     })
     .optional(),
-  promises: z
+  limits: z
     .strictObject({
       sync_ms: millis.default(5000).describe('a committed change shows within this time while nothing is broken'),
       pending_retry_ms: millis.default(60_000).describe('entries held for longer are taken over by another consumer'),
@@ -215,7 +215,7 @@ export const targetSchema = z.strictObject({
       upload_bytes_max: positive.optional(),
     })
     .prefault({}),
-  lacks: z
+  unsupported: z
     .array(z.enum(['download', 'metrics']))
     .default([])
     .describe('what the contract has and this target has not'),
@@ -248,6 +248,8 @@ export type Target = z.output<typeof targetSchema> & {
   file: string;
   /** What must not be told, in no message and no report; the longest first. */
   secrets: readonly string[];
+  /** What its author should know: keys that have another name now. */
+  notes: readonly string[];
 };
 
 /**
@@ -264,12 +266,29 @@ export function loadTarget(path: string, { unset = refuseUnset }: { unset?: Unse
   if (broken?.code === 'MULTIPLE_DOCS') throw new UsageError(`Expected ${path} to be one YAML document, got several`);
   if (broken !== undefined) throw new UsageError(`Expected ${path} to be YAML: ${broken.message.split('\n')[0]}`);
   const given = new Set<string>();
-  const parsed = targetSchema.safeParse(substituted(plainData(document, path), [], { unset, given }));
-  if (parsed.success) return { ...parsed.data, file, secrets: secretsOf(parsed.data, given) };
+  const { data, notes } = withNewNames(substituted(plainData(document, path), [], { unset, given }), path);
+  const parsed = targetSchema.safeParse(data);
+  if (parsed.success) return { ...parsed.data, file, secrets: secretsOf(parsed.data, given), notes };
   const problems = parsed.error.issues.flatMap((issue) =>
     describeIssue(issue, (keys) => lineOf(document, counter, keys)),
   );
   throw new UsageError(`${path} is no target file:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+}
+
+/** Keys that were called something else before 0.2. */
+const OLD_NAMES: Readonly<Record<string, string>> = { promises: 'limits', lacks: 'unsupported' };
+
+/** The same data under today's names, and a note for each that is an old one. One that is given twice is left to the schema. */
+function withNewNames(data: unknown, path: string): { data: unknown; notes: string[] } {
+  if (typeof data !== 'object' || data === null) return { data, notes: [] };
+  const notes: string[] = [];
+  const entries = Object.entries(data).map(([key, value]) => {
+    const name = Object.hasOwn(OLD_NAMES, key) ? OLD_NAMES[key] : undefined;
+    if (name === undefined || Object.hasOwn(data, name)) return [key, value];
+    notes.push(`${path}: \`${key}\` is called \`${name}\` now; the old name is still read`);
+    return [name, value];
+  });
+  return { data: Array.isArray(data) ? data : Object.fromEntries(entries), notes };
 }
 
 /** @throws UsageError for aliases that lead nowhere, in a circle, or to far too much */

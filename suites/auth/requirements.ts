@@ -17,7 +17,7 @@ export const AUTH = [
     why: 'Whoever can tell a wrong secret from an unknown client can list the clients first and guess secrets after.',
     provoked:
       'Tokens for an account of each role, wrong secrets, unknown clients and malformed bodies, timed over several rounds.',
-    look: 'The token endpoint of admin, the clock of the services, and the keys at /.well-known/jwks.json.',
+    troubleshooting: 'The token endpoint of admin, the clock of the services, and the keys at /.well-known/jwks.json.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { tokens: 1, accepted: 4, refused: 20 }, seconds: 3 }],
@@ -34,7 +34,8 @@ export const AUTH = [
     why: 'Tokens are checked by each service on its own: the one that checks less is the door for all.',
     provoked:
       'Tokens forged in every known way, and rightly signed ones that are expired, not yet valid or of another issuer, on every protected call.',
-    look: 'Which algorithm the verifier allows, which claims it requires, and whether every route is behind it.',
+    troubleshooting:
+      'Which algorithm the verifier allows, which claims it requires, and whether every route is behind it.',
     since: '0.1.0',
     source: 'RFC 7519 (JWT), RFC 8725 (JWT best current practices)',
     cases: [
@@ -68,7 +69,7 @@ export const AUTH = [
     ],
     why: 'Whoever was given an account to read with can otherwise remove what others keep.',
     provoked: 'Every protected call with a token of each role, on a file that is there.',
-    look: 'Which roles each route names, and whether they are checked before the change.',
+    troubleshooting: 'Which roles each route names, and whether they are checked before the change.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: ['roles'], floor: { refused: 4, allowed: 12 }, seconds: 2 }],

@@ -63,7 +63,7 @@ export function protectedCalls({ capabilities }: CaseContext['env'], subject: Su
     calls.push({ service: 'ingester', method: 'POST', path: '/api/v1/files/upload', kind: 'write', body, headers });
   }
   // The calls of storage are the reference's own, no part of the contract.
-  if (capabilities.has('arrange')) {
+  if (capabilities.has('custom-environment')) {
     const object = `/api/v1/objects/${newId}.txt`;
     const bytes = { body: Buffer.from(newName), headers: { 'content-type': 'application/octet-stream' } };
     calls.push(
@@ -163,6 +163,6 @@ export async function demandUntouched(t: CaseContext, subject: UntouchedSubject)
 async function createFile({ env, pipeline, unique, signal }: CaseContext, kind: string): Promise<string> {
   const filename = `${unique}-${kind}.txt`;
   const { file_id } = await upload(pipeline, { filename, content: Buffer.from(filename) });
-  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
   return file_id;
 }

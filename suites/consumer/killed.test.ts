@@ -111,7 +111,7 @@ async function otherTakesOver(t: CaseContext): Promise<void> {
   for (let i = 0; i < UPLOADS_AFTER; i++) files.push(await uploadOne(t, `after-${i}`));
   await unlock.disposeAsync();
 
-  const timeoutMs = env.promises.pendingRetryMs + env.promises.syncMs;
+  const timeoutMs = env.limits.pendingRetryMs + env.limits.syncMs;
   const isThere = (hit: unknown): boolean => hit !== undefined;
   await Promise.all(files.map((id) => awaitById(pipeline, id, `${id} searchable`, isThere, { timeoutMs, signal })));
   evidence.allAfterMs = Math.round(recorder.now() - killedAt);

@@ -2,7 +2,14 @@ import { type Fault, groupState, monotonicMs, pendingEntries } from '../../harne
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
-import { abandon, abandonTrimmed, awaitSettled, demandDrained, realConsumers, takeOverMs } from '../steps/consumers.ts';
+import {
+  abandonTrimmed,
+  awaitSettled,
+  demandDrained,
+  leavePending,
+  realConsumers,
+  takeOverMs,
+} from '../steps/consumers.ts';
 import { addEvents, CraftedFile } from '../steps/crafted-events.ts';
 import { isAfter } from '../steps/events.ts';
 import { consistently, eventually } from '../steps/eventually.ts';
@@ -75,7 +82,7 @@ async function killWhileLocked(t: CaseContext): Promise<{ fileIds: string[]; ent
   const what = 'The first event delivered while the table is locked';
   const probe = async (): Promise<true | undefined> =>
     isAfter(first, (await groupState(redis))?.lastDeliveredId ?? '0') ? undefined : true;
-  await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
+  await eventually(what, probe, { timeoutMs: env.limits.syncMs, signal });
   const look = async (): Promise<void> => {
     evidence.delivered = await held();
   };
@@ -97,10 +104,10 @@ async function isTakenOver(t: CaseContext, owner?: string): Promise<void> {
   await takeAwayRows(t, fileIds);
   await demandDrained(t);
   const heldFrom = monotonicMs();
-  await abandon(t, entryIds, { owner });
+  await leavePending(t, entryIds, { owner });
   await awaitSettled(t, entryIds);
   t.evidence.tookOverMs = Math.round(monotonicMs() - heldFrom);
-  const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };
+  const waiting = { timeoutMs: t.env.limits.syncMs, signal: t.signal };
   for (const id of fileIds) await awaitSearchable(t.pipeline, id, waiting);
   t.evidence.takenOver = entryIds.length;
 }
@@ -112,7 +119,7 @@ const BUSY_ENTRIES = 6000;
 
 async function findsTheAbandoned(t: CaseContext): Promise<void> {
   const { env, redis, evidence, unique } = t;
-  const { pendingRetryMs, streamEntriesMax } = env.promises;
+  const { pendingRetryMs, streamEntriesMax } = env.limits;
   const count = Math.min(BUSY_ENTRIES, Math.floor(streamEntriesMax / 2));
   // Deletions of a file that never was: small, and no matter how often they come.
   const deletion = new CraftedFile(`${unique}-never-was.txt`, 'versions').deleted(1);
@@ -124,13 +131,13 @@ async function findsTheAbandoned(t: CaseContext): Promise<void> {
   await demandDrained(t, takeOverMs(t));
 
   const young = { owner: BUSY, idleMs: 0 };
-  await abandon(t, busyIds, young);
+  await leavePending(t, busyIds, young);
   let youngUntil = monotonicMs() + pendingRetryMs / 2;
-  await abandon(t, [agedId]);
+  await leavePending(t, [agedId]);
   await awaitSettled(t, [agedId], {
     meanwhile: async () => {
       if (monotonicMs() < youngUntil) return;
-      await abandon(t, busyIds, young);
+      await leavePending(t, busyIds, young);
       youngUntil = monotonicMs() + pendingRetryMs / 2;
     },
   });
@@ -145,7 +152,7 @@ async function findsTheAbandoned(t: CaseContext): Promise<void> {
 
 async function getsOverAbandonedTrimmed(t: CaseContext): Promise<void> {
   const { fileIds, entryIds } = await publishSome(t, 'trimmed', FILES);
-  const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };
+  const waiting = { timeoutMs: t.env.limits.syncMs, signal: t.signal };
   await Promise.all(fileIds.map((id) => awaitSearchable(t.pipeline, id, waiting)));
   await awaitSettled(t, entryIds);
   await abandonTrimmed(t, entryIds);
@@ -168,7 +175,7 @@ async function goesOn(t: CaseContext, trimmedIds: readonly string[]): Promise<vo
   await awaitSettled(t, trimmedIds);
   t.evidence.trimmed = trimmedIds.length;
   const { fileIds } = await publishSome(t, 'later', FILES);
-  const waiting = { timeoutMs: t.env.promises.syncMs, signal: t.signal };
+  const waiting = { timeoutMs: t.env.limits.syncMs, signal: t.signal };
   for (const id of fileIds) await awaitSearchable(t.pipeline, id, waiting);
   t.evidence.later = fileIds.length;
 }

@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../harness/index.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
-import { abandon, awaitSettled, takeOverMs } from '../steps/consumers.ts';
+import { awaitSettled, leavePending, takeOverMs } from '../steps/consumers.ts';
 import {
   addEvents,
   CraftedFile,
@@ -59,7 +59,7 @@ async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKin
   const { env, evidence } = t;
   const deadLetters = await watchDeadLetters(t);
   const samples: number[] = [];
-  for (let i = 0; i < SAMPLES; i++) samples.push((await goodBehind(t, [], env.promises.syncMs)).ms);
+  for (let i = 0; i < SAMPLES; i++) samples.push((await goodBehind(t, [], env.limits.syncMs)).ms);
   const usualMs = samples.toSorted((a, b) => a - b)[SAMPLES >> 1] ?? 0;
   const delayMsMax = Math.max(DELAY_MS_MAX, DELAY_FACTOR * usualMs);
   const poisons: Poison[] = [];
@@ -78,7 +78,7 @@ async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKin
     demand(delayMs <= delayMsMax, `A good event came ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`);
     evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, delayMs);
   }
-  await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.promises.pendingRetryMs + env.promises.syncMs });
+  await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.limits.pendingRetryMs + env.limits.syncMs });
   evidence.poisons = await demandBuried(t, poisons, deadLetters);
 }
 
@@ -137,7 +137,7 @@ async function outageIsNoPoison(t: CaseContext): Promise<void> {
   const entryIds = [...old.entryIds];
   {
     await using _away = await faults.postgres.stop();
-    await abandon(t, old.entryIds, { deliveries: DELIVERIES });
+    await leavePending(t, old.entryIds, { deliveries: DELIVERIES });
     evidence.looks = await consistently(buryNone, { forMs: OLD_AWAY_MS, signal });
     entryIds.push(
       ...(await addEvents(

@@ -1,7 +1,7 @@
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
 import { demandAlike } from '../steps/alike.ts';
-import { abandon, awaitSettled, demandDrained } from '../steps/consumers.ts';
+import { awaitSettled, demandDrained, leavePending } from '../steps/consumers.ts';
 import { addEvents, CraftedFile, type EventFields, type Producer } from '../steps/crafted-events.ts';
 import { awaitEvents, lastEventId, type StreamEntry, watchDeadLetters } from '../steps/events.ts';
 import { registerPlain, remove, updateDescription } from '../steps/registrations.ts';
@@ -63,7 +63,7 @@ async function plainStaysNewest(t: CaseContext): Promise<void> {
 /** Once the newest state was shown it stays, while older events are delivered again: one by one, then all. */
 async function staysNewest(t: CaseContext, fileId: string, newest: string, staleIds: readonly string[]): Promise<void> {
   const isNewest = (hit: { description: string | null } | undefined): boolean => hit?.description === newest;
-  const timeoutMs = t.env.promises.syncMs;
+  const timeoutMs = t.env.limits.syncMs;
   await awaitById(t.pipeline, fileId, `${newest} of ${fileId}`, isNewest, { timeoutMs, signal: t.signal });
   await redeliver(t, [staleIds.slice(-1), staleIds.slice(1, 2), staleIds], async () => {
     const hit = await findById(t.pipeline, fileId);
@@ -76,7 +76,7 @@ async function publishedStaysGone(t: CaseContext): Promise<void> {
   const before = await lastEventId(redis);
   const { file_id, original_filename } = await registerPlain(pipeline, `${unique}.txt`);
   await updateDescription(pipeline, file_id, 'as updated');
-  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
   await remove(pipeline, file_id);
   await staysGone(t, file_id, original_filename, idsOf(await awaitEvents(t, file_id, before, 3)));
 }
@@ -85,7 +85,7 @@ async function plainStaysGone(t: CaseContext): Promise<void> {
   const { env, pipeline, redis, unique, signal } = t;
   const file = new CraftedFile(`${unique}.txt`, 'plain');
   const ids = await addEvents(redis, [file.created(), file.updated(2, 'as updated')]);
-  await awaitSearchable(pipeline, file.id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, file.id, { timeoutMs: env.limits.syncMs, signal });
   ids.push(...(await addEvents(redis, [file.deleted(3)])));
   await staysGone(t, file.id, file.filename, ids);
 }
@@ -93,7 +93,7 @@ async function plainStaysGone(t: CaseContext): Promise<void> {
 /** Once the deletion was seen the file stays away, while its events are delivered again: one by one, then all. */
 async function staysGone(t: CaseContext, fileId: string, name: string, ids: readonly string[]): Promise<void> {
   const { env, pipeline, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   await awaitById(pipeline, fileId, `${fileId} gone after its deletion`, (hit) => hit === undefined, waiting);
   await redeliver(t, [ids.slice(0, 1), ids.slice(1, 2), ids], async () => {
     const back = (await findById(pipeline, fileId)) ?? (await findByName(pipeline, name))[0];
@@ -113,7 +113,7 @@ async function redeliver(t: CaseContext, rounds: readonly (readonly string[])[],
   for (const ids of rounds) {
     // An acknowledgement that is on its way would undo what follows.
     await awaitSettled(t, ids);
-    await abandon(t, ids);
+    await leavePending(t, ids);
     await awaitSettled(t, ids, { meanwhile: countedLook });
     await countedLook();
     evidence.redelivered += ids.length;
@@ -129,7 +129,7 @@ const FATES: readonly { events: (file: CraftedFile) => EventFields[]; end: strin
 /** Every order of every fate's events, all at once and each after the one before it was applied. */
 async function endsRightInEveryOrder(t: CaseContext, producer: Producer): Promise<void> {
   const { pipeline, redis, evidence, unique, signal } = t;
-  const timeoutMs = t.env.promises.syncMs;
+  const timeoutMs = t.env.limits.syncMs;
   const deadLetters = await watchDeadLetters(t);
   const files = FATES.flatMap(({ events, end }) =>
     permutations(events(new CraftedFile('', producer)).map((_, place) => place)).flatMap((order) =>

@@ -2,7 +2,11 @@ import { CONTRACT, type Requirement, STREAMS } from '../ledger/requirement.ts';
 
 const pending = { file: 'consumer/pending-entries.test.ts' } as const;
 const poison = { file: 'consumer/poison.test.ts', timeoutMs: 240_000 } as const;
-const together = { file: 'consumer/two-consumers.test.ts', needs: ['redis', 'several query'], seconds: 3 } as const;
+const together = {
+  file: 'consumer/two-consumers.test.ts',
+  needs: ['redis', 'multiple-query-instances'],
+  seconds: 3,
+} as const;
 const redelivery = { file: 'consumer/redelivery.test.ts', needs: ['redis'] } as const;
 
 const published = (text: string): string => `Events as the pipeline publishes them: ${text}`;
@@ -20,7 +24,7 @@ export const CONSUMER = [
     why: 'Deployments and crashes hit a consumer in the middle of a batch, every day.',
     provoked:
       'SIGKILL at the moment when the consumer holds entries that it cannot have committed: the table is locked.',
-    look: 'When it acknowledges, and whether it reads its own pending entries (id 0) when it starts.',
+    troubleshooting: 'When it acknowledges, and whether it reads its own pending entries (id 0) when it starts.',
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -43,13 +47,14 @@ export const CONSUMER = [
     why: 'An instance that is gone for good keeps its entries for good: files that nobody finds, and no error anywhere.',
     provoked:
       'SIGKILL of one of two instances of query while both hold entries that they cannot have committed: the table is locked.',
-    look: 'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what becomes of the entries that it gives.',
+    troubleshooting:
+      'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what becomes of the entries that it gives.',
     since: '0.1.0',
     source: 'Redis documentation, XAUTOCLAIM',
     cases: [
       {
         file: 'consumer/killed.test.ts',
-        needs: ['redis', 'postgres', 'several query'],
+        needs: ['redis', 'postgres', 'multiple-query-instances'],
         floor: { uploads: 10, heldAtKill: 1 },
         seconds: 10,
         timeoutMs: 180_000,
@@ -67,7 +72,7 @@ export const CONSUMER = [
     why: 'What is acknowledged is never delivered again: acknowledged too early, it is lost with the process that had it.',
     provoked:
       'The table locked, events, a look at the list all along, SIGKILL of the consumer, then the lock released.',
-    look: 'The order of COMMIT and XACK, and whether the stream is read with NOACK.',
+    troubleshooting: 'The order of COMMIT and XACK, and whether the stream is read with NOACK.',
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -90,7 +95,7 @@ export const CONSUMER = [
     why: 'A delivery whose consumer died, or whose reply got lost, is in nobody else’s hands: without a takeover it is lost.',
     provoked:
       'Rows taken out of the read model and their entries put back into the pending entries list, aged, of a consumer that is gone or of the one that runs.',
-    look: 'XPENDING; whether XAUTOCLAIM is called at all, how often, and for which consumers.',
+    troubleshooting: 'XPENDING; whether XAUTOCLAIM is called at all, how often, and for which consumers.',
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -120,7 +125,7 @@ export const CONSUMER = [
     allowed: ['Every read shows the newest state, while the redelivered entries are taken over and after it.'],
     why: 'Takeovers deliver late by nature: a search that goes back to an old name or description is wrong until the next change.',
     provoked: 'Older events of an updated file put back into the pending entries list, single ones and all of them.',
-    look: 'What the upsert compares: versions as numbers; without versions updated_at.',
+    troubleshooting: 'What the upsert compares: versions as numbers; without versions updated_at.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -148,7 +153,7 @@ export const CONSUMER = [
     allowed: ['Once the deletion was seen, no read by id or by name finds the file, whatever is delivered again.'],
     why: 'A deleted file that can be found again is a breach of whatever made somebody delete it.',
     provoked: 'The events of a deleted file put back into the pending entries list, single ones and all of them.',
-    look: 'Whether a deletion leaves a tombstone, and whether every creation asks for it.',
+    troubleshooting: 'Whether a deletion leaves a tombstone, and whether every creation asks for it.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -177,7 +182,7 @@ export const CONSUMER = [
     why: 'Two consumers, a retry or a takeover are enough to turn the order round.',
     provoked:
       'Every order of creation, update and deletion, all at once and each after the one before it was applied, for files that exist as events only.',
-    look: 'An update without a row must insert it, a deletion without a row must leave a tombstone.',
+    troubleshooting: 'An update without a row must insert it, a deletion without a row must leave a tombstone.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -205,7 +210,7 @@ export const CONSUMER = [
     allowed: ['One result, with the fields of the event; nothing is dead-lettered, and the list drains.'],
     why: 'At least once is what streams give: an event that came twice is an ordinary day.',
     provoked: 'Events added again after they were applied, and all copies at once before any of them was.',
-    look: 'Batches: one statement may touch a row only once. Plain INSERTs that meet their own row.',
+    troubleshooting: 'Batches: one statement may touch a row only once. Plain INSERTs that meet their own row.',
     since: '0.1.0',
     source: STREAMS,
     cases: [{ ...redelivery, floor: { copies: 54 }, seconds: 1 }],
@@ -222,7 +227,8 @@ export const CONSUMER = [
     why: 'One bad event at the head of the stream must not keep everybody else’s changes from search, nor vanish without a trace.',
     provoked:
       'Events with broken JSON, missing fields, unknown types, NUL, and values that columns and indexes refuse; each alone and thirty of them before a good one, all in one batch.',
-    look: 'Which errors are tried again and how often, whether one bad row fails its whole batch, and what an exception does to the reading loop.',
+    troubleshooting:
+      'Which errors are tried again and how often, whether one bad row fails its whole batch, and what an exception does to the reading loop.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -254,7 +260,8 @@ export const CONSUMER = [
     ],
     why: 'A limit on tries that counts the database’s failures throws away every event of an outage that lasts longer than the tries.',
     provoked: 'PostgreSQL stopped, then entries that were delivered a hundred times, aged, and new events behind them.',
-    look: 'Which errors count as an attempt: those that the event itself causes, or all; and limits on the delivery count.',
+    troubleshooting:
+      'Which errors count as an attempt: those that the event itself causes, or all; and limits on the delivery count.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -276,7 +283,8 @@ export const CONSUMER = [
     ],
     why: 'A takeover that looks at the beginning of the list only never comes to its end while others are at work.',
     provoked: 'Thousands of young entries of another consumer, and an aged one with a higher id.',
-    look: 'Whether XAUTOCLAIM goes on at the cursor it was given: it scans ten times COUNT entries at a time.',
+    troubleshooting:
+      'Whether XAUTOCLAIM goes on at the cursor it was given: it scans ten times COUNT entries at a time.',
     since: '0.1.0',
     source: 'Redis documentation, XAUTOCLAIM: the cursor, and how much one call scans',
     cases: [{ ...pending, needs: ['redis'], floor: { busy: 200 }, seconds: 3 }],
@@ -292,14 +300,15 @@ export const CONSUMER = [
     why: 'A report, a migration or a forgotten session locks a row: it must cost that row’s freshness and nothing else.',
     provoked:
       'A row locked for one and a half times the retry time, and at least until a second consumer has come to wait for it, too, while its update is on the stream and other files are registered.',
-    look: 'Lock timeouts, what becomes of a batch with one locked row, and the idle time from which entries are claimed.',
+    troubleshooting:
+      'Lock timeouts, what becomes of a batch with one locked row, and the idle time from which entries are claimed.',
     since: '0.1.0',
     source:
       'PostgreSQL documentation, Explicit Locking: row-level locks; Redis documentation, XAUTOCLAIM: min-idle-time',
     cases: [
       {
         file: 'consumer/slow-row-lock.test.ts',
-        needs: ['redis', 'postgres', 'several query'],
+        needs: ['redis', 'postgres', 'multiple-query-instances'],
         floor: { owners: 1, others: 10, lockedMs: 1 },
         seconds: 28,
         timeoutMs: 240_000,
@@ -317,7 +326,8 @@ export const CONSUMER = [
     why: 'A stream with a limit forgets what waits too long; a consumer that stumbles over the gap stops for good.',
     provoked:
       'Entries that are pending, of a dead consumer or of the one that starts again, and trimmed in the same moment.',
-    look: 'XREADGROUP with an id gives such an entry without fields, XAUTOCLAIM lists it apart, XCLAIM leaves it out.',
+    troubleshooting:
+      'XREADGROUP with an id gives such an entry without fields, XAUTOCLAIM lists it apart, XCLAIM leaves it out.',
     since: '0.1.0',
     source: 'Redis documentation, XREADGROUP and XAUTOCLAIM: entries that were deleted while pending',
     cases: [
@@ -350,7 +360,8 @@ export const CONSUMER = [
     why: 'Consumers are doubled for safety: two that insert the same row at the same moment must not lose one of two changes.',
     provoked:
       'Files that are registered and updated eight times at once, and creations and updates of the same ids that fall into batches of different consumers.',
-    look: 'Whether the row is written by one atomic upsert, and what a unique violation (23505) or a deadlock (40P01) counts as.',
+    troubleshooting:
+      'Whether the row is written by one atomic upsert, and what a unique violation (23505) or a deadlock (40P01) counts as.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, INSERT: ON CONFLICT',
     cases: [

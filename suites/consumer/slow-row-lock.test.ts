@@ -25,7 +25,7 @@ const OWNERS_MAX = 4;
 
 async function waitsForTheRow(t: CaseContext): Promise<void> {
   const { env, pipeline, redis, evidence, unique, signal } = t;
-  const { pendingRetryMs, syncMs } = env.promises;
+  const { pendingRetryMs, syncMs } = env.limits;
   await using _second = await env.startInstance('query');
   const deadLetters = await watchDeadLetters(t);
   const { file_id } = await registerPlain(pipeline, `${unique}.txt`);
@@ -76,7 +76,7 @@ async function othersGoOn({ env, pipeline, unique, signal }: CaseContext, ms: nu
   for await (const _tick of setInterval(OTHERS_EVERY_MS, undefined, { signal })) {
     if (monotonicMs() >= untilMs) break;
     const { file_id } = await registerPlain(pipeline, `${unique}-other-${others}.txt`);
-    await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+    await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
     others++;
   }
   return others;

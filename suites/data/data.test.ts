@@ -63,7 +63,7 @@ async function keepsSizes(t: CaseContext): Promise<void> {
         });
         return status === 200 ? sizesIn(found) : undefined;
       },
-      { timeoutMs: env.promises.syncMs, signal },
+      { timeoutMs: env.limits.syncMs, signal },
     );
     demandEqual(shown, [exact], `${what}: file_size in the read model`);
     const wanted = `{"query":${JSON.stringify(unique)},"mode":"partial","min_size":${exact},"max_size":${exact}}`;

@@ -49,7 +49,7 @@ async function roundTrip({ pipeline, env, evidence, signal }: CaseContext, way: 
   const registry = await patiently(() => pipeline.registryFile(file_id));
   const { original_filename } = conforms(registryFileSchema, registry.body, `The registry's entry ${file_id}`);
   demand(original_filename === name, () => `${what} was accepted, the registry has ${written(original_filename)}`);
-  const { filename } = await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  const { filename } = await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
   demand(filename === name, () => `${what} was accepted, the read by id shows ${written(filename)}`);
 
   const wanted = { query: name, mode: 'exact', limit: 1000, sort_by: 'created_at', sort_order: 'desc' };

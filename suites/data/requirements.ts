@@ -15,7 +15,8 @@ export const DATA = [
     why: 'A name that one side takes and another does not stops the stream, or a file that nobody can find again.',
     provoked:
       'Names with NUL, lone surrogates, composed and decomposed letters, hundreds of emoji, right-to-left marks, path separators, control characters, of 1 to 100 000 characters, and generated ones, by upload and by registration; then one more file.',
-    look: 'Lengths and character rules that differ between registry and read model; whatever normalises, trims, cuts or takes the last part of a path.',
+    troubleshooting:
+      'Lengths and character rules that differ between registry and read model; whatever normalises, trims, cuts or takes the last part of a path.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: 'data/names.test.ts', needs: [], floor: { tried: 80 }, seconds: 5, timeoutMs: 180_000 }],
@@ -32,7 +33,7 @@ export const DATA = [
     why: 'Sizes beyond 2^31 and 2^53 pass through more than one number type, and each can round, overflow or take 0 for nothing.',
     provoked:
       'Registrations with sizes as raw JSON: 0, 1, 3 000 000 000, 2^53 - 1, 2^53 + 1, around 2^63, an exponent, fractions, negative ones; answers are read as text.',
-    look: 'Column types, and every JSON parser on the way: admin, the event, the consumer, search.',
+    troubleshooting: 'Column types, and every JSON parser on the way: admin, the event, the consumer, search.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { accepted: 5, refused: 1 }, seconds: 1 }],
@@ -50,7 +51,8 @@ export const DATA = [
     why: 'One entry that is too large for a message, a row or an index stops everything behind it.',
     provoked:
       'Metadata of 1 MB in one text, in many keys, in emoji and in control characters, deeply nested; long descriptions, tags and types; by registration and by upload.',
-    look: 'Body limits, the size of stream entries, and the limits of indexes: a tsvector ends at 1 MB, a GIN entry at 2.7 kB.',
+    troubleshooting:
+      'Body limits, the size of stream entries, and the limits of indexes: a tsvector ends at 1 MB, a GIN entry at 2.7 kB.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { tried: 15 }, seconds: 6, timeoutMs: 180_000 }],
@@ -68,7 +70,7 @@ export const DATA = [
     why: 'Most files have no description, and the one test file has.',
     provoked:
       'Registrations without each optional field and without all, with null, with empty values; a bare upload; updates that clear and set.',
-    look: 'Columns that must not be null, schemas of the event, and updates that keep what was cleared.',
+    troubleshooting: 'Columns that must not be null, schemas of the event, and updates that keep what was cleared.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { files: 7, updates: 2 }, seconds: 2 }],

@@ -33,7 +33,7 @@ async function countsFlow(t: CaseContext): Promise<void> {
   const before = { published: await known(t, 'published'), processed: await known(t, 'processed') };
   for (let i = 0; i < FILES; i++) {
     const { file_id } = await registerPlain(pipeline, `${unique}-${i}.txt`);
-    await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+    await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
   }
   for (const metric of ['published', 'processed'] as const) {
     evidence[metric] = (await awaitMetric(t, metric, (value) => value >= before[metric] + FILES)) - before[metric];

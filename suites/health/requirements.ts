@@ -21,7 +21,7 @@ export const HEALTH = [
     why: 'Orchestrators kill what is not live and starve what is not ready: a wrong answer turns an outage of Redis into one of everything.',
     provoked:
       'Both health calls of every service, while all is well, with Redis killed, with Redis silent, without PostgreSQL.',
-    look: 'Timeouts of the probes: a check that waits for a hung server answers late.',
+    troubleshooting: 'Timeouts of the probes: a check that waits for a hung server answers late.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -69,7 +69,8 @@ export const HEALTH = [
     why: 'A pipeline that loses events in silence is found out by its users; a counter would have told on the first day.',
     provoked:
       'Registrations; an event that cannot be applied; a registration without Redis; events behind a locked table.',
-    look: 'Whether the series is there from the start, and what its counter is tied to: the attempt, or the outcome.',
+    troubleshooting:
+      'Whether the series is there from the start, and what its counter is tied to: the attempt, or the outcome.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -115,7 +116,7 @@ export const HEALTH = [
     allowed: ['version, and git_sha where it is known, are those that were meant.'],
     why: 'The mended code that everybody tests and nobody runs is the longest bug of all.',
     provoked: '/version of every service, as it is found and after a restart.',
-    look: 'Image tags that are reused, deployments that did not roll, a process that was left on the port.',
+    troubleshooting: 'Image tags that are reused, deployments that did not roll, a process that was left on the port.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [

@@ -12,7 +12,8 @@ export const HONESTY = [
     why: 'A load that waits for each answer asks a stalled service nothing, and reports that all is well.',
     provoked:
       'A target in the harness’s own process that stalls once, under uploads at a steady rate, and under uploads one after the other.',
-    look: 'From when latency counts: the moment at which a request was due, not the one at which it could be sent.',
+    troubleshooting:
+      'From when latency counts: the moment at which a request was due, not the one at which it could be sent.',
     since: '0.1.0',
     source: 'coordinated omission',
     cases: [{ file, needs: [], floor: { samples: 200, stallMs: 2000 }, seconds: 7 }],
@@ -25,7 +26,7 @@ export const HONESTY = [
     allowed: ['Every interval, of samples and of percentiles, holds the true value.'],
     why: 'A figure without its error is an opinion.',
     provoked: 'A target in the harness’s own process that makes each file visible after a delay of its own.',
-    look: 'Which moments bound a sample: when the last miss was sent, and when the first hit was answered.',
+    troubleshooting: 'Which moments bound a sample: when the last miss was sent, and when the first hit was answered.',
     since: '0.1.0',
     source: 'docs: sync latency as an interval',
     cases: [{ file, needs: [], floor: { samples: 100, bounded: 30 }, seconds: 3 }],

@@ -114,7 +114,7 @@ const IDLE_MS_MAX = 2000;
 async function isQuickAfterPause(t: CaseContext): Promise<void> {
   const { env, pipeline, recorder, records, random, evidence, unique, signal } = t;
   await using machine = watchMachine(t, ['admin', 'query']);
-  const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs: env.promises.syncMs, signal });
+  const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs: env.limits.syncMs, signal });
   recorder.record({ type: 'phase', phase: 'idle' });
   for (let i = 0; i < WRITES; i++) {
     await sleep(random.integer(...IDLE_MS), undefined, { signal });

@@ -10,7 +10,8 @@ export const LATENCY = [
     why: 'A file that is found after a minute is, to whoever looks for it now, not found.',
     provoked:
       'Uploads and searches at a steady rate whether or not earlier ones were answered, each file followed until it is seen.',
-    look: 'The hops in the report: accepted → XADD → row committed → seen. A poll interval shows as a floor, a lock as a tail.',
+    troubleshooting:
+      'The hops in the report: accepted → XADD → row committed → seen. A poll interval shows as a floor, a lock as a tail.',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [
@@ -34,7 +35,8 @@ export const LATENCY = [
     ],
     why: 'Most pipelines are idle most of the time: a wait that load hides is what their users have with every file.',
     provoked: 'Ten registrations, each one to seven seconds after the one before.',
-    look: 'Whether anything waits on a connection that somebody else blocks (XREAD BLOCK), or for the next poll.',
+    troubleshooting:
+      'Whether anything waits on a connection that somebody else blocks (XREAD BLOCK), or for the next poll.',
     since: '0.1.0',
     source: 'Redis documentation, XREAD: BLOCK holds the connection',
     cases: [

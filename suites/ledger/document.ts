@@ -69,7 +69,7 @@ function section(entry: Requirement): string[] {
     ...entry.allowed.map((outcome) => `- Allowed: ${outcome}`),
     `- Why: ${entry.why}`,
     `- Provoked by: ${entry.provoked}`,
-    `- When it fails, look at: ${entry.look}`,
+    `- When it fails, look at: ${entry.troubleshooting}`,
     '',
     ...entry.cases.map((each) => caseLine(entry, each)),
     '',

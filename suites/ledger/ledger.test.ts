@@ -47,7 +47,7 @@ describe('the requirements ledger', () => {
     expect(LEVELS).toContain(entry.level);
     expect(TIERS).toContain(entry.tier);
     expect(entry.allowed.length).toBeGreaterThan(0);
-    for (const sentence of [entry.text, entry.why, entry.provoked, entry.look, ...entry.allowed]) {
+    for (const sentence of [entry.text, entry.why, entry.provoked, entry.troubleshooting, ...entry.allowed]) {
       expect(sentence).toMatch(/^\S.*[.?]$/);
     }
     expect(entry.since).toMatch(/^\d+\.\d+\.\d+$/);

@@ -24,7 +24,7 @@ export interface Requirement {
   /** How the cases bring it about. */
   provoked: string;
   /** Where to look first when it fails. */
-  look: string;
+  troubleshooting: string;
   /** The first version of this suite that holds targets to it. */
   since: string;
   /** Where the rule comes from. */

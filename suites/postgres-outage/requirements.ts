@@ -19,7 +19,8 @@ export const POSTGRES_OUTAGE = [
     why: 'Databases restart, fail over and drop connections every week: that must cost some requests, and neither processes nor events.',
     provoked:
       'PostgreSQL killed and stopped (SIGSTOP), and its disk filled up; the backends of admin, and of query, terminated (57P01) and stopped, in the middle of a write; connections that fall silent for good, as behind a firewall that lost its table.',
-    look: 'Listeners for errors of idle and of lent connections, what becomes of the idle ones when one is lost, limits of statements and of waiting for a connection, and what counts as poison.',
+    troubleshooting:
+      'Listeners for errors of idle and of lent connections, what becomes of the idle ones when one is lost, limits of statements and of waiting for a connection, and what counts as poison.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, Error Codes (classes 53 and 57), and Shutting Down the Server',
     cases: [

@@ -5,7 +5,7 @@ import { clientOf } from '../runner/client.ts';
 import { watchDeadLetters } from '../steps/events.ts';
 import { demandAllFound, demandAllVisible, outage } from '../steps/outage.ts';
 import { awaitMarker } from '../steps/registrations.ts';
-import { births, demandSameProcesses } from '../steps/services.ts';
+import { demandSameProcesses, processStartTimes } from '../steps/services.ts';
 import { demand } from '../steps/violation.ts';
 
 /** Every request is answered in this time, if only to say that it cannot be done. */
@@ -29,7 +29,7 @@ interface PostgresFault {
 
 /** RES-08: PostgreSQL, or one service's connections to it, is away. */
 export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, mayFail }: PostgresFault): Promise<void> {
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const letters = await watchDeadLetters(t);
   await using pipeline = clientOf(t.env, { recorder: t.recorder, timeoutMs: ANSWERED_MS });
   const choices = { provoke, uploadsPerSecond: 4, faultMs, convergeMs: CONVERGE_MS };

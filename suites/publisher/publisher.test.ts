@@ -36,7 +36,7 @@ const CREATION = { description: 'creation' };
 
 async function rollsBackInSilence(t: CaseContext): Promise<void> {
   const { env, redis, pipeline, faults, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const prefix = `${unique}-refused`;
   const there = await registerPlain(pipeline, `${prefix}-there.txt`, CREATION);
   await awaitSearchable(pipeline, there.file_id, waiting);
@@ -135,7 +135,7 @@ const OTHERS = 5;
 
 async function opensTransaction(t: CaseContext): Promise<void> {
   const { env, redis, pipeline, faults, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const before = await lastEventId(redis);
   const prefix = `${unique}-held`;
   const { file_id: fileId } = await registerPlain(pipeline, `${prefix}-updated.txt`, CREATION);

@@ -18,7 +18,8 @@ export const PUBLISHER = [
     why: 'A change that is committed and not published is in the registry and never in search, and nobody knows.',
     provoked:
       'Redis killed, or stopped (SIGSTOP); registrations, updates and deletions; SIGKILL of admin; then both back.',
-    look: 'Whether the event is stored in the transaction of the change, and what becomes of it when sending fails.',
+    troubleshooting:
+      'Whether the event is stored in the transaction of the change, and what becomes of it when sending fails.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -50,7 +51,7 @@ export const PUBLISHER = [
     allowed: ['It is not answered 2xx; no event of it is on the stream, and registry and search show what was before.'],
     why: 'An event of what never happened puts files into search that do not exist, or takes out some that do.',
     provoked: 'Registrations, an update and a deletion whose transactions fail at their COMMIT.',
-    look: 'Whether anything is sent before the COMMIT has succeeded.',
+    troubleshooting: 'Whether anything is sent before the COMMIT has succeeded.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [{ ...alone, needs: ['redis', 'registry'], floor: { rolledBack: 4 }, seconds: 1 }],
@@ -65,7 +66,7 @@ export const PUBLISHER = [
     ],
     why: 'Whoever does not know whether Redis took an event must neither drop it nor send it for ever, nor past later ones.',
     provoked: 'The wire loses three replies to XADD while a file is updated all the time.',
-    look: 'What a failed publish means for the rows of its batch, and for those behind them.',
+    troubleshooting: 'What a failed publish means for the rows of its batch, and for those behind them.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [{ ...alone, needs: ['redis', 'network redis'], floor: { repliesLost: 3 }, seconds: 2 }],
@@ -81,7 +82,7 @@ export const PUBLISHER = [
     why: 'Numbers are taken in one order and committed in another: a cursor over them skips what commits late, for ever.',
     provoked:
       'An update and a registration held at their COMMIT while others are registered, then let go, then updated again.',
-    look: 'What the publisher asks for: rows behind a number, or rows not published yet.',
+    troubleshooting: 'What the publisher asks for: rows behind a number, or rows not published yet.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, Sequence Manipulation Functions: numbers are taken before the commit',
     cases: [{ ...alone, needs: ['redis', 'registry'], floor: { held: 2, others: 5 }, seconds: 2 }],
@@ -98,7 +99,8 @@ export const PUBLISHER = [
     why: 'A consumer without versions takes the last event for the last state: in the wrong order it ends in an old one.',
     provoked:
       'Three times fifty parallel updates of one file, relayed at once, or piled up behind a Redis that stands still; a thousand updates of twenty files, and PostgreSQL killed (SIGKILL) while they are being published.',
-    look: 'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read; whether the publisher believes its own memory or the database about what it has sent.',
+    troubleshooting:
+      'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read; whether the publisher believes its own memory or the database about what it has sent.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -141,7 +143,8 @@ export const PUBLISHER = [
     why: 'Publishers are doubled for safety: they must not double or disorder events, and must not wait for each other for ever.',
     provoked:
       'Writes through two instances, each killed in turn; and one stopped (SIGSTOP) with events in hand, replaced, and continued.',
-    look: 'Who publishes, how the others notice that it is gone, and whether one that slept knows that it was replaced.',
+    troubleshooting:
+      'Who publishes, how the others notice that it is gone, and whether one that slept knows that it was replaced.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -149,7 +152,7 @@ export const PUBLISHER = [
         ...two,
         variant: 'killed',
         title: 'Of two publishers each is killed in turn: the other takes over, nothing is lost or out of order.',
-        needs: ['redis', 'several admin', 'stop admin'],
+        needs: ['redis', 'multiple-admin-instances', 'stop admin'],
         floor: { changes: 41 },
         seconds: 6,
       },
@@ -157,7 +160,7 @@ export const PUBLISHER = [
         ...two,
         variant: 'paused',
         title: 'A publisher stops with events in hand, is replaced, and continues: nothing is lost or out of order.',
-        needs: ['redis', 'several admin', 'pause admin', 'network postgres'],
+        needs: ['redis', 'multiple-admin-instances', 'pause admin', 'network postgres'],
         floor: { changes: 60 },
         seconds: 12,
       },
@@ -172,10 +175,11 @@ export const PUBLISHER = [
     why: 'Notifications get lost with the connection that listens: whoever only waits for them waits for ever.',
     provoked:
       'Every connection to the registry’s database ended, then writes through the one instance and through the other.',
-    look: 'Whether the publisher looks by itself now and then, and whether it looks on every instance’s behalf.',
+    troubleshooting:
+      'Whether the publisher looks by itself now and then, and whether it looks on every instance’s behalf.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, LISTEN: a session’s registrations end with it',
-    cases: [{ ...two, needs: ['several admin', 'backends'], floor: { files: 6 }, seconds: 4 }],
+    cases: [{ ...two, needs: ['multiple-admin-instances', 'backends'], floor: { files: 6 }, seconds: 4 }],
   },
   {
     id: 'PUB-08',
@@ -188,7 +192,7 @@ export const PUBLISHER = [
     why: 'Without a limit a consumer that is away fills the memory of Redis; with one, it comes back to a hole.',
     provoked:
       'Two and a half times as many registrations as the stream may hold, with the consumer off; then it is started.',
-    look: 'MAXLEN of the XADD; then whether the consumer notices what is missing when it starts.',
+    troubleshooting: 'MAXLEN of the XADD; then whether the consumer notices what is missing when it starts.',
     since: '0.1.0',
     source: 'Redis documentation, XADD: MAXLEN with ~',
     cases: [

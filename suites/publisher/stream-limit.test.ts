@@ -25,7 +25,7 @@ const REPAIRED_MS = 60_000;
 
 async function keepsToItsLength(t: CaseContext): Promise<void> {
   const { env, redis, faults, evidence, unique, signal } = t;
-  const limit = env.promises.streamEntriesMax;
+  const limit = env.limits.streamEntriesMax;
   const count = Math.ceil(limit * 2.5);
   await using off = await faults.query.stop();
   const longest = await registerAll(t, count);

@@ -108,7 +108,7 @@ async function moreChanges({ env, signal }: CaseContext, files: readonly Changin
   const what = `${CHANGES} more updates of each of ${files.length} files`;
   const probe = (): true | undefined =>
     files.every(({ changes }, i) => changes >= (enough[i] ?? 0)) ? true : undefined;
-  const changed = eventually(what, probe, { timeoutMs: 2 * env.promises.syncMs, signal });
+  const changed = eventually(what, probe, { timeoutMs: 2 * env.limits.syncMs, signal });
   await Promise.race([changed, writing]);
 }
 
@@ -124,7 +124,7 @@ async function needsNoHint(t: CaseContext): Promise<void> {
   for (const [who, admin] of Object.entries({ second: other, first: pipeline })) {
     for (let i = 0; i < HINTED_FILES; i++) {
       const { file_id } = await registerSoon(t, admin, `${unique}-${who}-${i}.txt`);
-      await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+      await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
       evidence.files++;
     }
   }
@@ -134,5 +134,5 @@ async function needsNoHint(t: CaseContext): Promise<void> {
 function registerSoon({ env, signal }: CaseContext, admin: PipelineClient, filename: string): Promise<RegistryFile> {
   const what = `a registration of ${filename}`;
   const probe = (): Promise<RegistryFile> => registerPlain(admin, filename);
-  return eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
+  return eventually(what, probe, { timeoutMs: env.limits.syncMs, signal });
 }

@@ -3,7 +3,7 @@ import { pendingCount } from '../../harness/index.ts';
 import { CONSUMER_GROUP, EVENT_STREAM_NAME } from '../../services/contract/names.ts';
 import type { CaseContext } from '../runner/case.ts';
 import { suite } from '../runner/suite.ts';
-import { abandon, awaitBothRead, demandDrained, realConsumers, stillPending } from '../steps/consumers.ts';
+import { awaitBothRead, demandDrained, leavePending, realConsumers, stillPending } from '../steps/consumers.ts';
 import { eventsOf, lastEventId } from '../steps/events.ts';
 import { consistently, eventually } from '../steps/eventually.ts';
 import { demandInSync, uploadSynced } from '../steps/in-sync.ts';
@@ -42,7 +42,7 @@ async function removesOnlyTheDead(t: CaseContext): Promise<void> {
   evidence.dead = dead.length;
   // One of the dead holds an entry whose effect is gone: if it is discarded, the file stays lost.
   await takeAwayRows(t, [fileId]);
-  await abandon(t, [entry.id], { owner: dead[0], idleMs: env.promises.pendingRetryMs - NOT_YET_MS });
+  await leavePending(t, [entry.id], { owner: dead[0], idleMs: env.limits.pendingRetryMs - NOT_YET_MS });
   evidence.held = (await stillPending(t, [entry.id])).length;
 
   const look = async (): Promise<void> => {
@@ -52,12 +52,12 @@ async function removesOnlyTheDead(t: CaseContext): Promise<void> {
   };
   evidence.quietObservations = await consistently(look, { forMs: QUIET_MS, everyMs: OBSERVE_EVERY_MS, signal });
   const isDone = async (): Promise<true | undefined> => ((await pendingCount(redis)) === 0 ? true : undefined);
-  await eventually('Nothing pending in the end', isDone, { timeoutMs: env.promises.pendingRetryMs, signal });
+  await eventually('Nothing pending in the end', isDone, { timeoutMs: env.limits.pendingRetryMs, signal });
   const left = new Set(await realConsumers(t));
   evidence.deadLeft = dead.filter((name) => left.has(name)).length;
   await demandInSync(
     t,
     { created: [fileId], updated: [], deleted: [] },
-    { timeoutMs: env.promises.syncMs, what: 'What the dead consumer held, applied' },
+    { timeoutMs: env.limits.syncMs, what: 'What the dead consumer held, applied' },
   );
 }

@@ -47,7 +47,7 @@ async function catchesUpWhenRestored(t: CaseContext): Promise<void> {
     try {
       const changed = await changeFiles(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 0 });
       await demandInSync(t, changed, {
-        timeoutMs: t.env.promises.syncMs,
+        timeoutMs: t.env.limits.syncMs,
         reader,
         what: 'The changes after the backup visible',
       });
@@ -130,7 +130,7 @@ async function endsWithTheLastCommit(t: CaseContext): Promise<void> {
     );
     answers.push(...(await Promise.all(pairs)));
     // At once: the next round would cover up what this one has left wrong.
-    await awaitAllAlike(t, files, t.env.promises.syncMs);
+    await awaitAllAlike(t, files, t.env.limits.syncMs);
   }
   demandEqual(
     answers.filter(({ status }) => status !== 200).length,
@@ -143,7 +143,7 @@ async function endsWithTheLastCommit(t: CaseContext): Promise<void> {
     t,
     { created: [], updated: files, deleted: [] },
     {
-      timeoutMs: t.env.promises.syncMs,
+      timeoutMs: t.env.limits.syncMs,
       what: 'The read model equal to the registry after updates at the same moment',
     },
   );
@@ -156,7 +156,7 @@ async function laterVersionWins(t: CaseContext): Promise<void> {
   for (const kind of ['one', 'two', 'three']) {
     const file = new CraftedFile(`${unique}-${kind}.txt`, 'versions');
     const marker = new CraftedFile(`${unique}-${kind}-marker.txt`, 'plain');
-    const waiting = { timeoutMs: t.env.promises.syncMs, signal };
+    const waiting = { timeoutMs: t.env.limits.syncMs, signal };
     await addEvents(redis, [file.created('the first', { updated_at: later })]);
     // The row is there: within a batch the two might be weighed in another way.
     await awaitSearchable(pipeline, file.id, waiting);

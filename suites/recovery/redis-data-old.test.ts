@@ -6,7 +6,7 @@ import { suite } from '../runner/suite.ts';
 import { eventually } from '../steps/eventually.ts';
 import { type Changed, changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { rereading } from '../steps/reads.ts';
-import { births, demandSameProcesses } from '../steps/services.ts';
+import { demandSameProcesses, processStartTimes } from '../steps/services.ts';
 import { upload } from '../steps/steps.ts';
 import { demand } from '../steps/violation.ts';
 import { RECOVERY } from './requirements.ts';
@@ -48,10 +48,10 @@ async function comesBackFromSnapshot(t: CaseContext): Promise<void> {
   const snapshot = await copyDataset(redis);
   evidence.deliveredAgain = snapshot.entries - FILES;
   await cutBefore.heal();
-  await demandInSync(t, early, { timeoutMs: t.env.promises.syncMs, what: 'What came before the snapshot visible' });
+  await demandInSync(t, early, { timeoutMs: t.env.limits.syncMs, what: 'What came before the snapshot visible' });
   const [reborn = '', ...others] = early.created;
   const seen = await changeCounted(t, { update: others, remove: [reborn, ...files.slice(2, 4)], create: 0 });
-  await demandInSync(t, seen, { timeoutMs: t.env.promises.syncMs, what: 'What came after the snapshot visible' });
+  await demandInSync(t, seen, { timeoutMs: t.env.limits.syncMs, what: 'What came after the snapshot visible' });
   await using cut = await faults.network.refuse({ client: 'query', server: 'redis' });
   const unseen = await changeCounted(t, { update: files.slice(4, 7), remove: files.slice(7, 10), create: 5 });
   evidence.lostEvents = await comesBackWith(t, snapshot);
@@ -81,13 +81,13 @@ async function comesBackWithoutTail(t: CaseContext): Promise<void> {
 /** The consumer, when it has `seen` the tail, is connected all along: its blocking read ends in the middle of it. */
 async function failsOver(t: CaseContext, tail: 'seen' | 'unseen'): Promise<void> {
   const { faults, redis, evidence, signal } = t;
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const files = await uploadSynced(t, FILES, 'before');
   const replica = await copyDataset(redis);
   await using away = tail === 'unseen' ? await faults.network.refuse({ client: 'query', server: 'redis' }) : undefined;
   const missed = await changeCounted(t, { update: files.slice(0, 3), remove: files.slice(3, 6), create: 5 });
   if (tail === 'seen') {
-    await demandInSync(t, missed, { timeoutMs: t.env.promises.syncMs, what: 'What the replica missed visible' });
+    await demandInSync(t, missed, { timeoutMs: t.env.limits.syncMs, what: 'What the replica missed visible' });
   }
   await using demoted = await faults.redisAnswers('READONLY');
   evidence.witness = demoted.witness;
@@ -116,7 +116,7 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
   const published = async (): Promise<true | undefined> =>
     Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= wanted || undefined;
   const what = `${wanted} new entries on the stream`;
-  await eventually(what, published, { timeoutMs: t.env.promises.syncMs, signal });
+  await eventually(what, published, { timeoutMs: t.env.limits.syncMs, signal });
   evidence.creations = sums.creations + changed.created.length;
   evidence.updates = sums.updates + changed.updated.length;
   evidence.deletions = sums.deletions + changed.deleted.length;

@@ -117,7 +117,7 @@ async function losesWhatNobodySaw(
     return count >= 11 ? count : undefined;
   };
   evidence.lostEvents = await eventually('Events of all changes on the stream', published, {
-    timeoutMs: t.env.promises.syncMs,
+    timeoutMs: t.env.limits.syncMs,
     signal,
   });
   await using empty = await faults.redis.kill({ data: 'lose' });
@@ -136,7 +136,7 @@ async function bearsIdsGoingBackwards(t: CaseContext): Promise<void> {
   const file = new CraftedFile(`${unique}-ahead.txt`, 'plain');
   const ahead = `${Date.now() + 3_600_000}-0`;
   await redis.xadd(EVENT_STREAM_NAME, ahead, ...file.created());
-  await awaitSearchable(t.pipeline, file.id, { timeoutMs: t.env.promises.syncMs, signal });
+  await awaitSearchable(t.pipeline, file.id, { timeoutMs: t.env.limits.syncMs, signal });
   await using empty = await faults.redis.kill({ data: 'lose' });
   await empty.heal();
   const ids = await uploadSome(t, 'after');
@@ -172,7 +172,7 @@ async function repairsTrimmed(t: CaseContext): Promise<void> {
   await eventually(
     'Events of all changes on the stream',
     async () => (Number(await redis.xlen(EVENT_STREAM_NAME)) - before >= 11 ? true : undefined),
-    { timeoutMs: t.env.promises.syncMs, signal },
+    { timeoutMs: t.env.limits.syncMs, signal },
   );
   evidence.trimmed = Math.min(Number(await redis.xtrim(EVENT_STREAM_NAME, 'MAXLEN', 0)), 11);
   await cut.heal();

@@ -19,7 +19,8 @@ export const RECOVERY = [
     why: 'Every deployment ends every service: one that does not go by itself is killed, with whatever it had in hand.',
     provoked:
       'SIGTERM while an upload is half sent and while a commit is held; and to all services while Redis, or PostgreSQL, is stopped (SIGSTOP).',
-    look: 'What is awaited at the end without a limit: QUIT on a hung Redis, a pool that drains, a request that nobody answers.',
+    troubleshooting:
+      'What is awaited at the end without a limit: QUIT on a hung Redis, a pool that drains, a request that nobody answers.',
     since: '0.1.0',
     source: 'The Twelve-Factor App, IX. Disposability',
     cases: [
@@ -57,7 +58,7 @@ export const RECOVERY = [
     allowed: ['At most five more than before, at the latest 60 s and the retry time after the last one.'],
     why: 'Every name that is never used again is asked about and counted for ever, and may hold entries that nobody looks for.',
     provoked: 'Twenty restarts, every other one by SIGKILL, with a file synced after each.',
-    look: 'Whether the consumer’s name outlives the process, and if not, who removes the old ones.',
+    troubleshooting: 'Whether the consumer’s name outlives the process, and if not, who removes the old ones.',
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -81,7 +82,7 @@ export const RECOVERY = [
     why: 'An operator who clears up, or a failover to an empty node, must not silence the pipeline for good.',
     provoked:
       'DEL, XGROUP DESTROY and FLUSHALL, each in one transaction with the XADD of an event, then uploads at once.',
-    look: `What the consumer does after UNBLOCKED and NOGROUP: ${RUNS_ON} has to be made again, from 0.`,
+    troubleshooting: `What the consumer does after UNBLOCKED and NOGROUP: ${RUNS_ON} has to be made again, from 0.`,
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -120,7 +121,8 @@ export const RECOVERY = [
     why: 'What was accepted is a promise; that a cache in between forgot it is no excuse to whoever made the change.',
     provoked:
       'Changes are published while the consumer is down, or cut off; then Redis is killed and comes back without data.',
-    look: 'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap; how long that waits for a connection on which nobody answers, and whether a lock on it stays for good.',
+    troubleshooting:
+      'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap; how long that waits for a connection on which nobody answers, and whether a lock on it stays for good.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: what a restart may lose',
     cases: [
@@ -173,7 +175,7 @@ export const RECOVERY = [
     why: 'A snapshot is minutes old and a log loses its last second: both bring back a past in which the group stood elsewhere.',
     provoked:
       'Redis is killed and comes back with what it held before: the stream, the group, what was pending; no client reaches it in between.',
-    look: 'Versions and tombstones against what is delivered again; a changed run_id against what is gone.',
+    troubleshooting: 'Versions and tombstones against what is delivered again; a changed run_id against what is gone.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: RDB and AOF disadvantages',
     cases: [
@@ -205,7 +207,7 @@ export const RECOVERY = [
     allowed: ['Everything accepted after the ids went backwards is searchable within 10 s.'],
     why: 'Ids come from a clock: after a failover to a machine whose clock is behind, or a restart without data, they begin lower.',
     provoked: 'An entry with an id of an hour ahead is consumed; then Redis comes back empty and gives ids of now.',
-    look: 'A consumer that remembers the last id it saw and skips what is lower.',
+    troubleshooting: 'A consumer that remembers the last id it saw and skips what is lower.',
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -228,7 +230,8 @@ export const RECOVERY = [
     why: 'Replication is asynchronous: every failover may lose what came last, and says so to nobody.',
     provoked:
       'Redis becomes a replica, which ends blocking reads and refuses writes; it takes the data of before some changes; it becomes a primary again.',
-    look: 'Whether the consumer asks who the server is after every new start (run_id and master_replid), and whether READONLY ends a loop.',
+    troubleshooting:
+      'Whether the consumer asks who the server is after every new start (run_id and master_replid), and whether READONLY ends a loop.',
     since: '0.1.0',
     source:
       'Redis documentation, Replication: how the replication id changes; safety of replication without persistence',
@@ -259,7 +262,8 @@ export const RECOVERY = [
     allowed: ['Every file is in the end as the registry has it, within 30 s after the consumer reads again.'],
     why: 'A stream has a limit, and a consumer that was away for too long finds a hole; Redis itself then reports a lag of 0.',
     provoked: 'The consumer is cut off while files are changed; the stream is trimmed to nothing; then it reads on.',
-    look: 'Whether events carry a sequence, and what the consumer does on a gap; the group’s own lag does not show it.',
+    troubleshooting:
+      'Whether events carry a sequence, and what the consumer does on a gap; the group’s own lag does not show it.',
     since: '0.1.0',
     source: 'Redis documentation, XINFO GROUPS: lag after trimming',
     cases: [
@@ -282,7 +286,7 @@ export const RECOVERY = [
     why: 'A read model is a copy: losing it must be an inconvenience, and rebuilding it no downtime.',
     provoked:
       'The table is truncated, or put back to how it was before some changes, under steady uploads; query is restarted.',
-    look: 'What happens at boot: is the read model compared with the registry, deletions included?',
+    troubleshooting: 'What happens at boot: is the read model compared with the registry, deletions included?',
     since: '0.1.0',
     source: 'docs/guarantees.md',
     cases: [
@@ -313,7 +317,7 @@ export const RECOVERY = [
     why: 'Clocks of two machines disagree, and one of them jumps: an order that rests on them is sometimes wrong, silently.',
     provoked:
       'Pairs of updates at once; an event with a later version and an earlier updated_at than the one before it.',
-    look: 'The guard of the upsert: does it compare versions, or timestamps?',
+    troubleshooting: 'The guard of the upsert: does it compare versions, or timestamps?',
     since: '0.1.0',
     source: 'PostgreSQL documentation, Date/Time Functions: now() is the start of the transaction, not its commit',
     cases: [
@@ -346,13 +350,14 @@ export const RECOVERY = [
     why: 'XGROUP DELCONSUMER discards what the consumer held, and idle time alone is no sign of death.',
     provoked:
       'A dead consumer that holds an entry of a row that was lost; a second instance that is given nothing for 45 s.',
-    look: 'What the reaper asks before it removes: what is pending, and whether there is a connection of that name.',
+    troubleshooting:
+      'What the reaper asks before it removes: what is pending, and whether there is a connection of that name.',
     since: '0.1.0',
     source: 'Redis documentation, XGROUP DELCONSUMER',
     cases: [
       {
         file: 'recovery/dead-consumers.test.ts',
-        needs: ['redis', 'postgres', 'several query'],
+        needs: ['redis', 'postgres', 'multiple-query-instances'],
         floor: { dead: 2, held: 1, quietObservations: 20 },
         seconds: 50,
         timeoutMs: 120_000,

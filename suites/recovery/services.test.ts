@@ -53,7 +53,7 @@ async function restartsOften(t: CaseContext): Promise<void> {
     if (left > max) throw new Error(`there are ${left}`);
     return left;
   };
-  const timeoutMs = REMOVED_MS + env.promises.pendingRetryMs;
+  const timeoutMs = REMOVED_MS + env.limits.pendingRetryMs;
   evidence.consumersInTheEnd = await eventually(what, bounded, { timeoutMs, signal });
 }
 
@@ -116,7 +116,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   const what = `${filename} searchable`;
   const probe = async (): Promise<true | undefined> =>
     (await findByName(pipeline, filename)).length > 0 ? true : undefined;
-  await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
+  await eventually(what, probe, { timeoutMs: env.limits.syncMs, signal });
   return stopped;
 }
 
@@ -144,7 +144,7 @@ async function endDuringCommit(t: CaseContext, end: End): Promise<Stopped> {
   evidence.finished = Number(evidence.finished) + 1;
   const stopped = await ending;
   await stopped.heal();
-  await awaitSearchable(pipeline, body.file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, body.file_id, { timeoutMs: env.limits.syncMs, signal });
   return stopped;
 }
 

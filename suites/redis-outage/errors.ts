@@ -3,7 +3,7 @@ import type { CaseContext } from '../runner/case.ts';
 import { eventually } from '../steps/eventually.ts';
 import { demandAllAnswered, demandAllFound, demandAllVisible, outage } from '../steps/outage.ts';
 import { awaitMarker } from '../steps/registrations.ts';
-import { births, demandSameProcesses, readMetric } from '../steps/services.ts';
+import { demandSameProcesses, processStartTimes, readMetric } from '../steps/services.ts';
 import { demand } from '../steps/violation.ts';
 
 const REFUSED_MS = 5000;
@@ -16,7 +16,7 @@ type Tally = Record<keyof typeof PER_SECOND_MAX, number>;
 
 /** RES-07: Redis is up and answers writes with an error. */
 export async function bearsErrors(t: CaseContext, error: RedisError): Promise<void> {
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const failedBefore = (await readMetric(t, 'failed')) ?? 0;
   const tallies: Tally[] = [];
   const provoke = async (): Promise<Fault> => {

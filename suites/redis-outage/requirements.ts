@@ -62,10 +62,10 @@ const blackholed = {
  * Writes are accepted all along and pile up, except while the one who registers them stands still itself. Without that
  * backlog, the part that stood still was not the one that is in use.
  */
-const STANDS_STILL = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38, timeoutMs: 90_000 } as const;
-const STANDS_STILL_PILING_UP = {
-  ...STANDS_STILL,
-  floor: { ...STANDS_STILL.floor, uploadsDuring: 80, backlog: 1 },
+const SUSPENDED = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38, timeoutMs: 90_000 } as const;
+const SUSPENDED_PILING_UP = {
+  ...SUSPENDED,
+  floor: { ...SUSPENDED.floor, uploadsDuring: 80, backlog: 1 },
 } as const;
 
 const cutOff = { file: 'redis-outage/redis-outage.test.ts', lane: 'cut-off' } as const;
@@ -94,7 +94,8 @@ export const REDIS_OUTAGE = [
     why: 'Redis carries news of writes, not the writes: losing it must cost freshness, not service.',
     provoked:
       'Redis killed, stopped (SIGSTOP), refused and blackholed, each under steady uploads, changes, searches and reads of single files.',
-    look: 'Whether the write path waits for Redis anywhere, and the options of its client: retries per command, offline queue, timeouts.',
+    troubleshooting:
+      'Whether the write path waits for Redis anywhere, and the options of its client: retries per command, offline queue, timeouts.',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [
@@ -116,7 +117,8 @@ export const REDIS_OUTAGE = [
     why: 'An outage that ends must be over: what was written meanwhile may not wait for somebody to restart or repair.',
     provoked:
       'Outages of Redis of all four kinds, of 1 s, 10 s and 60 s, with uploads, updates and deletions all along.',
-    look: 'An outbox that is read again after a failure; a consumer that connects again, makes its group and drains what it held.',
+    troubleshooting:
+      'An outbox that is read again after a failure; a consumer that connects again, makes its group and drains what it held.',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [
@@ -151,12 +153,12 @@ export const REDIS_OUTAGE = [
     allowed: ['Everything accepted, by then or while the part stood still, is searchable at most 5 s after SIGCONT.'],
     why: 'Paused virtual machines, full disks and long garbage collections look like this: connected, and silent.',
     provoked: 'SIGSTOP of Redis, of the consumer and of admin for 30 s under steady uploads.',
-    look: 'Blocking reads without a watchdog of their own; a connection that is "ready" and never answers.',
+    troubleshooting: 'Blocking reads without a watchdog of their own; a connection that is "ready" and never answers.',
     since: '0.1.0',
     source: 'POSIX signals: a stopped process keeps its sockets open and answers nothing',
     cases: [
       {
-        ...STANDS_STILL_PILING_UP,
+        ...SUSPENDED_PILING_UP,
         file: 'redis-outage/redis-outage.test.ts',
         lane: 'redis-suspended',
         variant: 'redis',
@@ -165,7 +167,7 @@ export const REDIS_OUTAGE = [
         needs: ['redis', 'pause redis', 'metrics'],
       },
       {
-        ...STANDS_STILL_PILING_UP,
+        ...SUSPENDED_PILING_UP,
         file: 'redis-outage/redis-outage.test.ts',
         lane: 'query-suspended',
         variant: 'query',
@@ -174,7 +176,7 @@ export const REDIS_OUTAGE = [
         needs: ['redis', 'pause query', 'metrics'],
       },
       {
-        ...STANDS_STILL,
+        ...SUSPENDED,
         file: 'redis-outage/redis-outage.test.ts',
         lane: 'admin-suspended',
         variant: 'admin',
@@ -196,7 +198,8 @@ export const REDIS_OUTAGE = [
     why: 'Lost routes and forgetful firewalls close no connection: who waits for an answer waits for ever, and looks alive.',
     provoked:
       'Bytes between query and Redis are swallowed: in both directions, in one, and for good on the connections that are open.',
-    look: 'Whether the blocking read has a deadline of its own, and whether readiness asks Redis or only its client.',
+    troubleshooting:
+      'Whether the blocking read has a deadline of its own, and whether readiness asks Redis or only its client.',
     since: '0.1.0',
     source: 'RFC 1122, 4.2.3.6: a connection that is idle is not probed for two hours by default',
     cases: [
@@ -247,7 +250,8 @@ export const REDIS_OUTAGE = [
     why: 'A full Redis, a full disk or a failover answers at once: who takes an answer for a success loses events, and who tries again at once never lets go.',
     provoked:
       'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each by what makes a real Redis answer so, under steady changes.',
-    look: 'Whether the replies inside a transaction or a pipeline are looked at one by one, and what pauses between two attempts.',
+    troubleshooting:
+      'Whether the replies inside a transaction or a pipeline are looked at one by one, and what pauses between two attempts.',
     since: '0.1.0',
     source: 'Redis documentation, Redis serialization protocol: simple errors, and their prefixes',
     cases: [
@@ -269,7 +273,8 @@ export const REDIS_OUTAGE = [
     ],
     why: 'Searches need the read model and nothing else: a cache in between that dies must not take them with it.',
     provoked: 'Searches and reads by id at a steady rate while Redis is killed, and while it is stopped (SIGSTOP).',
-    look: 'Whether the way of a search waits for Redis anywhere: caches, rate limits, sessions, a check of health.',
+    troubleshooting:
+      'Whether the way of a search waits for Redis anywhere: caches, rate limits, sessions, a check of health.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [

@@ -14,7 +14,7 @@ import {
   type RedisAway,
 } from '../steps/outage.ts';
 import { awaitMarker } from '../steps/registrations.ts';
-import { births, demandSameProcesses } from '../steps/services.ts';
+import { demandSameProcesses, processStartTimes } from '../steps/services.ts';
 import { upload } from '../steps/steps.ts';
 import { demand } from '../steps/violation.ts';
 
@@ -26,7 +26,7 @@ const UPLOADS_PER_SECOND = 4;
 
 /** RES-01: uploads, searches and readiness while Redis is away, and the same processes all along. */
 export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<void> {
-  const before = await births(t);
+  const before = await processStartTimes(t);
   await using machine = watchMachine(t, t.env.services);
   const result = await outage(t, {
     provoke: REDIS_AWAY[kind],
@@ -76,7 +76,7 @@ function uploadsDueIn(
 
 /** RES-02: what was written before, during and after an outage of `seconds` is searchable in time after it. */
 export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds: number): Promise<void> {
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const result = await outage(t, {
     provoke: REDIS_AWAY[kind],
     uploadsPerSecond: UPLOADS_PER_SECOND,
@@ -90,25 +90,25 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
   await awaitMarker(t, 'after it was over');
 }
 
-const STANDSTILL_MS = 30_000;
+const SUSPENDED_MS = 30_000;
 /** Everything is applied this long after the part continues. */
 const APPLIED_MS = 5000;
 const SUSPENDED_UPLOADS_PER_SECOND = 3;
 /** Longer than the standstill: a write that meets it may be answered after it. */
-const PATIENCE_MS = STANDSTILL_MS + 15_000;
+const PATIENCE_MS = SUSPENDED_MS + 15_000;
 
 type Part = 'redis' | 'query' | 'admin';
 
 /** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
-export async function standsStill(t: CaseContext, part: Part): Promise<void> {
-  const before = await births(t);
+export async function survivesSuspension(t: CaseContext, part: Part): Promise<void> {
+  const before = await processStartTimes(t);
   await using patient = clientOf(t.env, { recorder: t.recorder, timeoutMs: PATIENCE_MS });
   const result = await outage(
     { ...t, pipeline: patient },
     {
       provoke: ({ faults }) => faults[part].pause(),
       uploadsPerSecond: SUSPENDED_UPLOADS_PER_SECOND,
-      faultMs: STANDSTILL_MS,
+      faultMs: SUSPENDED_MS,
       convergeMs: APPLIED_MS,
     },
   );
@@ -133,7 +133,7 @@ const BLACKHOLED_MS = 6000;
 
 /** RES-06: query is cut off in silence, says so, and goes on. */
 export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'replies'): Promise<void> {
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const result = await outage(t, {
     provoke: ({ faults }) => faults.network.blackhole({ ...WIRE, only }),
     uploadsPerSecond: 4,
@@ -162,7 +162,7 @@ export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'rep
  */
 export async function goesOnWithNewConnections(t: CaseContext): Promise<void> {
   const { pipeline, recorder, faults, evidence, unique, signal } = t;
-  const before = await births(t);
+  const before = await processStartTimes(t);
   const created = await uploadSynced(t, 3, 'before');
   await using forgotten = await faults.network.forget(WIRE);
   evidence.witness = forgotten.witness;

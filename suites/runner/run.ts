@@ -46,7 +46,7 @@ export function currentRun(): Run {
   const { plan } = context;
   const target = plan.target === undefined ? undefined : loadTarget(plan.target);
   const capabilities = target === undefined ? ownOffers(plan.environment) : offersOf(target);
-  const retryMs = target?.promises.pending_retry_ms ?? Number(PROFILES[plan.profile].REDIS_PENDING_RETRY_MS ?? 0);
+  const retryMs = target?.limits.pending_retry_ms ?? Number(PROFILES[plan.profile].REDIS_PENDING_RETRY_MS ?? 0);
   const patienceMs = 2 * Math.max(0, retryMs - REFERENCE_RETRY_MS);
   opened = { context, target, capabilities, patienceMs, history, signal: interruption() };
   return opened;

@@ -18,7 +18,8 @@ export const SEARCH = [
     why: 'A search that leaves out one file in a thousand looks like one that works.',
     provoked:
       'A corpus of files with names, words, tags, sizes and owners in common, some updated, some deleted, and hundreds of generated searches over it.',
-    look: 'The request that the reason names, the smallest that shows it: send it as it stands and compare the SQL.',
+    troubleshooting:
+      'The request that the reason names, the smallest that shows it: send it as it stands and compare the SQL.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -43,7 +44,8 @@ export const SEARCH = [
     why: 'Who looks for 100% must not find 1000, and no text that somebody types may become part of a statement.',
     provoked:
       'Files with such texts in name, extension, tags, owner and description, and searches for each of them and for generated ones in every parameter and mode.',
-    look: 'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
+    troubleshooting:
+      'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: input, needs: [], floor: { files: 30, searches: 300 }, seconds: 3, timeoutMs: 180_000 }],
@@ -59,7 +61,7 @@ export const SEARCH = [
     why: 'Whoever pages through a list to act on every entry misses some and acts twice on others.',
     provoked:
       'Files with one name and one size, half of them updated between two pages, then all the time, read page by page in both orders and with different page sizes.',
-    look: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
+    troubleshooting: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -78,7 +80,7 @@ export const SEARCH = [
     why: 'A bad parameter that is ignored gives a wrong answer that looks right; one that is not named gives an hour of guessing.',
     provoked:
       'Each parameter with values of wrong types, out of range, unknown, or with SQL behind a good beginning; bodies that are no JSON; ids that are none.',
-    look: 'The schema of the request, and what becomes of its findings on the way to the answer.',
+    troubleshooting: 'The schema of the request, and what becomes of its findings on the way to the answer.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: input, needs: [], floor: { named: 50, refused: 13 }, seconds: 1 }],

@@ -56,7 +56,7 @@ const WALKS_MAX = 400;
 
 async function pagesThroughTies(t: CaseContext): Promise<void> {
   const { env, pipeline, evidence, random, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const moved = new Set<string>();
   const bodies = Array.from({ length: TIED }, () =>
     registration(random, { original_filename: `${unique} tied.txt`, file_size: 1000 }),

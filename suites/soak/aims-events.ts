@@ -9,7 +9,7 @@ import {
 } from '../../harness/index.ts';
 import { fileEventSchema } from '../../services/contract/events.ts';
 import { awaitAllAlike, demandAlike } from '../steps/alike.ts';
-import { abandon, awaitSettled, consumersHolding, takeOverMs } from '../steps/consumers.ts';
+import { awaitSettled, consumersHolding, leavePending, takeOverMs } from '../steps/consumers.ts';
 import { awaitEvents, entriesAfter, isAfter, lastEventId, type StreamEntry } from '../steps/events.ts';
 import { changeFiles, demandInSync, uploadSynced } from '../steps/in-sync.ts';
 import { ChangingFile, publishSome } from '../steps/publishing.ts';
@@ -56,7 +56,7 @@ function keepRegistering({ pipeline, unique, signal }: Aiming): Registering {
 export const PUBLISHING_AIMS = {
   'killed-before-published': { needs: ['stop redis', 'stop admin'], act: killedBeforePublished },
   'admin-killed-publishing': { needs: ['redis', 'network redis', 'stop admin'], act: adminKilledPublishing },
-  'two-publishers': { needs: ['redis', 'several admin'], act: twoPublishers },
+  'two-publishers': { needs: ['redis', 'multiple-admin-instances'], act: twoPublishers },
 } as const satisfies Record<string, Aim>;
 
 /** Changes are accepted while Redis is away, and whoever accepted them dies before it is back. */
@@ -108,7 +108,7 @@ async function twoPublishers(t: Aiming): Promise<void> {
   demandEqual(await file.published(), 1, `Copies of an event of ${file.id} while nothing is broken`);
 }
 
-const CONSUMERS = ['redis', 'postgres', 'several query', 'stop query'] as const;
+const CONSUMERS = ['redis', 'postgres', 'multiple-query-instances', 'stop query'] as const;
 
 /** Steps 7 to 9: query's consumer reads, commits its rows, and acknowledges. */
 export const CONSUMING_AIMS = {
@@ -134,7 +134,7 @@ async function deliveredAgain(t: Aiming): Promise<void> {
   await awaitAllAlike(t, fileIds, SOON_MS);
   // An acknowledgement that is on its way would undo what follows.
   await awaitSettled(t, entryIds, { timeoutMs: SOON_MS });
-  await abandon(t, entryIds);
+  await leavePending(t, entryIds);
   await awaitSettled(t, entryIds, { timeoutMs: takeOverMs(t) + SOON_MS });
   for (const id of [kept, changed]) await demandAlike(t, id, 'its creation came once more');
   demand(

@@ -17,7 +17,8 @@ export const SOAK = [
     why: 'Each fault alone is foreseen by somebody; what loses data is the second one, in the middle of the recovery from the first.',
     provoked:
       'Uploads, updates, deletions, reads and searches at a steady rate on two instances of query, and rounds of faults drawn from the run’s seed; every other round aims at one step of the write path: an ingester killed with half of a body sent, an admin with a commit under way, a consumer with entries in hand, a commit that comes late, a creation that is delivered again after the deletion, and the like. 45 s by default, `syncproof soak` for as long as you like.',
-    look: 'The fault bands around the time of the finding, in the report; then the requirement for the last fault before it.',
+    troubleshooting:
+      'The fault bands around the time of the finding, in the report; then the requirement for the last fault before it.',
     since: '0.1.0',
     source: 'docs/guarantees.md',
     cases: [

@@ -52,7 +52,7 @@ async function soaks(t: CaseContext): Promise<void> {
   await using resources = new AsyncDisposableStack();
   const instances: Instance[] = [];
   const another = async (service: 'admin' | 'query'): Promise<PipelineClient | undefined> => {
-    if (!env.capabilities.has(`several ${service}`)) return undefined;
+    if (!env.capabilities.has(`multiple-${service}-instances`)) return undefined;
     const instance = resources.use(await env.startInstance(service));
     instances.push(instance);
     return resources.use(clientOf(env, { recorder, urls: { [service]: instance.url } }));
@@ -108,7 +108,7 @@ async function soaks(t: CaseContext): Promise<void> {
   const files = await createdIn(historyPath, 'SOAK-01', since);
   const startedAt = monotonicMs();
   evidence.files = files.length;
-  const convergedMs = CONVERGED_MS + env.promises.pendingRetryMs + files.length * FINAL_READ_MS;
+  const convergedMs = CONVERGED_MS + env.limits.pendingRetryMs + files.length * FINAL_READ_MS;
   await inTime(awaitAllAlike(t, files, convergedMs));
   evidence.convergedMs = Math.round(monotonicMs() - startedAt);
   evidence.followed = (await tracker.finish()).length;

@@ -64,7 +64,7 @@ export async function demandAlike(
 export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<RegistryFile> {
   const what = `registry and read model to be alike after ${after}`;
   const probe = (): Promise<RegistryFile> => demandAlike(t, fileId, after);
-  return eventually(what, probe, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
+  return eventually(what, probe, { timeoutMs: t.env.limits.syncMs, signal: t.signal });
 }
 
 /** Files that are compared at once. */
@@ -104,5 +104,5 @@ export async function awaitListed(t: Looking, part: string, files: readonly Regi
     demandEqual(Object.fromEntries(results.map((hit) => [hit.id, shown(hit)])), expected, `Files listed under ${part}`);
     return true;
   };
-  await eventually(what, probe, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
+  await eventually(what, probe, { timeoutMs: t.env.limits.syncMs, signal: t.signal });
 }

@@ -29,7 +29,7 @@ export interface Abandonment {
 function claimArguments(
   { env }: CaseContext,
   entryIds: readonly string[],
-  { owner = ZOMBIE, deliveries = 1, idleMs = env.promises.pendingRetryMs + BEYOND_MS }: Abandonment = {},
+  { owner = ZOMBIE, deliveries = 1, idleMs = env.limits.pendingRetryMs + BEYOND_MS }: Abandonment = {},
 ): [string, string, ...(string | number)[]] {
   return [
     ...([EVENT_STREAM_NAME, CONSUMER_GROUP, owner, 0, ...entryIds] as const),
@@ -42,7 +42,7 @@ function claimArguments(
  * a consumer of the pipeline has to take them over, without a race and without waiting for them to age.
  * @throws when an entry is not on the stream
  */
-export async function abandon(t: CaseContext, entryIds: readonly string[], how?: Abandonment): Promise<void> {
+export async function leavePending(t: CaseContext, entryIds: readonly string[], how?: Abandonment): Promise<void> {
   for (let i = 0; i < entryIds.length; i += CLAIMED_AT_ONCE_MAX) {
     const ids = entryIds.slice(i, i + CLAIMED_AT_ONCE_MAX);
     const claimed = (await t.redis.call('XCLAIM', ...claimArguments(t, ids, how))) as unknown[];
@@ -65,7 +65,7 @@ export async function abandonTrimmed(t: CaseContext, entryIds: readonly string[]
 
 /** How long it may take until abandoned entries were taken over and are done, in ms: whoever looks, looks that often. */
 export function takeOverMs({ env }: CaseContext): number {
-  return env.promises.pendingRetryMs + env.promises.syncMs;
+  return env.limits.pendingRetryMs + env.limits.syncMs;
 }
 
 /**
@@ -96,7 +96,7 @@ export async function awaitSettled(
 }
 
 /** @throws Violation unless the group has been given everything, and has acknowledged it, within `timeoutMs` */
-export function demandDrained({ env, redis, signal }: CaseContext, timeoutMs = env.promises.syncMs): Promise<void> {
+export function demandDrained({ env, redis, signal }: CaseContext, timeoutMs = env.limits.syncMs): Promise<void> {
   return eventually('Everything applied and acknowledged', awaitDrained(redis, { timeoutMs, signal }));
 }
 
@@ -140,7 +140,7 @@ export function awaitBothRead(t: CaseContext): Promise<string[]> {
   const probe = async (): Promise<string[] | undefined> => {
     const one = new CraftedFile(`for both consumers, ${files++}.txt`, 'versions');
     await addEvents(t.redis, [one.created()]);
-    await awaitSearchable(t.pipeline, one.id, { timeoutMs: t.env.promises.syncMs, signal: t.signal });
+    await awaitSearchable(t.pipeline, one.id, { timeoutMs: t.env.limits.syncMs, signal: t.signal });
     const names = await realConsumers(t);
     return names.length >= 2 ? names : undefined;
   };

@@ -57,7 +57,7 @@ export function awaitEvents(
     if (entries.length >= count) return entries;
     throw new Error(`there are ${entries.length}`);
   };
-  return eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
+  return eventually(what, probe, { timeoutMs: env.limits.syncMs, signal });
 }
 
 function fold(flat: readonly string[]): Record<string, string> {

@@ -26,7 +26,7 @@ export async function uploadSynced(
     names.map((filename) => upload(pipeline, { filename, content: Buffer.from(filename) })),
   );
   await Promise.all(
-    uploads.map(({ file_id }) => awaitSearchable(reader, file_id, { timeoutMs: t.env.promises.syncMs, signal })),
+    uploads.map(({ file_id }) => awaitSearchable(reader, file_id, { timeoutMs: t.env.limits.syncMs, signal })),
   );
   return uploads.map(({ file_id }) => file_id);
 }

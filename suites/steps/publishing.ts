@@ -39,7 +39,7 @@ export function awaitChange(
   fileId: string,
   afterId: string,
   change: string,
-  timeoutMs = env.promises.syncMs,
+  timeoutMs = env.limits.syncMs,
 ): Promise<StreamEntry[]> {
   const what = `The event of ${change} of ${fileId} on the stream`;
   const probe = async (): Promise<StreamEntry[] | undefined> => {
@@ -127,7 +127,7 @@ export class ChangingFile {
    * @returns how many copies the stream has of the change that it has most of
    * @throws Violation when that takes longer than `timeoutMs`, and unless all changes are on the stream, in their order
    */
-  async published(timeoutMs = this.#t.env.promises.syncMs): Promise<number> {
+  async published(timeoutMs = this.#t.env.limits.syncMs): Promise<number> {
     const { pipeline, signal } = this.#t;
     const changes = [...this.#changes];
     const newest = changes.at(-1) ?? CREATION;

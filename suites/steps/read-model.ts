@@ -68,7 +68,7 @@ export async function takeAwayRows({ env, signal }: CaseContext, fileIds: readon
       return left.size === 0 ? true : undefined;
     };
     const what = `Rows of ${fileIds.length} files in ${READ_MODEL_TABLE}`;
-    await eventually(what, probe, { timeoutMs: env.promises.syncMs, signal });
+    await eventually(what, probe, { timeoutMs: env.limits.syncMs, signal });
   } finally {
     await database.end();
   }

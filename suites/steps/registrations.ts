@@ -175,7 +175,7 @@ export async function awaitMarker(t: CaseContext, when: string): Promise<void> {
   const { pipeline, env, random, records, unique, signal } = t;
   const name = `marker of ${unique}, ${when}`;
   const marker = await register(pipeline, registration(random.fork(name), { original_filename: name }));
-  await awaitSearchable(pipeline, marker.file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, marker.file_id, { timeoutMs: env.limits.syncMs, signal });
   // A case that reads its files at the end has promised that of every file.
   const readsAtTheEnd = records.some((record) => record.type === 'invoke' && record.final === true);
   if (readsAtTheEnd) await finalReads(pipeline, [marker.file_id], { signal });

@@ -48,7 +48,7 @@ export async function uploadAndFind(t: CaseContext, kind: string): Promise<void>
   const { env, pipeline, unique, signal } = t;
   const filename = `${unique}-${kind}.txt`;
   const { file_id } = await upload(pipeline, { filename, content: Buffer.from(filename) });
-  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
 }
 
 /** @throws Violation when search goes on finding a file under one of these names, or finds one a little later */
@@ -69,7 +69,7 @@ async function settles({ env, signal }: CaseContext, what: string, look: () => P
     await look();
     return true;
   };
-  await eventually(what, once, { timeoutMs: env.promises.syncMs, signal });
+  await eventually(what, once, { timeoutMs: env.limits.syncMs, signal });
   await consistently(look, { forMs: QUIET_MS, signal });
 }
 

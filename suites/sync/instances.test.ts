@@ -66,7 +66,7 @@ async function instancesAnswerAlike(t: CaseContext): Promise<void> {
 
   const expected = await registryAnswers(t, load.files);
   // What the killed one held is taken over only after a while.
-  const timeoutMs = 2 * env.promises.pendingRetryMs + env.promises.syncMs;
+  const timeoutMs = 2 * env.limits.pendingRetryMs + env.limits.syncMs;
   const converged = async (what: string, client: PipelineClient): Promise<void> => {
     const probe = async (): Promise<true> => {
       demandEqual(await answersOf(t, client, load.files), expected, `${what} against the registry`);

@@ -13,7 +13,8 @@ export const SYNC = [
     allowed: ['Found by name and by id within the sync budget (5 s) after the answer to the upload, with one id.'],
     why: 'This is what the pipeline is for.',
     provoked: 'Uploads, each looked for by id and by name.',
-    look: 'XINFO STREAM and XINFO GROUPS: is there an event, is there a group, is something pending? Do publisher and consumer name the same stream?',
+    troubleshooting:
+      'XINFO STREAM and XINFO GROUPS: is there an event, is there a group, is something pending? Do publisher and consumer name the same stream?',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [{ file, needs: [], floor: { files: 3, reads: 9 }, seconds: 2 }],
@@ -30,7 +31,8 @@ export const SYNC = [
     why: 'A name that is not found as it was written, and a timestamp that moved, are wrong answers.',
     provoked:
       'Names, descriptions, tags and JSON that lose or gain bytes wherever a layer escapes, normalises or truncates.',
-    look: 'Whether updates are published; then the encodings on the way: form, SQL, JSON in the event, SQL again.',
+    troubleshooting:
+      'Whether updates are published; then the encodings on the way: form, SQL, JSON in the event, SQL again.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: ['redis'], floor: { updates: 7, events: 7 }, seconds: 3 }],
@@ -45,7 +47,7 @@ export const SYNC = [
     ],
     why: 'Deleted files that can still be found are a breach of whatever made somebody delete them.',
     provoked: 'Deletions and repeated deletions, with reads that go on while later files arrive.',
-    look: 'Whether deletions are published, and whether the consumer knows the event type.',
+    troubleshooting: 'Whether deletions are published, and whether the consumer knows the event type.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { deleted: 3, observations: 30 }, seconds: 2 }],
@@ -60,7 +62,8 @@ export const SYNC = [
     ],
     why: 'Two people may well keep the same document, and each looks for their own.',
     provoked: 'Files with the same bytes at once, two of them with the same name, too; then the deletion of one.',
-    look: 'A unique index on the checksum, or a batch or cache that goes by it, in the read model or in storage.',
+    troubleshooting:
+      'A unique index on the checksum, or a batch or cache that goes by it, in the read model or in storage.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: [], floor: { files: 3, survivors: 2 }, seconds: 1 }],
@@ -73,7 +76,8 @@ export const SYNC = [
     allowed: ['All N answer 201; search then shows each exactly once, and total_count is N.'],
     why: 'What is lost under load is lost when it matters.',
     provoked: 'N uploads at once, then every page of the search that finds them.',
-    look: 'Batches: whether one bad row takes others with it, and whether entries are acknowledged only after the commit.',
+    troubleshooting:
+      'Batches: whether one bad row takes others with it, and whether entries are acknowledged only after the commit.',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [
@@ -107,7 +111,8 @@ export const SYNC = [
     why: 'Whoever applies events of one file side by side, or drops all but one of them, ends with an old state that nothing corrects.',
     provoked:
       'Bursts of 50 updates at once, of different fields, on two files; then a later change that is waited for.',
-    look: 'Whether events of a batch are applied in order or by version, and whether an event carries the state of its own commit.',
+    troubleshooting:
+      'Whether events of a batch are applied in order or by version, and whether an event carries the state of its own commit.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: updates, needs: [], floor: { bursts: 4, updates: 100 }, seconds: 1 }],
@@ -124,7 +129,8 @@ export const SYNC = [
     why: 'Whoever has seen a change and then sees it undone acts on what is not so.',
     provoked:
       'Files that count their updates in their description, read by id and by search 400 times a second, one of them deleted in the end.',
-    look: 'Caches in front of the read model: what fills them, what empties them, and how many of them there are.',
+    troubleshooting:
+      'Caches in front of the read model: what fills them, what empties them, and how many of them there are.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: updates, needs: [], floor: { reads: 100, searches: 50, states: 60 }, seconds: 3 }],
@@ -141,13 +147,14 @@ export const SYNC = [
     why: 'Instances come and go with every deployment, and whoever asks twice meets two of them.',
     provoked:
       'A second instance, killed under a load of registrations, updates, deletions and searches; a third one added under it; then the second again.',
-    look: 'Caches that only the instance itself invalidates, consumer names, and who takes over what a dead consumer held.',
+    troubleshooting:
+      'Caches that only the instance itself invalidates, consumer names, and who takes over what a dead consumer held.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
       {
         file: 'sync/instances.test.ts',
-        needs: ['several query'],
+        needs: ['multiple-query-instances'],
         floor: { instances: 3, writes: 80, searches: 20, files: 50 },
         seconds: 8,
         timeoutMs: 240_000,
@@ -164,7 +171,8 @@ export const SYNC = [
     ],
     why: 'Nothing orders the start of machines after a power cut, and a group made at the wrong moment loses what came before.',
     provoked: 'Parts held back and started one after the other; Redis last; the stream removed before its first event.',
-    look: 'How the consumer makes its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
+    troubleshooting:
+      'How the consumer makes its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -172,14 +180,14 @@ export const SYNC = [
         ...orders,
         variant: 'consumer-first',
         title: 'The consumer starts, alone with its servers, before the producer: the pipeline ends in sync.',
-        needs: ['arrange'],
+        needs: ['custom-environment'],
         floor: { files: 5 },
       },
       {
         ...orders,
         variant: 'producer-first',
         title: 'Files are uploaded before the consumer has ever started: the pipeline ends in sync.',
-        needs: ['redis', 'arrange'],
+        needs: ['redis', 'custom-environment'],
         floor: { files: 10 },
       },
       {
@@ -187,14 +195,14 @@ export const SYNC = [
         variant: 'before-stream',
         title:
           'The consumer starts before there is a stream, and the stream is lost before its first event: it ends in sync.',
-        needs: ['redis', 'arrange'],
+        needs: ['redis', 'custom-environment'],
         floor: { files: 5 },
       },
       {
         ...orders,
         variant: 'before-redis',
         title: 'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
-        needs: ['redis', 'arrange'],
+        needs: ['redis', 'custom-environment'],
         floor: { files: 10 },
       },
     ],

@@ -30,7 +30,7 @@ verify('SYNC-05/200', 'Of 200 concurrent uploads all are found: none lost, none 
 );
 
 async function becomesSearchable({ pipeline, env, evidence, unique, signal }: CaseContext): Promise<void> {
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   evidence.files = 0;
   evidence.reads = 0;
   for (const kind of ['one', 'two', 'three']) {
@@ -82,7 +82,7 @@ const EXACT_TEXTS = [
 
 async function updatesByteExact(t: CaseContext): Promise<void> {
   const { pipeline, env, redis, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const before = await lastEventId(redis);
   const input: UploadInput = {
     filename: `${unique} “naïve” 'quoted' 日本 😀.txt`,
@@ -133,7 +133,7 @@ const DELETIONS = 3;
 
 async function deletedStaysAway(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const files: { id: string; name: string }[] = [];
   for (let i = 0; i < DELETIONS; i++) {
     const name = `${unique}-${i}.txt`;
@@ -167,7 +167,7 @@ async function deletedStaysAway(t: CaseContext): Promise<void> {
 
 async function findsIdenticalContent(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   evidence.files = 0;
   evidence.survivors = 0;
   for (const { how, create } of waysOf(t)) {
@@ -241,7 +241,7 @@ async function allFound({ pipeline, env, evidence, unique, signal }: CaseContext
       seen = (await search(pipeline, { ...wanted, limit: 1 })).total_count;
       return seen >= count ? seen : undefined;
     },
-    { timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.promises.syncMs), signal },
+    { timeoutMs: Math.max(SYNC_ALL_TIMEOUT_MS, env.limits.syncMs), signal },
   );
 
   const { hits, totals } = await searchAll(pipeline, wanted, 50);

@@ -84,7 +84,7 @@ const READS_AT_ONCE = 8;
 
 async function neverGoesBack(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, random, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const bodies = ['kept', 'deleted'].map((fate) =>
     registration(random, { original_filename: `${unique}-${fate}.txt`, description: 'step 0' }),
   );
@@ -123,7 +123,7 @@ async function countUp({ pipeline, env, signal }: CaseContext, id: string): Prom
     if (status !== 200) return;
     if (step % AWAITED_EVERY !== 0) continue;
     const isShown = (hit: SearchHit | undefined): boolean => stepOf(hit) === step;
-    await awaitById(pipeline, id, `step ${step} by id`, isShown, { timeoutMs: env.promises.syncMs, signal });
+    await awaitById(pipeline, id, `step ${step} by id`, isShown, { timeoutMs: env.limits.syncMs, signal });
   }
 }
 

@@ -118,7 +118,7 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
 
 async function keepsToSetLimit(t: CaseContext): Promise<void> {
   const { env, pipeline, evidence, unique } = t;
-  const limit = env.promises.uploadBytesMax;
+  const limit = env.limits.uploadBytesMax;
   await upload(pipeline, { filename: `${unique}-at-the-limit.bin`, content: Buffer.alloc(limit, 1) });
   evidence.accepted = 1;
   const refused: string[] = [];
@@ -135,7 +135,7 @@ async function keepsToSetLimit(t: CaseContext): Promise<void> {
 
 async function keepsToDeclaredLimit(t: CaseContext): Promise<void> {
   const { env, evidence, unique } = t;
-  const limit = env.promises.uploadBytesMax;
+  const limit = env.limits.uploadBytesMax;
   const size = limit + 16 * MIB;
   const filename = `${unique}.bin`;
   using slow = await beginUpload(t, { filename, size });
@@ -186,7 +186,7 @@ async function takesEmptyOrNot(t: CaseContext): Promise<void> {
     const { file_size, checksum_sha256 } = await registered(pipeline, fileId);
     const nothing = { size: 0, checksum: sha256(Buffer.alloc(0)) };
     demandEqual({ size: file_size, checksum: checksum_sha256 }, nothing, 'The registry about a file of 0 bytes');
-    const hit = await awaitSearchable(pipeline, fileId, { timeoutMs: env.promises.syncMs, signal });
+    const hit = await awaitSearchable(pipeline, fileId, { timeoutMs: env.limits.syncMs, signal });
     demandEqual({ size: hit.file_size, checksum: hit.sha256_hash }, nothing, 'Search about a file of 0 bytes');
     demandEqual((await download(pipeline, fileId, signal)).length, 0, 'Bytes of a file of 0 bytes');
   }

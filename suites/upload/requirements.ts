@@ -18,7 +18,7 @@ export const UPLOAD = [
     why: 'A file that was accepted and cannot be had back, or not as it was, is lost.',
     provoked:
       'Uploads of 1 byte to 300 kB, around the sizes at which streams cut their chunks, each with all metadata, each read back.',
-    look: 'How the ingester hashes and counts while it streams, and what it registers.',
+    troubleshooting: 'How the ingester hashes and counts while it streams, and what it registers.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: ['upload', 'download'], floor: { uploads: 6, downloads: 6 }, seconds: 3 }],
@@ -38,7 +38,8 @@ export const UPLOAD = [
     why: 'Consumers build on these fields alone: what is not in the event does not exist for them.',
     provoked:
       'An upload, an update, a deletion and the upload of a temporary file; then their entries on the stream, against what was sent and against the registry.',
-    look: 'The publisher: whether it is called at all, for every kind of change, and what it puts into the entry.',
+    troubleshooting:
+      'The publisher: whether it is called at all, for every kind of change, and what it puts into the entry.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file, needs: ['redis'], floor: { events: 4 }, seconds: 4 }],
@@ -56,7 +57,8 @@ export const UPLOAD = [
     why: 'A file that is found and cannot be had is worse than one that was refused: its sender has thrown the original away.',
     provoked:
       'Storage killed, admin stopped and admin standing still (SIGSTOP), each with an upload half way and others after it.',
-    look: 'What the ingester does with bytes whose registration failed, or had no answer, and with registrations whose bytes did not arrive.',
+    troubleshooting:
+      'What the ingester does with bytes whose registration failed, or had no answer, and with registrations whose bytes did not arrive.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -97,7 +99,8 @@ export const UPLOAD = [
     why: 'Cut files look like whole ones to everybody but their sender.',
     provoked:
       'Uploads of the limit and of more, connections broken off after 0 bytes to all of them, a form without its end, an empty file.',
-    look: 'Whether the form parser cuts a file at its limit without saying so, and what is done when the request ends early.',
+    troubleshooting:
+      'Whether the form parser cuts a file at its limit without saying so, and what is done when the request ends early.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -105,7 +108,7 @@ export const UPLOAD = [
         file: limits,
         variant: 'too-large',
         title: 'With a limit of 100 kB: a file of that size is accepted, one byte more is answered 413.',
-        needs: ['upload', 'arrange'],
+        needs: ['upload', 'custom-environment'],
         floor: { accepted: 1, refused: 3 },
         seconds: 3,
       },
@@ -149,7 +152,7 @@ export const UPLOAD = [
     why: 'Interrupted downloads are gone on with by ranges: one byte off, and the file is broken with nobody noticing.',
     provoked:
       'Ranges at the beginning, in the middle, to the end, of one byte, of the last bytes and beyond the end; If-Range with another version.',
-    look: 'Whether the last byte of a range counts, and whether query hands Range and If-Range on.',
+    troubleshooting: 'Whether the last byte of a range counts, and whether query hands Range and If-Range on.',
     since: '0.1.0',
     source: 'RFC 9110, sections 13.1.5 and 14',
     cases: [{ file, needs: ['upload', 'download'], floor: { slices: 8, impossible: 3 }, seconds: 2 }],
@@ -167,7 +170,7 @@ export const UPLOAD = [
     why: 'UP-03 is about what an ingester cleans up. One that is gone cleans up nothing: what it leaves depends on the order of its steps alone.',
     provoked:
       'The ingester killed (SIGKILL) while the registration of an upload hangs at its COMMIT, which then goes on; and with half of a body sent.',
-    look: 'Whether anything is registered before all of its bytes are stored.',
+    troubleshooting: 'Whether anything is registered before all of its bytes are stored.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [

@@ -31,7 +31,7 @@ export async function eventsOnceEach(
     const entries = await read();
     return entries.length >= count ? entries : undefined;
   };
-  await eventually(what, all, { timeoutMs: env.promises.syncMs, signal });
+  await eventually(what, all, { timeoutMs: env.limits.syncMs, signal });
   let entries: StreamEntry[] = [];
   const look = async (): Promise<void> => {
     entries = await read();

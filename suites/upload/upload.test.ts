@@ -92,7 +92,7 @@ async function keepsTheBytes(t: CaseContext): Promise<void> {
     ids.add(answer.file_id);
     uploaders.add(file.uploaded_by);
 
-    const hit = await awaitSearchable(pipeline, answer.file_id, { timeoutMs: env.promises.syncMs, signal });
+    const hit = await awaitSearchable(pipeline, answer.file_id, { timeoutMs: env.limits.syncMs, signal });
     demandHitAsSent(hit, sent, `${what}: what search shows`);
     const stored = await download(pipeline, answer.file_id, signal);
     demand(content.equals(stored), () => `${what}: ${stored.length} bytes are handed out, and they are not the same`);
@@ -107,7 +107,7 @@ const TTL_DAYS = 7;
 
 async function publishesOneEventPerChange(t: CaseContext): Promise<void> {
   const { pipeline, env, redis, evidence, unique, signal } = t;
-  const waiting = { timeoutMs: env.promises.syncMs, signal };
+  const waiting = { timeoutMs: env.limits.syncMs, signal };
   const before = await lastEventId(redis);
   const names = await accountNames(pipeline);
   const permanent: UploadInput = {
@@ -216,7 +216,7 @@ async function downloadsTheBytes(t: CaseContext): Promise<void> {
   const { pipeline, env, evidence, random, unique, signal } = t;
   const content = randomBytes(random, RANGED_BYTES);
   const { file_id } = await upload(pipeline, { filename: `${unique}.bin`, content });
-  await awaitSearchable(pipeline, file_id, { timeoutMs: env.promises.syncMs, signal });
+  await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
   const read = (headers: Record<string, string>) =>
     pipeline.request('query', 'GET', `/api/download/${file_id}`, { headers, bytes: true, signal });
   const demandBytes = (

@@ -107,7 +107,7 @@ export interface Instance extends AsyncDisposable {
 export type ScalableService = 'admin' | 'query';
 
 /** What a pipeline promises of itself: how long cases wait, and what they may ask for. */
-export interface Promises {
+export interface Limits {
   /** A committed change shows within this time while nothing is broken, in ms. */
   syncMs: number;
   /** Entries that a consumer held for longer are taken over by another, in ms. */
@@ -150,7 +150,7 @@ export interface Environment extends AsyncDisposable {
   readonly postgresDisk?: Disk | undefined;
   /** What it offers to cases. */
   readonly capabilities: ReadonlySet<Capability>;
-  readonly promises: Promises;
+  readonly limits: Limits;
   /** Its own names of metrics, where they are not those of the contract. */
   readonly metricNames?: MetricNames;
   /** What `/version` of every service must answer, as far as that is known. */

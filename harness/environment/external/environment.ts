@@ -14,7 +14,7 @@ import type {
   DatabaseAccess,
   Environment,
   EnvironmentOptions,
-  Promises,
+  Limits,
   RedisAddress,
   ServerAddress,
 } from '../common/environment.ts';
@@ -72,7 +72,7 @@ export async function startExternal(options: EnvironmentOptions & { target: Targ
       secrets: target.secrets,
       services: SERVICE_NAMES.filter((name) => urls[name] !== undefined),
       capabilities: offersOf(target),
-      promises: promisesOf(target),
+      limits: limitsOf(target),
       metricNames: target.metrics,
       build: { version: target.build?.version, gitSha: target.build?.git_sha },
       registry: claims.registry,
@@ -147,12 +147,12 @@ function databaseAccessOf(url: string): DatabaseAccess {
   };
 }
 
-function promisesOf({ promises }: Target): Promises {
+function limitsOf({ limits }: Target): Limits {
   return {
-    syncMs: promises.sync_ms,
-    pendingRetryMs: promises.pending_retry_ms,
-    streamEntriesMax: promises.stream_entries_max,
-    uploadBytesMax: promises.upload_bytes_max ?? Number.POSITIVE_INFINITY,
+    syncMs: limits.sync_ms,
+    pendingRetryMs: limits.pending_retry_ms,
+    streamEntriesMax: limits.stream_entries_max,
+    uploadBytesMax: limits.upload_bytes_max ?? Number.POSITIVE_INFINITY,
   };
 }
 

@@ -6,22 +6,22 @@ import { commandsOf } from './hooks.ts';
 
 /** What a target offers to cases, from its file alone: nobody is asked. */
 export function offersOf(target: Target): ReadonlySet<Capability> {
-  const { services, credentials, redis, postgres, promises, lacks, build, control } = target;
+  const { services, credentials, redis, postgres, limits, unsupported, build, control } = target;
   const offered: Record<string, boolean> = {
     http: true,
     roles: credentials.USER !== undefined && credentials.READONLY !== undefined,
     upload: services.ingester !== undefined,
-    download: services.ingester !== undefined && !lacks.includes('download'),
-    metrics: !lacks.includes('metrics'),
+    download: services.ingester !== undefined && !unsupported.includes('download'),
+    metrics: !unsupported.includes('metrics'),
     build: build !== undefined,
-    'upload limit': services.ingester !== undefined && promises.upload_bytes_max !== undefined,
+    'upload limit': services.ingester !== undefined && limits.upload_bytes_max !== undefined,
     'signing key': target.signing_key_file !== undefined,
     redis: redis !== undefined,
     'redis admin': redis?.admin === true,
     postgres: postgres !== undefined,
     registry: postgres?.admin !== undefined,
-    'several query': (services.query.more ?? []).length >= 2,
-    'several admin': (services.admin.more ?? []).length >= 1,
+    'multiple-query-instances': (services.query.more ?? []).length >= 2,
+    'multiple-admin-instances': (services.admin.more ?? []).length >= 1,
     'wipe redis': commandsOf(control.redis ?? { timeout_s: 1 }).wipe !== undefined,
   };
   for (const part of [...SERVER_NAMES, ...SERVICE_NAMES]) {

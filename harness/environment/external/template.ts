@@ -150,11 +150,11 @@ ${redisLines(found.redisUrl)}
 #   query: postgres://query:\${QUERY_DB_PASSWORD}@127.0.0.1:5432/query
 #   admin: postgres://admin:\${ADMIN_DB_PASSWORD}@127.0.0.1:5432/admin
 
-# What your pipeline promises; cases wait and judge by it.
-promises:
+# What your pipeline limits; cases wait and judge by it.
+limits:
 ${promiseLines(services)}
 
-${lacksLines(services)}
+${unsupportedLines(services)}
 
 ${buildLines(services.admin)}
 
@@ -219,15 +219,15 @@ function promiseLines({ query, admin, ingester }: Discovery['services']): string
   ].join('\n');
 }
 
-function lacksLines({ query, ...others }: Discovery['services']): string {
+function unsupportedLines({ query, ...others }: Discovery['services']): string {
   const all = [query, ...Object.values(others)].filter((service) => service !== undefined);
-  const lacks = [
+  const unsupported = [
     ...(query?.calls !== undefined && !query.calls.has('GET /api/download/{id}') ? ['download'] : []),
     ...(all.every(({ metrics }) => metrics) ? [] : ['metrics']),
   ];
-  return lacks.length === 0
-    ? '# lacks: [download, metrics]   # what the contract has and your pipeline has not'
-    : `lacks: [${lacks.join(', ')}]`;
+  return unsupported.length === 0
+    ? '# unsupported: [download, metrics]   # what the contract has and your pipeline has not'
+    : `unsupported: [${unsupported.join(', ')}]`;
 }
 
 function buildLines(admin: FoundService | undefined): string {
@@ -271,7 +271,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
  * so only this user can read it.
  */
 export async function writeOwnTarget(environment: OwnEnvironment, path: string): Promise<void> {
-  const { urls, accounts, folder, promises } = environment;
+  const { urls, accounts, folder, limits } = environment;
   const redis = environment.redisAddress();
   const database = (service: 'admin' | 'query'): string => {
     const { host, port, database: name, user, password } = environment.databaseAccess(service);
@@ -293,11 +293,11 @@ export async function writeOwnTarget(environment: OwnEnvironment, path: string):
     signing_key_file: key === undefined ? undefined : keyFile,
     redis: { url: `redis://:${encodeURIComponent(redis.password ?? '')}@${redis.host}:${redis.port}`, admin: true },
     postgres: { query: database('query'), admin: database('admin') },
-    promises: {
-      sync_ms: promises.syncMs,
-      pending_retry_ms: promises.pendingRetryMs,
-      stream_entries_max: promises.streamEntriesMax,
-      upload_bytes_max: Number.isFinite(promises.uploadBytesMax) ? promises.uploadBytesMax : undefined,
+    limits: {
+      sync_ms: limits.syncMs,
+      pending_retry_ms: limits.pendingRetryMs,
+      stream_entries_max: limits.streamEntriesMax,
+      upload_bytes_max: Number.isFinite(limits.uploadBytesMax) ? limits.uploadBytesMax : undefined,
     },
   });
   await writeFile(path, text, { mode: 0o600 });

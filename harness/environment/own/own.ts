@@ -21,7 +21,7 @@ import { choosePorts } from '../common/links.ts';
 import { type Home, openHome } from '../leftovers/home.ts';
 import { canHaveSmallDisk } from '../process/small-disk.ts';
 import { type Accounts, createAccounts, type serverAccess, signingKeyFile } from '../servers/credentials.ts';
-import { promisesOf, REGISTRY } from '../servers/services.ts';
+import { limitsOf, REGISTRY } from '../servers/services.ts';
 import { type InstanceSource, instanceStarter } from './instances.ts';
 import { type Running, startParts, stoppable } from './parts.ts';
 
@@ -113,7 +113,7 @@ export async function startPlanned(start: OwnStart, planned: PlannedParts): Prom
     services: SERVICE_NAMES,
     capabilities: ownOffers(kind, { postgresDisk }),
     postgresDisk,
-    promises: promisesOf(options),
+    limits: limitsOf(options),
     build: { version: packageFacts().version },
     registry: REGISTRY,
     signingKey: async () => readFile(await signingKeyFile(), 'utf8'),

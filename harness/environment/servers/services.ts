@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { PROFILES, SERVICE_NAMES, type ServiceName } from '../../../services/contract/names.ts';
 import { machineSettings } from '../../config/machine.ts';
 import { nodeArguments } from '../../config/settings.ts';
-import type { EnvironmentOptions, Promises, RegistryTable, ServerAddress } from '../common/environment.ts';
+import type { EnvironmentOptions, Limits, RegistryTable, ServerAddress } from '../common/environment.ts';
 import type { PartPlan } from '../process/part.ts';
 import { expectStatus } from '../process/probes.ts';
 import type { Accounts } from './credentials.ts';
@@ -67,7 +67,7 @@ export function usersOf(
 const DEFAULTS = { REDIS_PENDING_RETRY_MS: 10_000, EVENT_STREAM_MAXLEN: 10_000, UPLOAD_MAX_BYTES: 2 ** 30 } as const;
 
 /** The sync budget is that of the contract; the rest follows from the settings. */
-export function promisesOf({ profile, settings }: EnvironmentOptions): Promises {
+export function limitsOf({ profile, settings }: EnvironmentOptions): Limits {
   const value = (service: ServiceName, name: keyof typeof DEFAULTS): number =>
     Number(settings?.[service]?.[name] ?? PROFILES[profile][name] ?? DEFAULTS[name]);
   return {

@@ -51,7 +51,7 @@ export const WAYS: readonly Way[] = [
       ...target,
       services: { ...services, query: { url: services.query.url } },
       name: 'reference, with its servers',
-      promises: REFERENCE_PROMISES,
+      limits: REFERENCE_PROMISES,
     }),
     select: [
       ...['AUTH-02/times', 'UP-02', 'UP-04/declared-limit', 'SYNC-02', 'HLTH-02/dead-letters', 'RES-07/oom'],
@@ -68,7 +68,7 @@ export const WAYS: readonly Way[] = [
     name: 'commands',
     what: 'the reference, started by plain commands, which are its hooks',
     stack: REFERENCE,
-    target: ({ target }) => ({ ...target, name: 'reference, with hooks', promises: REFERENCE_PROMISES }),
+    target: ({ target }) => ({ ...target, name: 'reference, with hooks', limits: REFERENCE_PROMISES }),
     select: [
       ...['HLTH-01/redis-paused', 'HLTH-01/postgres-stopped', 'UP-03/storage-killed', 'UP-03/admin-stopped'],
       ...['RES-01/killed', 'RES-02/killed-1s', 'RES-03', 'RES-04', 'RES-08/killed', 'RES-09/working'],
@@ -92,7 +92,7 @@ export const WAYS: readonly Way[] = [
     target: ({ target }) => ({
       ...target,
       name: 'publish after commit, no outbox',
-      promises: { pending_retry_ms: 10_000 },
+      limits: { pending_retry_ms: 10_000 },
       metrics: {
         published: 'events_published_total',
         failed: 'events_publish_failed_total',

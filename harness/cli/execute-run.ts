@@ -72,12 +72,12 @@ export interface RunOutput {
 }
 
 /** Runs the suite, writes all reports, and gives the exit code. */
-export async function conduct(plan: RunPlan, output: RunOutput): Promise<number> {
-  return (await conducted(plan, output)).exitCode;
+export async function executeRun(plan: RunPlan, output: RunOutput): Promise<number> {
+  return (await runResult(plan, output)).exitCode;
 }
 
 /** The same, and gives the result. */
-export async function conducted(plan: RunPlan, output: RunOutput): Promise<RunResult> {
+export async function runResult(plan: RunPlan, output: RunOutput): Promise<RunResult> {
   const { json = false, quiet = false } = output;
   const target = plan.target === undefined ? undefined : loadTarget(plan.target);
   const selected = selectCases(plan.cases);
