@@ -12,16 +12,24 @@ import { RECOVERY } from './requirements.ts';
 
 const verify = suite(RECOVERY);
 
-verify('REC-07/emptied', 'The read model is emptied: it is rebuilt without stopping writes.', (t) =>
-  rebuilds(t, async ({ database, files }) => {
-    await database.query(`TRUNCATE ${READ_MODEL_TABLE}`);
-    return { created: [], updated: [...files], deleted: [] };
-  }),
+// Of their own: what other cases left in the registry would have to be rebuilt, too.
+const alone = { environment: {} };
+
+verify(
+  'REC-07/emptied',
+  'The read model is emptied: it is rebuilt without stopping writes.',
+  (t) =>
+    rebuilds(t, async ({ database, files }) => {
+      await database.query(`TRUNCATE ${READ_MODEL_TABLE}`);
+      return { created: [], updated: [...files], deleted: [] };
+    }),
+  alone,
 );
 verify(
   'REC-07/restored',
   'The read model is restored from before updates and deletions: it catches up without stopping writes.',
   catchesUpWhenRestored,
+  alone,
 );
 verify(
   'REC-08/same-millisecond',
