@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the images of Redis, PostgreSQL and the services out of this machine's own binaries, for machines whose Docker
+# Builds the images of Redis, PostgreSQL and the services from this machine's own binaries, for machines whose Docker
 # has no registry. Needs: Debian or a relative, `pnpm install` done, a Docker daemon; root or a cache of redis-server and
 # busybox-static on this machine, else apt downloads them (nothing is installed).
 #
@@ -37,7 +37,7 @@ unpack_debian() {
   done
 }
 
-# Prints where a program is: installed, or unpacked.
+# Prints the path of a program: installed, or unpacked.
 find_program() {
   local folder
   for folder in /usr/local/bin /usr/bin /bin "$work/debian/usr/bin" "$work/debian/bin"; do
@@ -46,8 +46,8 @@ find_program() {
   return 1
 }
 
-# copy_libraries ROOT FILE…: the shared libraries that the files need, the loader included, at the paths they are looked
-# for; those inside the program's own folder (a path with /native/) come with the program.
+# copy_libraries ROOT FILE…: the shared libraries that the files need, the loader included, at the paths where they are
+# looked up; those inside the program's own folder (a path with /native/) come with the program.
 copy_libraries() {
   local root=$1 unpacked
   shift
@@ -59,7 +59,7 @@ copy_libraries() {
   done
 }
 
-# base ROOT USER ID: what every image has.
+# base ROOT USER ID: the common content of every image.
 base() {
   local root=$1
   mkdir -p "$root/etc" "$root/tmp" "$root/usr/local/bin"
@@ -81,7 +81,7 @@ build() {
     cat "$work/build.log" >&2
     return 1
   }
-  # What the name stood for until now is of no use; unless a container still runs from it.
+  # The previous image of this name is removed, unless a container still uses it.
   [ "$before" = "$(docker image inspect -f '{{.Id}}' "$image")" ] || docker image rm "$before" >/dev/null 2>&1 || true
   say "Built $image ($(docker image inspect -f '{{.Size}}' "$image" | awk '{ printf "%.0f MB", $1 / 1e6 }'))"
 }
@@ -147,14 +147,14 @@ build_service() {
   copy_libraries "$root" "$root/usr/local/bin/node"
   mkdir -p "$context/data/data" "$context/data/var/cache/node" "$context/packages" "$context/sources/docker"
   cp "$project"/{package.json,pnpm-lock.yaml,pnpm-workspace.yaml} "$context/packages/"
-  # Out of pnpm's own store: everything was downloaded when the project was installed.
+  # From pnpm's own store: everything was downloaded when the project was installed.
   (cd "$context/packages" &&
     npx -y pnpm@12 install --prod --prefer-offline --frozen-lockfile --ignore-scripts --config.node-linker=hoisted) \
     >"$work/pnpm.log" 2>&1 || {
     cat "$work/pnpm.log" >&2
     return 1
   }
-  # What differs from one installation to the next would spoil the layer's cache.
+  # Files that differ between installations would invalidate the layer's cache.
   rm -f "$context"/packages/{pnpm-lock.yaml,pnpm-workspace.yaml} \
     "$context"/packages/node_modules/{.modules.yaml,.pnpm-workspace-state-v1.json}
   cp -r "$project/services" "$project/package.json" "$context/sources/"

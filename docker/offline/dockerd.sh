@@ -1,10 +1,10 @@
 #!/bin/sh
-# Gives a Debian machine without Docker (a CI runner, say) a Docker daemon, and takes it away again. Needs root.
+# Starts a Docker daemon on a Debian machine without one (e.g. a CI runner), and stops it again. Needs root.
 #
 #   docker/offline/dockerd.sh start   installs docker.io when there is no dockerd, starts it, waits until it answers
 #   docker/offline/dockerd.sh stop    stops the daemon that `start` started
 #
-# Where a daemon answers already, `start` leaves everything as it is.
+# If a daemon answers already, `start` changes nothing.
 set -eu
 
 run=/run/syncproof-dockerd
@@ -22,7 +22,7 @@ install_docker() {
   echo 'Installing docker.io from the distribution'
   export DEBIAN_FRONTEND=noninteractive
   apt-get -qq update
-  # Starting it is our part: the package's own attempt would be in the way.
+  # This script starts the daemon: the package's own attempt would interfere.
   policy=/usr/sbin/policy-rc.d
   if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"; fi
   code=0
@@ -54,13 +54,13 @@ start() {
   fi
   install_docker
   mkdir -p "$run"
-  # A machine whose init leaves control groups alone.
+  # On a machine whose init does not mount control groups.
   mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup
   : >"$log"
   # Control groups at the root give each container the share of a process. Together in one group, as by default, dozens of
-  # them would have the share of one process, and starve beside a test runner. With systemd the groups are its own matter.
+  # them would have the share of one process, and starve beside a test runner. systemd manages the groups itself.
   #
-  # What a kernel lacks is found out by trying: overlay file systems first, then plain copies, then no packet filter
+  # Kernel features are probed by trying: overlay file systems first, then plain copies, then no packet filter
   # (published ports then go through docker-proxy alone, which suffices here).
   attempt --cgroup-parent=/ || attempt || attempt --storage-driver=vfs || attempt --storage-driver=vfs --iptables=false --ip6tables=false || {
     echo "dockerd does not start; the end of $log:" >&2

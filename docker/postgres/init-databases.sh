@@ -1,6 +1,6 @@
-# Sourced by the entrypoint when the data directory is new; no program of its own, so not executable.
-# One role and one database per service that has one, with no more rights than it needs: those in
-# harness/environment/servers/rights.ts, which a test holds this file to. Passwords come from the environment.
+# Sourced by the entrypoint when the data directory is new; not a program, so not executable.
+# One role and one database per service that uses PostgreSQL, with the least rights it needs: those in
+# harness/environment/servers/rights.ts; a test compares this file with it. Passwords come from the environment.
 #
 # Statements are separated by an empty line, so that the offline image can feed them to PostgreSQL's single-user mode,
 # which takes a semicolon and an empty line for the end of a statement.
