@@ -22,7 +22,7 @@ export const adminSettings = {
   OUTBOX_POLL_MS: integer({ min: 1, max: 2000, fallback: 10 }),
   AUTH_PRIVATE_KEY_FILE: optionalSecretFile(),
   AUTH_CLIENTS_FILE: optionalSecretFile(),
-  /** Wrong secrets for one client id from one address within the window; further ones are not listened to. */
+  /** Wrong secrets for one client id from one address within the window; further ones are refused. */
   AUTH_FAILURES_MAX: integer({ min: 1, max: 1_000_000, fallback: 100 }),
   AUTH_FAILURES_WINDOW_S: integer({ min: 1, max: 86_400, fallback: 60 }),
   AUTH_TOKEN_TTL_S: integer({ min: 1, max: 86_400, fallback: 3600 }),
@@ -67,7 +67,7 @@ export async function buildAdmin(parts: AdminParts): Promise<HttpService> {
   return app;
 }
 
-/** Without Redis writes go on, and their events wait in the outbox: degraded, not unavailable. */
+/** Without Redis writes continue, and their events wait in the outbox: degraded, not unavailable. */
 async function readiness({ databaseAnswers, redisAnswers, started }: AdminParts): Promise<Readiness> {
   const [database, cache] = await Promise.all([databaseAnswers(), redisAnswers()]);
   const ready = database && started();

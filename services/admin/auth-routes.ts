@@ -8,9 +8,9 @@ import { authenticate } from './accounts.ts';
 import type { TokenIssuer } from './keys.ts';
 
 /**
- * Wrong secrets, counted for each client id and the address that it is tried from: after `max` within `windowS` seconds no
- * more are listened to until the window is over, right ones included. Whoever asks from elsewhere is not kept out by it.
- * Each instance counts for itself.
+ * Wrong secrets, counted per client id and source address: after `max` within `windowS` seconds all further ones are
+ * refused until the window ends, right secrets included. Other addresses are not affected. Each instance counts
+ * separately.
  */
 export class GuessLimit {
   readonly #failures: RateLimiterMemory;
@@ -21,7 +21,7 @@ export class GuessLimit {
     this.#max = max;
   }
 
-  /** @throws HttpProblem 429 saying when it makes sense again */
+  /** @throws HttpProblem 429 with the time after which to try again */
   async demandLeft(address: string, clientId: string): Promise<void> {
     const counted = await this.#failures.get(keyOf(address, clientId));
     if (counted === null || counted.consumedPoints < this.#max) return;
@@ -54,7 +54,7 @@ export function addAuthRoutes(app: HttpService, { pool, issuer, guesses }: AuthP
       const { client_id: clientId, client_secret: secret } = request.body;
       await guesses.demandLeft(request.ip, clientId);
       const subject = await authenticate(pool, clientId, secret);
-      // Of guesses that are sent side by side no more are told than of those one after the other.
+      // Concurrent guesses learn no more than consecutive ones.
       await guesses.demandLeft(request.ip, clientId);
       // The same answer for an unknown client and a wrong secret.
       if (subject === undefined) {

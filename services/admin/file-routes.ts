@@ -18,7 +18,7 @@ export interface FileRoutesOptions {
   app: HttpService;
   pool: Pool;
   auth: Authenticator;
-  /** Called after each commit that wrote an event: whoever publishes need not wait for its next look. */
+  /** Called after each commit that wrote an event: the publisher need not wait for its next poll. */
   committed: () => void;
 }
 

@@ -11,7 +11,7 @@ const filename = z
   );
 const shortText = z.string().min(1).max(255);
 const path = z.string().min(1).max(1024);
-/** In bytes. JSON numbers beyond 2^53 - 1 have lost digits before anybody can see it, so they are refused. */
+/** In bytes. JSON numbers beyond 2^53 - 1 have lost digits before they can be checked, so they are refused. */
 const size = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const tags = z.array(z.string().min(1).max(255)).max(1000);
 const userMetadata = z.record(z.string(), z.unknown());
@@ -74,7 +74,7 @@ export const changesSchema = z
   });
 export type Changes = z.output<typeof changesSchema>;
 
-/** A file as admin answers it. */
+/** A file in admin's answers. */
 export const fileAnswerSchema = registryFileSchema.extend({
   compressed: z.boolean(),
   compression_algorithm: z.string().nullable(),

@@ -96,7 +96,7 @@ const PLAIN_COLUMNS = [
   'tags',
 ] as const;
 
-/** What an update came to. `not-temporary`: it would have made a permanent file temporary, or given it a time to live. */
+/** The outcome of an update. `not-temporary`: it would have made a permanent file temporary, or given it a time to live. */
 export type UpdateOutcome = { file: FileAnswer } | 'absent' | 'not-temporary';
 
 export async function updateFile(

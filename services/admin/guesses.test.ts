@@ -51,7 +51,7 @@ test('guesses side by side tell no more than one after the other', async () => {
   const { clientId, clientSecret } = environment.accounts.READONLY;
   const secrets = Array.from({ length: 40 }, (_, i) => (i === 39 ? clientSecret : `wrong ${i}`));
   const answers = await Promise.all(secrets.map((secret) => ask(clientId, secret)));
-  // A 503 of a busy machine tells nothing either.
+  // A 503 of a busy machine reveals nothing either.
   const told = answers.filter(({ status }) => status !== 429 && status !== 503);
   // Four are hashed at a time: so many may be under way when the limit is reached.
   expect(told.length).toBeLessThanOrEqual(MAX + 4);
@@ -72,7 +72,7 @@ test('an unknown client is answered no sooner than a wrong secret', async () => 
   };
   const known: number[] = [];
   const unknown: number[] = [];
-  // By turns, and then the shortest of each: what a busy machine adds is no part of it.
+  // In turns, then the shortest of each: delays of a busy machine are excluded.
   for (let i = 0; i < MAX; i++) {
     known.push(await msOf(clientId));
     unknown.push(await msOf(`unknown-${i}`));

@@ -11,12 +11,12 @@ export interface AdminMetrics {
   failed: Counter;
 }
 
-/** @param backlog asks the database; while it does not answer, the gauges keep their last value */
+/** @param backlog queries the database; while it does not answer, the gauges keep their last value */
 export function createAdminMetrics(registry: Registry, backlog: () => Promise<Backlog>): AdminMetrics {
   const registers = [registry];
   // Both gauges of a scrape come from one query.
   const askOnce = shared(() =>
-    // A scrape must not fail with the database; readiness tells that it is away.
+    // A scrape must not fail with the database; readiness reports the outage.
     within(800, 'counting the outbox', backlog()).catch(() => undefined),
   );
   new Gauge({

@@ -4,20 +4,20 @@ import type { RedisClient } from '../common/redis.ts';
 import { eventFields, type LeaderSession, type NumberedRow } from './outbox-store.ts';
 
 /**
- * Publishes what the outbox holds, in commit order, at least once.
+ * Publishes the events in the outbox, in commit order, at least once.
  *
  * following: another instance holds the lock; asks for it every `FOLLOW_MS`.
  *   → leading: got the lock.
- * leading: looks for unpublished rows when woken or when the poll interval is over; sends a batch to Redis as one
- *   transaction, then marks it published while it looks again.
+ * leading: queries unpublished rows when woken or when the poll interval ends; sends a batch to Redis as one
+ *   transaction, then marks it published in the next query.
  *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the first row is tried again, alone.
  *   → following, after a short pause: the database session failed; the lock went with it, and a batch in hand is
  *     dropped unsent.
  */
 export interface OutboxRelay {
-  /** There may be something new: look now. */
+  /** There may be new rows: poll now. */
   wake(): void;
-  /** Ends the loop after the batch in flight; resolves when it ended. */
+  /** Ends the loop after the batch in flight; resolves when it has ended. */
   stop(): Promise<void>;
 }
 
@@ -37,12 +37,12 @@ export interface OutboxRelayOptions {
 }
 
 const FOLLOW_MS = 200;
-/** Constant: a Redis that is back must not wait for a pause that grew while it was away. */
+/** Constant: after Redis recovers, publishing must not wait for a pause that grew during the outage. */
 const RETRY_MS = 50;
 const PURGE_EVERY_MS = 60_000;
 /**
  * A batch is sent at most this long after the session was last known to hold the lock. Well below the 5 s after which the
- * server ends the session of a paused leader: so long nobody else leads.
+ * server ends the session of a paused leader: until then no other instance leads.
  */
 const LEADING_FOR_MS = 2000;
 
@@ -85,7 +85,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
     while (!stopping.signal.aborted && session.alive) {
       let ledAtMs = performance.now();
       const unpublished = await session.next(published);
-      // One event is enough to ask whether Redis is still in trouble; a whole batch, again and again, would add to it.
+      // One event is enough to probe Redis; resending a whole batch would add to its load.
       const rows = refused ? unpublished.slice(0, 1) : unpublished;
       published = [];
       databaseTrouble.end();
@@ -97,7 +97,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
         await rest();
         continue;
       }
-      // After a pause of this process another may lead, and the end of the session is heard of only later: it must answer.
+      // After a pause of this process another instance may lead, and the lost session shows only later: it must answer.
       while (session.alive && performance.now() - ledAtMs > LEADING_FOR_MS) {
         ledAtMs = performance.now();
         await session.confirm();
@@ -143,7 +143,7 @@ export function startOutboxRelay(options: OutboxRelayOptions): OutboxRelay {
 /**
  * One MULTI/EXEC: either all entries are on the stream, in this order, or none. A plain pipeline could lose the order
  * when Redis refuses one entry (OOM) and takes the next.
- * @throws when Redis is away, refuses, or does not answer within the client's socket timeout
+ * @throws when Redis is unavailable, refuses, or does not answer within the client's socket timeout
  */
 async function sendBatch(
   { redis, streamName, streamEntriesMax }: OutboxRelayOptions,

@@ -67,8 +67,8 @@ const UNPUBLISHED = `
   WHERE bytes_before < ${BATCH_BYTES_MAX}
   ORDER BY seq`;
 
-// A batch whose answer was lost is sent again under the same numbers, perhaps with a row more: numbers then repeat, but
-// none is left out, and that is all that a reader looks at.
+// A batch whose reply was lost is sent again under the same numbers, perhaps with a row more: numbers then repeat, but
+// none is left out, and readers check only that.
 const LAST_SEQUENCE = 'SELECT last_sequence AS last FROM publish_state';
 const MARK = `
   WITH marked AS (UPDATE outbox SET published_at = clock_timestamp() WHERE seq = ANY($1::bigint[]))
@@ -78,7 +78,7 @@ const MARK = `
  * The leader's session. It holds an advisory lock, so at most one relay reads and marks rows: all of its statements run
  * on this session, and fail once the lock is lost. The server ends the session of a relay that was paused or cut off, and
  * another instance takes over. A session cannot keep a relay that was paused with a batch in hand from sending it on
- * waking, while another leads: before it sends, the relay must know that the session answered a moment ago.
+ * waking, while another leads: before it sends, the relay must know that the session answered just now.
  */
 export interface LeaderSession extends AsyncDisposable {
   /** False once the connection is gone, and the lock with it. */
@@ -88,7 +88,7 @@ export interface LeaderSession extends AsyncDisposable {
    * file that is the order of its commits.
    */
   next(published: readonly NumberedRow[]): Promise<NumberedRow[]>;
-  /** Resolves when the session, and so the lock, was there all the time until now. @throws when it ended */
+  /** Resolves when the session, and so the lock, was held without a break until now. @throws when it ended */
   confirm(): Promise<void>;
   markPublished(rows: readonly NumberedRow[]): Promise<void>;
   /** Removes rows published longer ago than the retention. @returns how many */
@@ -116,8 +116,8 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
   };
   try {
     await client.connect();
-    // Idle for 5 s means paused or cut off: a leader asks every few milliseconds. Marks that a crash of the server
-    // forgets are made again after publishing twice, which consumers must bear; so they need not wait for the disk.
+    // Idle for 5 s means paused or disconnected: a leader polls every few milliseconds. Marks lost in a crash of the
+    // server only cause a second publication, which consumers must tolerate; so they need not wait for the disk.
     await client.query(`
       SET idle_session_timeout = 5000; SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1;
       SET tcp_keepalives_count = 3; SET synchronous_commit = off`);
@@ -126,7 +126,7 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
       await close();
       return undefined;
     }
-    // After the lock: from here on nobody else counts on.
+    // After the lock: from here on no other session increments the number.
     lastSequence = BigInt((await client.query<{ last: string }>(LAST_SEQUENCE)).rows[0]?.last ?? 0);
   } catch (error) {
     await close();
@@ -143,7 +143,7 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
       return alive;
     },
     async next(published) {
-      // Sent together, and carried out in this order: what was marked is not given again.
+      // Sent together, and executed in this order: marked rows are not returned again.
       const marked = published.length === 0 ? undefined : markPublished(published);
       const [{ rows }] = await Promise.all([
         client.query<OutboxRow>({ name: 'unpublished', text: UNPUBLISHED }),
@@ -167,7 +167,7 @@ export async function openLeaderSession(options: PoolOptions): Promise<LeaderSes
   };
 }
 
-/** What waits to be published: how many rows, and the age of the oldest in seconds. */
+/** The unpublished backlog: how many rows, and the age of the oldest in seconds. */
 export async function outboxBacklog(pool: Pool): Promise<{ pending: number; oldestSeconds: number }> {
   const { rows } = await pool.query<{ pending: string; oldest: number | null }>(
     `SELECT count(*) AS pending, extract(epoch FROM clock_timestamp() - min(created_at))::float8 AS oldest

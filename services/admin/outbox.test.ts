@@ -100,7 +100,7 @@ describe('batches of the outbox', () => {
 describe('a leader that was paused with a batch in hand', () => {
   const log = createLog('admin', 'silent');
 
-  /** Publishes what waits; after its first read it stands still for longer than a batch may wait, and `meanwhile` happens. */
+  /** Publishes what waits; after its first read it hangs for longer than a batch may wait, and `meanwhile` happens. */
   async function relayed(meanwhile: () => Promise<void>): Promise<{ ids: string[]; sessions: number }> {
     const { host, port, password } = environment.redisAddress();
     const streamName = `outbox-test-${randomUUID()}`;

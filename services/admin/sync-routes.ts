@@ -15,7 +15,7 @@ import {
   statesSchema,
 } from '../contract/reconciliation.ts';
 
-/** What readers compare themselves with, see the contract's reconciliation.ts. */
+/** For comparing a reader with the registry, see the contract's reconciliation.ts. */
 const ENTRIES = 'SELECT file_id AS id, version::bigint AS version, deleted_at IS NOT NULL AS deleted FROM files';
 
 async function bucketDigests(pool: Pool): Promise<BucketDigest[]> {
@@ -54,7 +54,7 @@ const bucketParamsSchema = z.object({
 const tags = ['reconciliation'];
 const security = [{ bearer: [] }];
 
-/** For readers that may have missed events: what differs between the registry and what they have. */
+/** For readers that may have missed events: the differences between the registry and their data. */
 export function addSyncRoutes(app: HttpService, pool: Pool, auth: Authenticator): void {
   const onRequest = auth.requireRole();
   app.get(

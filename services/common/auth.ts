@@ -30,7 +30,7 @@ export type VerificationKey = webcrypto.CryptoKey | KeyObject;
 
 /**
  * Gives the public key of a `kid`, or undefined when the issuer has no such key.
- * @throws when the issuer cannot be asked
+ * @throws when the issuer cannot be reached
  */
 export type KeySource = (kid: string) => Promise<VerificationKey | undefined>;
 
@@ -44,7 +44,7 @@ const claimsSchema = z.object({
 });
 
 export interface Authenticator {
-  /** Checks signature, algorithm, issuer and times. @throws HttpProblem 401, or 503 when the keys cannot be had */
+  /** Checks signature, algorithm, issuer and times. @throws HttpProblem 401, or 503 when the keys are unavailable */
   verify(token: string): Promise<Account>;
   /** A hook for `onRequest`, so that a call is refused before its body is read. No role named: any role will do. */
   requireRole(...roles: readonly Role[]): (request: FastifyRequest) => Promise<void>;
@@ -184,7 +184,7 @@ export function createJwksKeySource(options: JwksOptions): KeySource {
       return keys.get(kid);
     }
     if (performance.now() - fetchedAtMs > freshMs) {
-      // A refresh that fails changes nothing now; the next call tries again.
+      // A failed refresh changes nothing; the next call tries again.
       refresh().catch(() => {});
     }
     return known;
@@ -219,14 +219,14 @@ export async function answersOk(agent: Agent, url: string, timeoutMs: number): P
     await body.dump();
     return statusCode === 200;
   } catch {
-    // Whatever kept it from answering, the answer to the question is no.
+    // Any failure means no.
     return false;
   }
 }
 
 /**
- * Checks tokens with the keys that admin publishes. They are fetched from the start on until admin has answered once, so
- * that they are there when admin is away later. Settings: see `verifierSettings`.
+ * Checks tokens with the keys that admin publishes. From startup on, they are requested until admin has answered once, so
+ * that they are available during a later outage of admin. Settings: see `verifierSettings`.
  */
 export function createRemoteAuthenticator(
   config: { AUTH_ISSUER: string; ADMIN_URL: string; JWKS_URL?: string | undefined },

@@ -29,7 +29,7 @@ export class PermanentError extends Error {
 }
 
 /**
- * Tries `attempt` until it succeeds or the signal aborts; each failure is told to `onFailure`.
+ * Tries `attempt` until it succeeds or the signal aborts; each failure is reported to `onFailure`.
  * @throws the signal's reason when it aborts, and a PermanentError of the attempt
  */
 export async function retryUntilDone<T>(
@@ -50,7 +50,7 @@ export async function retryUntilDone<T>(
 }
 
 /**
- * Gives the promise's outcome, or rejects after `ms`. The work itself goes on: for waits whose result nobody needs any more.
+ * Gives the promise's outcome, or rejects after `ms`. The work itself continues: for waits whose result is no longer needed.
  * @throws TimeoutError
  */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
@@ -65,7 +65,7 @@ export async function within<T>(ms: number, what: string, work: Promise<T>): Pro
   }
 }
 
-/** Whether the work succeeds within `ms`; too late means no. */
+/** Whether the work succeeds within `ms`. */
 export async function succeeds(ms: number, what: string, work: Promise<unknown>): Promise<boolean> {
   try {
     await within(ms, what, work);

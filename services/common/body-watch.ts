@@ -2,24 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
 import { rawProblem } from './problem.ts';
 
-/** A body that comes slower, on average over a window, is not waited for; Apache's `RequestReadTimeout` has the same rate. */
+/** A body that arrives more slowly, on average over a window, is refused; Apache's `RequestReadTimeout` has the same rate. */
 const BYTES_PER_S_MIN = 500;
-/** So long is read on after an answer that came before the end of the body, as nginx does with `lingering_close`. */
+/** How long to keep reading after an answer was sent before the end of the body, as nginx does with `lingering_close`. */
 const LINGER_MS = 10_000;
 const LOOK_MS = 1000;
 
 interface Body {
   response: ServerResponse;
-  /** When the window began, and how much the connection had brought until then. */
+  /** When the window began, and how many bytes the connection had received by then. */
   sinceMs: number;
   bytes: number;
   answeredAtMs: number | undefined;
 }
 
 /**
- * Watches bodies on their way in, so that nobody can hold a connection, and what lies behind it, for nothing. A body is
- * moving → complete, or too slow: 408 and the end of the connection, or answered before its end: then it is read and
- * thrown away for a while, or the client could not read the answer, and then the connection ends.
+ * Watches request bodies, so that a client cannot hold a connection, and the resources behind it, without sending. A
+ * body is moving → complete; or too slow: 408, and the connection is closed; or answered before its end: then the rest is
+ * read and discarded for a while, because the client could not read the answer otherwise, and the connection is closed.
  */
 export class BodyWatch {
   readonly #bodies = new Map<IncomingMessage, Body>();
@@ -61,7 +61,7 @@ export class BodyWatch {
       else if (body.answeredAtMs !== undefined) {
         if (nowMs - body.answeredAtMs >= LINGER_MS) socket.destroy();
       } else if (request.readableLength > 0) {
-        // It is there and not taken: the client is not the one who is slow.
+        // Received but not yet consumed: the client is not slow.
         body.sinceMs = nowMs;
         body.bytes = socket.bytesRead;
       } else if (nowMs - body.sinceMs >= this.#windowMs && !body.response.headersSent) {
@@ -73,10 +73,10 @@ export class BodyWatch {
     }
   }
 
-  /** Past whoever handles the request: it sees a client that has gone, as Node's own timeouts would have it. */
+  /** Bypasses the request's handler, which sees a disconnected client, as with Node's own timeouts. */
   #refuse({ socket, url = '/', method }: IncomingMessage): void {
-    this.#log.info({ method, url }, 'a body came too slowly, its connection is closed');
-    socket.write(rawProblem(408, 'The body came too slowly.', url.split('?', 1)[0] ?? '/'));
+    this.#log.info({ method, url }, 'closed the connection of a body that arrived too slowly');
+    socket.write(rawProblem(408, 'The body arrived too slowly.', url.split('?', 1)[0] ?? '/'));
     socket.destroySoon();
   }
 }

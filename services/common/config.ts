@@ -66,8 +66,8 @@ export function httpUrl(fallback: string): z.ZodType<string> {
 }
 
 /**
- * The address of a PostgreSQL, which may carry a password. TLS, where it is asked for, is verified: every other `sslmode`
- * would talk to anybody.
+ * The address of a PostgreSQL, which may carry a password. TLS, if requested, is verified: every other `sslmode`
+ * would accept any server.
  */
 function databaseUrl(): z.ZodType<string> {
   const expected =
@@ -81,7 +81,7 @@ function databaseUrl(): z.ZodType<string> {
     .register(secrets);
 }
 
-/** The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and no setting. */
+/** The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and not a setting. */
 function optionalAuthorityFile(): z.ZodType<string | undefined> {
   const schema = z.string().transform((path, context) => {
     try {
@@ -96,17 +96,17 @@ function optionalAuthorityFile(): z.ZodType<string | undefined> {
 }
 
 /**
- * The address of a Redis, which may carry a password. Without parameters: they would outrank how the services use it, TLS
- * included. In small letters: the client takes any other way to write `rediss` for no TLS.
+ * The address of a Redis, which may carry a password. Without parameters: they would override the services' options, TLS
+ * included. In lower case: the client treats any other spelling of `rediss` as no TLS.
  */
 function redisUrl(): z.ZodType<string> {
-  const expected = 'a redis:// or rediss:// URL in small letters, without parameters';
+  const expected = 'a redis:// or rediss:// URL in lower case, without parameters';
   return urlOf(/^rediss?$/, expected)
     .refine((value) => /^rediss?:/.test(value) && new URL(value).search === '', expected)
     .register(secrets);
 }
 
-/** How the services that use both reach Redis and PostgreSQL. A file of authorities asks for TLS that they vouch for. */
+/** How the services that use both reach Redis and PostgreSQL. A file of authorities enables TLS verified against them. */
 export function serverSettings() {
   return {
     DATABASE_URL: databaseUrl(),

@@ -12,12 +12,12 @@ import { SERVICE_NAMES, type ServiceName } from '../contract/names.ts';
 import { COLLECTED, type Held, heldBy, LEAKING } from './fixtures/fuzz/growth.ts';
 import { type FuzzRequest, type Operation, requestsOf, type Schema } from './fixtures/fuzz/requests.ts';
 
-/** For each operation; `FUZZ_REQUESTS=10000` for a long look. */
+/** For each operation; `FUZZ_REQUESTS=10000` for a long run. */
 const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? 150);
 const SEED = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const AT_ONCE = 12;
 const FILES = 5;
-/** What a service answers while a server that it needs is not there: on a busy machine, for a moment. */
+/** A service's answer while a server that it needs is unavailable: on a busy machine, briefly. */
 const AWAY = 503;
 const AWAY_SHARE_MAX = 0.01;
 
@@ -46,7 +46,7 @@ async function growthOf(url: string, warm: Held, requests: number): Promise<stri
     .map((what) => `${what} grew from ${warm[what]} to ${held[what]}`);
 }
 
-/** What only requests are answered that got past every check. */
+/** Statuses given only to requests that passed every check. */
 const REACHED: Record<ServiceName, readonly number[]> = {
   admin: [201, 404],
   ingester: [201],

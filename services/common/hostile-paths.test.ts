@@ -11,7 +11,7 @@ const SIZE = 1000;
 const CONTENT = Buffer.from(Array.from({ length: SIZE }, (_, i) => (i * 31) % 256));
 
 let attacked: AttackedPipeline;
-/** Paths at which the same bytes are to be had, of a file of that size. */
+/** Paths that serve the same bytes, of a file of that size. */
 let sources: Record<'full' | 'empty', readonly (readonly [ServiceName, string])[]>;
 let before: Leavings;
 
@@ -42,7 +42,7 @@ async function sourcesOf(content: Buffer): Promise<readonly (readonly [ServiceNa
   ];
 }
 
-/** Sends a request as it is written: no client makes its path any nicer. */
+/** Sends a request as it is written: no client normalizes its path. */
 async function send(service: ServiceName, start: string, headers: Record<string, string | number> = {}, body = '') {
   using connection = await RawConnection.open(attacked.env.urls[service]);
   const length: Record<string, string | number> =

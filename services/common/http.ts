@@ -44,13 +44,13 @@ export interface HttpServiceOptions {
   settings: Record<string, z.ZodType>;
   log: Log;
   metrics: ServiceMetrics;
-  /** Must answer within a second, whatever is away. */
+  /** Must answer within a second, even during an outage. */
   readiness: () => Promise<Readiness>;
   /** While this is false, every call but health, metrics, version and openapi is answered with 503. */
   started?: () => boolean;
   /** Largest JSON body, in bytes. */
   bodyBytesMax?: number;
-  /** Time over which it is judged whether a body comes too slowly, in ms. */
+  /** Window in which the rate of a body is measured, in ms. */
   bodyWindowMs?: number;
 }
 
@@ -68,7 +68,7 @@ const BODY_WINDOW_MS = 20_000;
 const NO_REQUEST: Readonly<Record<string, readonly [status: number, detail: string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'The head of the request is too large.'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The extensions of a chunk are too large.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The head of the request came too slowly.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The head of the request arrived too slowly.'],
 };
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /** PostgreSQL's class 22: the statement is right, a value in it is not, e.g. a date of the year 0. */
@@ -99,16 +99,16 @@ export async function createHttpService(options: HttpServiceOptions) {
         request as unknown as FastifyRequest,
       );
     },
-    // Errors before that: what came is no HTTP, or its head is too large or too slow.
+    // Errors before that: the bytes are not HTTP, or the head is too large or too slow.
     clientErrorHandler: (error, socket) => {
       if (socket.writable && error.code !== 'ECONNRESET') {
-        const [status, detail] = NO_REQUEST[error.code] ?? [400, 'That is no HTTP request.'];
+        const [status, detail] = NO_REQUEST[error.code] ?? [400, 'This is not an HTTP request.'];
         socket.write(rawProblem(status, detail, '/'));
       }
       socket.destroySoon();
     },
     bodyLimit: options.bodyBytesMax ?? 1024 * 1024,
-    // Uploads and downloads may take as long as they move (see BodyWatch); a connection that stands still is closed.
+    // Uploads and downloads may take as long as they make progress (see BodyWatch); an idle connection is closed.
     requestTimeout: 0,
     connectionTimeout: STILL_CONNECTION_MS,
     // The ids of a caller are kept, so that one id follows a request through all services.
@@ -156,7 +156,7 @@ export async function createHttpService(options: HttpServiceOptions) {
       findUnstorableText(request.params) ?? findUnstorableText(request.query) ?? findUnstorableText(request.body);
     if (fault !== undefined) throw new HttpProblem(400, `${fault.name}: ${fault.reason}`, { errors: [fault] });
   });
-  // Else the end waits for connections on which nothing more is asked.
+  // Otherwise shutdown waits for idle connections.
   let draining = false;
   app.addHook('preClose', async () => {
     draining = true;
@@ -217,7 +217,7 @@ function sendProblem(
   return reply.code(status).type(PROBLEM_MEDIA_TYPE).serializer(String).send(body);
 }
 
-/** Turns whatever was thrown into a problem document. What the client did not cause says nothing about the inside. */
+/** Turns whatever was thrown into a problem document. Errors that the client did not cause reveal no internals. */
 function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof HttpProblem) {
     const status = error.statusCode;
@@ -233,7 +233,7 @@ function sendError(error: FastifyError, request: FastifyRequest, reply: FastifyR
     return sendProblem(reply, 400, detail, request, errors);
   }
   if (isUnavailable(error)) {
-    request.log.warn({ err: error }, 'a server this call needs is away');
+    request.log.warn({ err: error }, 'a server this call needs is unavailable');
     const detail = 'A server that this call needs is not available. Try again later.';
     return sendProblem(reply.header('retry-after', '1'), 503, detail, request);
   }

@@ -9,7 +9,7 @@ import { createLog, type Log } from './log.ts';
 const DRAIN_MS = 6000;
 /** … and the rest (pools, clients, loops) this long in all. Together with the drain under 10 s. */
 const RELEASE_MS = 2500;
-/** How long a start waits for its preparation (migrations) before it listens anyway and says 503. */
+/** How long a start waits for its preparation (migrations) before it listens anyway and answers 503. */
 const PREPARE_FIRST_MS = 1500;
 
 export interface ServiceContext<Config> {
@@ -71,7 +71,7 @@ export async function runService<Shape extends ReturnType<() => Record<string, z
       if (!stop.signal.aborted) throw error;
     });
     await within(PREPARE_FIRST_MS, 'preparing', prepared).catch(() => {
-      // Logged by onFailure. Listening now lets health tell what is missing.
+      // Logged by onFailure. Listening now lets health report what is missing.
     });
   }
   if (stop.signal.aborted) return;

@@ -37,7 +37,7 @@ export function createLog(service: ServiceName, level: string): Log {
   });
 }
 
-/** Tells a repeated trouble once when it begins and once when it ends, however often it is reported in between. */
+/** Logs a repeated failure once when it begins and once when it ends, however often it is reported in between. */
 export interface TroubleLog {
   begin(error: unknown): void;
   end(): void;
@@ -48,11 +48,11 @@ export function troubleLog(log: Log, what: string): TroubleLog {
   return {
     begin(error) {
       if (since === undefined) log.warn({ err: error }, `${what}: trouble begins`);
-      else log.debug({ err: error }, `${what}: trouble goes on`);
+      else log.debug({ err: error }, `${what}: still failing`);
       since ??= Date.now();
     },
     end() {
-      if (since !== undefined) log.info({ troubleMs: Date.now() - since }, `${what}: trouble is over`);
+      if (since !== undefined) log.info({ troubleMs: Date.now() - since }, `${what}: recovered`);
       since = undefined;
     },
   };

@@ -102,7 +102,7 @@ describe('admin', () => {
   });
 });
 
-describe('what counts as a server that is away', () => {
+describe('what counts as an unavailable server', () => {
   test.each([
     [Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), true],
     [Object.assign(new Error('x'), { code: '57P01' }), true],

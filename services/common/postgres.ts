@@ -8,15 +8,15 @@ import { type Log, troubleLog } from './log.ts';
 export type Pool = pg.Pool;
 
 export interface PoolOptions {
-  /** With `sslmode=verify-full` for TLS that an authority known to Node vouches for. */
+  /** With `sslmode=verify-full` for TLS verified against the authorities known to Node. */
   url: string;
-  /** Certificates of the authorities to believe instead, in PEM form: given, the connection is TLS in any case. */
+  /** Certificates of the authorities to trust instead, in PEM form: if given, the connection always uses TLS. */
   ca?: string | undefined;
   log: Log;
   /** Shown in pg_stat_activity. */
   applicationName: string;
   connectionsMax?: number;
-  /** A statement without an answer for this long fails and its connection is closed. Works against a stopped backend, too. */
+  /** A statement without an answer for this long fails and its connection is closed. This covers a suspended backend, too. */
   queryTimeoutMs?: number;
   /** Statements are sent without waiting for the answers to those before them. */
   pipeline?: boolean;
@@ -40,7 +40,7 @@ export function connectionOptions(options: PoolOptions): pg.ClientConfig {
 function address({ url, ca }: PoolOptions): pg.ClientConfig {
   if (ca === undefined) return { connectionString: url };
   const withoutMode = new URL(url);
-  // What the address says would come before the option.
+  // The address would override the option.
   withoutMode.searchParams.delete('sslmode');
   return { connectionString: withoutMode.href, ssl: { ca } };
 }
@@ -57,8 +57,8 @@ export function createPool(options: PoolOptions): Pool {
 }
 
 /**
- * Where one connection was lost (silent, reset, ended by the server), so are most likely all others that it shared a way
- * with: those that are idle now are closed, too. Else each would cost somebody the wait for an answer that never comes.
+ * If one connection was lost (half-open, reset, closed by the server), most likely all others on the same route were, too:
+ * those that are idle now are closed. Otherwise each would cost a request the wait for an answer that never arrives.
  */
 function discardWithTheFirst(pool: Pool): void {
   let discarding = false;
@@ -73,7 +73,7 @@ function discardWithTheFirst(pool: Pool): void {
   });
 }
 
-/** What the server answers to a statement says that it is there. `true`: whoever released it could not use it any more. */
+/** An error reply shows that the server is reachable. `true`: its user found the connection unusable. */
 function isLoss(error: unknown): boolean {
   return Boolean(error) && !(error instanceof pg.DatabaseError && error.severity === 'ERROR');
 }
@@ -81,11 +81,11 @@ function isLoss(error: unknown): boolean {
 /**
  * Lends a connection of the pool. After an error that the server answered, what was open is rolled back; after any other
  * the connection is closed instead of given back, which does the same. While it is lent, the pool does not listen for its
- * errors, and one that nobody hears would end the process.
+ * errors, and an unhandled one would end the process.
  */
 export async function withClient<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
-  // Whoever waits for an answer gets the error, too.
+  // A pending statement gets the error, too.
   const unheard = (): void => {};
   client.on('error', unheard);
   try {
@@ -108,7 +108,7 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean>
     await client.query('ROLLBACK');
     return true;
   } catch {
-    // The connection broke meanwhile; the error that is told is the one before it.
+    // The connection broke meanwhile; the earlier error is the one reported.
     return false;
   }
 }
@@ -126,7 +126,7 @@ export function createDatabaseProbe(pool: Pool, timeoutMs = 600): () => Promise<
   return () => succeeds(timeoutMs, 'SELECT 1', ask());
 }
 
-/** The applied migrations are not those of the directory. Waiting does not help. */
+/** The applied migrations are not those of the directory. Retrying does not help. */
 class MigrationError extends PermanentError {
   override readonly name = 'MigrationError';
 }
@@ -147,7 +147,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
     names.map(async (name) => {
       if (!MIGRATION_FILE.test(name))
         throw new MigrationError(`Expected ${name} to be named like 0001_what_it_does.sql`);
-      // A checkout may have turned line ends into CR LF, which makes it no other migration.
+      // A checkout may have converted line ends to CR LF, which does not change the migration.
       const text = await readFile(join(directory, name), 'utf8');
       const sql = text.replaceAll('\r\n', '\n');
       return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };

@@ -1,7 +1,7 @@
 import { TimeoutError } from './backoff.ts';
 
 /**
- * SQLSTATE classes and codes that say the server is away, going, or short of something (class 53: a full disk, memory,
+ * SQLSTATE classes and codes that mean the server is unavailable, shutting down, or short of a resource (class 53: a full disk, memory,
  * connections), not that the statement is wrong (PostgreSQL appendix A).
  */
 const SERVER_AWAY = /^(08...|53...|57P0[1-5]|25006|58030)$/;
@@ -23,7 +23,7 @@ const NETWORK_AWAY = new Set([
 const PG_MESSAGES =
   /^(Query read timeout|Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Cannot use a pool after calling end)/;
 
-/** True when the error means that another server is away, hangs or is going down, and the same call may succeed later. */
+/** True when the error means that another server is unavailable, hangs or is shutting down, and the same call may succeed later. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isUnavailable);
   if (!(error instanceof Error)) return false;
@@ -113,7 +113,7 @@ export function problemDocument(
   };
 }
 
-/** A whole answer as it goes over the wire, for what cannot be answered in the ordinary way; the connection ends after it. */
+/** A complete raw answer, for requests that Fastify cannot answer; the connection is closed after it. */
 export function rawProblem(status: number, detail: string, instance: string): string {
   const body = JSON.stringify(problemDocument(status, detail, instance));
   const head = [

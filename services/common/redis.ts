@@ -4,11 +4,11 @@ import { type Log, troubleLog } from './log.ts';
 
 export type RedisClient = Redis;
 
-/** Where Redis is, and whom to believe that it is it. */
+/** The address of Redis, and the authorities that verify its certificate. */
 export interface RedisServer {
-  /** `rediss://` for TLS that an authority known to Node vouches for. */
+  /** `rediss://` for TLS verified against the authorities known to Node. */
   url: string;
-  /** Certificates of the authorities to believe instead, in PEM form: given, the connection is TLS in any case. */
+  /** Certificates of the authorities to trust instead, in PEM form: if given, the connection always uses TLS. */
   ca?: string | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface RedisClientOptions extends RedisServer {
 }
 
 /**
- * A client whose commands fail soon while Redis is killed, stopped, refused or silent, and are never sent twice:
+ * A client whose commands fail soon while Redis is killed, suspended, unreachable or silent, and are never sent twice:
  * no offline queue, no retries per command, no commandTimeout (the command would still run later). It reconnects for
  * ever with a short, constant pause. A blocking reader needs a client of its own.
  */
@@ -33,7 +33,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     tls: options.ca === undefined ? undefined : { ca: options.ca },
     lazyConnect: true,
     connectionName: options.name,
-    // CLIENT SETINFO would be one right more, which servers before 7.2 cannot even name.
+    // CLIENT SETINFO would need another right, which servers before 7.2 do not know.
     disableClientInfo: true,
     connectTimeout: 2000,
     socketTimeout: options.socketTimeoutMs,
@@ -41,7 +41,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     keepAlive: 5000,
-    // A server that still loads its data is asked again soon: ioredis would trust its estimate, a whole second at least.
+    // A server that is still loading its data is retried soon: ioredis would trust its estimate, a whole second at least.
     maxLoadingRetryTime: 50,
     retryStrategy: () => backoffMs(1, { ms: 50, msMax: 50 }),
   });
@@ -53,7 +53,7 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
   return client;
 }
 
-/** Ends the connection without waiting for answers. */
+/** Closes the connection without waiting for replies. */
 export function closeRedis(client: RedisClient): void {
   client.disconnect();
 }

@@ -3,11 +3,11 @@ import type { ParameterFault } from './problem.ts';
 /** A file name is at most this long in UTF-8, so that any database index can hold it, and every search can ask for it. */
 export const FILENAME_BYTES_MAX = 2048;
 
-/** Deeper values would overflow the stack of whoever walks them, PostgreSQL's JSON parser included. */
+/** Deeper values would overflow the stack of code that walks them, PostgreSQL's JSON parser included. */
 const NESTING_MAX = 100;
 
 /**
- * Finds the first text that PostgreSQL or Redis could not give back as it came: one with a NUL character (`text` refuses
+ * Finds the first text that PostgreSQL or Redis could not store unchanged: one with a NUL character (`text` refuses
  * it with 22021, `jsonb` with 22P05) or a lone surrogate (UTF-8 has no form for it). Keys of objects count, too.
  * Values nested too deeply are a fault as well.
  * @returns the fault with the path of the text, or undefined
@@ -53,15 +53,15 @@ export class InexactJsonError extends Error {
 
 /**
  * Parses JSON and refuses what would silently become something else: integers that lose digits and numbers beyond
- * what a double can hold (RFC 8259, section 6), and the key `__proto__`, which is no ordinary key of an object.
- * @throws SyntaxError when it is no JSON; InexactJsonError
+ * what a double can hold (RFC 8259, section 6), and the key `__proto__`, which is not an ordinary key.
+ * @throws SyntaxError when it is not JSON; InexactJsonError
  */
 export function parseExactJson(text: string): unknown {
   return JSON.parse(text, refuseInexact as (key: string, value: unknown) => unknown);
 }
 
 function refuseInexact(key: string, value: unknown, { source }: { source?: string }): unknown {
-  if (key === '__proto__') throw new InexactJsonError(key, 'is no name that an object can have here');
+  if (key === '__proto__') throw new InexactJsonError(key, 'is not allowed as a key');
   if (typeof value !== 'number') return value;
   const lossy = !Number.isFinite(value) || (/^-?\d+$/.test(source ?? '') && !Number.isSafeInteger(value));
   if (lossy) throw new InexactJsonError(key, `is a number that cannot be kept exactly: ${source?.slice(0, 40)}`);

@@ -90,7 +90,7 @@ describe('an instance of query stays away from', () => {
     const { url, part } = await pipeline.start('query', { ...verified, ...change() }, true);
     await expect.poll(() => readiness(url), soon).toMatchObject(readied);
     await expect.poll(() => part.logs(), soon).toMatch(log);
-    // It has tried by now, and got nowhere.
+    // It has tried by now, without success.
     expect(await readiness(url)).toMatchObject(readied);
     await part.stop();
   });

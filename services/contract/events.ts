@@ -32,11 +32,11 @@ const common = {
   timestamp,
   file_id: z.uuid(),
   storage_element_id: z.string(),
-  // Additions that a plain producer may lack, and a consumer must live without.
+  // Additions that a plain producer may lack; a consumer must not depend on them.
   event_id: z.string().optional(),
   version: z.coerce.number().int().positive().optional(),
   traceparent: z.string().optional(),
-  /** Rises by one from each published event to the next, so that a reader sees what it missed. */
+  /** Rises by one from each published event to the next, so that a reader detects missed events. */
   sequence: z
     .string()
     .regex(/^[1-9]\d{0,18}$/)

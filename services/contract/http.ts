@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Wire shapes of the HTTP contract. Answers stay open to further fields: a target may say more than it must. */
+/** Wire shapes of the HTTP contract. Answers stay open to further fields: a target may return more than required. */
 
 export const ROLES = ['ADMIN', 'USER', 'READONLY'] as const;
 export type Role = (typeof ROLES)[number];
@@ -39,7 +39,7 @@ export const registryFileSchema = z.object({
   tags: z.array(z.string()).nullable(),
   created_at: timestamp,
   updated_at: timestamp,
-  // What events tell of a file and a registry need not show.
+  // Fields that events carry and a registry need not show.
   compressed: z.boolean().nullish(),
   compression_algorithm: z.string().nullish(),
   original_size: z.number().nullish(),
@@ -100,7 +100,7 @@ export const problemSchema = z.object({
   instance: z.string().optional(),
 });
 
-/** GET /version; a service may say more. */
+/** GET /version; a service may return more. */
 export const versionAnswerSchema = z.object({ version: z.string(), git_sha: z.string().optional() });
 
 /** The calls of the HTTP contract, as a mapping names them. */

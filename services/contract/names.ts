@@ -1,4 +1,4 @@
-/** Names and numbers of the pipeline's contract, exactly as a target must speak them. */
+/** Names and numbers of the pipeline's contract, exactly as a target must use them. */
 export const SERVICE_NAMES = ['storage', 'admin', 'ingester', 'query'] as const;
 export type ServiceName = (typeof SERVICE_NAMES)[number];
 
@@ -37,15 +37,15 @@ interface MetricSource {
   name: string;
 }
 
-/** Where a pipeline tells how its events fare. The contract asks for what is told; the names are the reference's. */
+/** Metrics of event processing. The contract requires the figures; the names are the reference's. */
 export const EVENT_METRICS = {
-  /** Counts events that Redis took. */
+  /** Counts events that Redis accepted. */
   published: { service: 'admin', name: 'syncproof_events_published_total' },
   /** Counts attempts to publish that failed. */
   failed: { service: 'admin', name: 'syncproof_events_publish_failed_total' },
   /** Counts events whose effect is committed. */
   processed: { service: 'query', name: 'syncproof_events_processed_total' },
-  /** Counts events that were given up. */
+  /** Counts events moved to the dead-letter stream. */
   deadLettered: { service: 'query', name: 'syncproof_events_dead_lettered_total' },
   /** Events that were delivered and are not acknowledged. */
   pending: { service: 'query', name: 'syncproof_events_pending' },
@@ -55,5 +55,5 @@ export const EVENT_METRICS = {
 
 export type EventMetric = keyof typeof EVENT_METRICS;
 
-/** Names that a pipeline has for these, where they are its own. */
+/** A pipeline's own names for these, where they differ. */
 export type MetricNames = Readonly<Partial<Record<EventMetric, string>>>;

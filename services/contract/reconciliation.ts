@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { fileMetadataSchema } from './events.ts';
 
 /**
- * How a reader compares itself with the registry without reading it all: digests of buckets, then the entries of those
+ * How a reader compares its data with the registry without reading all of it: digests of buckets, then the entries of those
  * that differ, then the files that differ. An addition of the reference; a registry may lack it.
  */
 

@@ -15,7 +15,7 @@ export const ingesterSettings = {
   STORAGE_URL: httpUrl(`http://127.0.0.1:${STANDARD_PORTS.storage}`),
   /** The largest file, in bytes. */
   UPLOAD_MAX_BYTES: integer({ min: 0, max: 1_000_000_000_000, fallback: 1024 ** 3 }),
-  /** So long an upload may come at less than 500 bytes a second, in seconds. */
+  /** How long an upload may be slower than 500 bytes a second, in seconds. */
   UPLOAD_STALL_S: integer({ min: 1, max: 60, fallback: 20 }),
 };
 export type IngesterSettings = z.output<z.ZodObject<typeof ingesterSettings>>;
@@ -29,7 +29,7 @@ export interface IngesterParts extends UploadParts {
   adminAnswers: () => Promise<boolean>;
 }
 
-/** Takes uploads: bytes go to storage as they come, then the file is registered at admin. */
+/** Takes uploads: bytes go to storage as they arrive, then the file is registered at admin. */
 export async function buildIngester(parts: IngesterParts): Promise<HttpService> {
   const { config, log, metrics, auth } = parts;
   const app = await createHttpService({

@@ -12,9 +12,9 @@ export interface Leftover {
   account: Account;
 }
 
-/** Brings failed uploads to an end in the background: afterwards there is a registered file, or nothing. */
+/** Resolves failed uploads in the background: afterwards there is a registered file, or nothing. */
 export interface Cleanup {
-  /** Not registered for certain: removes the object. Resolves after the first try; further ones go on behind. */
+  /** Certainly not registered: removes the object. Resolves after the first try; further ones run in the background. */
   discard(leftover: Leftover): Promise<void>;
   /** Perhaps registered: removes the object only when the registry says, for long enough, that it has no such file. */
   settle(leftover: Leftover): void;
@@ -29,11 +29,11 @@ export interface CleanupOptions {
 }
 
 const BACKOFF = { ms: 500, msMax: 10_000 };
-/** Neither the registry's answers to a token nor tries last for ever. */
+/** Neither tokens nor retries last for ever. */
 const GIVE_UP_MS = 15 * 60_000;
-/** A registration that hung may still be committed once its server goes on; so long "there is none" is not yet believed. */
+/** A hanging registration may still commit when its server resumes; until then "no such file" is not conclusive. */
 const DOUBT_MS = 15_000;
-/** What hung in storage may still land there after the first removal. */
+/** A write that hung in storage may still complete after the first removal. */
 const REMOVE_AGAIN_MS = 20_000;
 
 export function createCleanup({ storage, registry, log, signal }: CleanupOptions): Cleanup {

@@ -22,7 +22,7 @@ export type Registered =
 
 export interface RegistryClient {
   register(file: Record<string, unknown>, account: Account, headers: Record<string, string>): Promise<Registered>;
-  /** @returns undefined when admin says that there is no such file @throws when it does not say */
+  /** @returns undefined when admin says that there is no such file @throws when it does not answer */
   find(fileId: string, account: Account): Promise<RegistryFile | undefined>;
 }
 
@@ -88,7 +88,7 @@ export type StoredObject = z.output<typeof storedSchema>;
 /** From the end of the bytes to the answer. */
 const ANSWER_TIMEOUT_MS = 10_000;
 const DELETE_TIMEOUT_MS = 2000;
-/** Asked for before the bytes; as long as a client may be kept waiting for a storage that is away. */
+/** Requested before the bytes; the longest that a client waits during an outage of storage. */
 const KEY_TIMEOUT_MS = 5000;
 
 export interface StorageClient {

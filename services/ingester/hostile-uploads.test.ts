@@ -7,7 +7,7 @@ import { problemSchema, registryFileSchema, uploadAnswerSchema } from '../contra
 
 const LIMIT = 200_000;
 const STALL_S = 5;
-/** The window, the look that is taken every second, and what a busy machine adds. */
+/** The window, the check every second, and the delay of a busy machine. */
 const STALLED_MS_MAX = STALL_S * 1000 + 7000;
 const ANSWERED_MS_MAX = 20_000;
 /** What comes after the answer is read for 10 s. */
@@ -32,7 +32,7 @@ beforeEach(async () => {
   before = await attacked.leavings();
 });
 
-/** After whatever was sent: nothing is left of it, the processes are the same, and uploads work. */
+/** After any attack: nothing is left of it, the processes are the same, and uploads work. */
 afterEach(async () => {
   const counted = async () => {
     const { files, registered } = await attacked.leavings();
@@ -62,7 +62,7 @@ async function begin(headers: Record<string, string | number>): Promise<RawConne
   return connection;
 }
 
-/** Sends bytes without an end: as fast as they are taken, and a little more after they were answered. */
+/** Sends bytes without end: as fast as they are accepted, and a little more after the answer. */
 async function sendEndlessly(connection: RawConnection, piece: Uint8Array): Promise<void> {
   while (!connection.ended) {
     await connection.write(piece);
@@ -122,7 +122,7 @@ describe('a body that does not end', () => {
   ])('and breaks off %s: the upload never was', async (_where, sent, stored) => {
     using connection = await begin({ 'content-length': whole + 1000 });
     await connection.write(sent);
-    // It has come as far as that: there is something to be taken back.
+    // It has got that far: there is an object to remove.
     await expect.poll(drafts).toBe(stored);
   });
 
@@ -177,7 +177,7 @@ describe('a body that does not end', () => {
 });
 
 describe('a slow body', () => {
-  /** A byte of the file every 200 ms, for as long as it is listened to. */
+  /** A byte of the file every 200 ms, for as long as the connection is open. */
   async function drip(connection: RawConnection): Promise<void> {
     while (!connection.ended) {
       await connection.write('x');
@@ -202,7 +202,7 @@ describe('a slow body', () => {
     meant = 1;
     const body = filePart({}, 'x'.repeat(25_000)) + END;
     using connection = await begin({ 'content-length': Buffer.byteLength(body) });
-    // Two windows long, at five times the least rate.
+    // For two windows, at five times the minimum rate.
     for (let at = 0; at < body.length; at += 500) {
       await connection.write(body.slice(at, at + 500));
       await sleep(200);
@@ -210,7 +210,7 @@ describe('a slow body', () => {
     expect((await connection.answer()).status).toBe(201);
   });
 
-  test('of many keeps nobody else from uploading', { timeout: 120_000 }, async () => {
+  test('of many does not block other uploads', { timeout: 120_000 }, async () => {
     // More than a client of storage commonly has connections.
     const slow: RawConnection[] = [];
     const more = setInterval(() => {

@@ -113,7 +113,7 @@ export function fieldText(part: MultipartValue): string {
 
 /**
  * What the form parser threw, as the problem it is. Its errors about the form's shape have neither a code nor a status,
- * so their text has to tell.
+ * so they are recognized by their text.
  */
 export function formProblem(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof HttpProblem) return error;
@@ -140,7 +140,7 @@ const FILENAME_ESCAPES: Readonly<Record<string, string>> = { '%22': '"', '%0A': 
 export function originalFilename(part: MultipartFile): string {
   const name = part.filename.replace(/%22|%0A|%0D/g, (written) => FILENAME_ESCAPES[written] ?? written);
   if (name === '') throw badParameter('file', 'must have a file name');
-  // What was no UTF-8 was replaced by the parser; storing that would be another name than the client's.
+  // The parser replaced invalid UTF-8; storing that would be another name than the client's.
   if (name.includes(REPLACEMENT_CHARACTER)) throw badParameter('file', 'its name must be valid UTF-8');
   const fault = findUnstorableText(name, 'file');
   if (fault !== undefined) throw parametersProblem([fault]);

@@ -35,7 +35,7 @@ const storage = await buildStorage({
 await storage.listen({ host: '127.0.0.1', port: 0 });
 const storageUrl = `http://127.0.0.1:${(storage.server.address() as AddressInfo).port}`;
 const client = createStorageClient(storageUrl, agent);
-// Nobody listens there: an upload that gets as far as its registration fails for certain.
+// No server listens there: an upload that gets as far as its registration fails for certain.
 const registry = createRegistryClient('http://127.0.0.1:1', agent);
 const ingester = await buildIngester({
   config: loadSettings(ingesterSettings, environment),
@@ -86,7 +86,7 @@ async function storedFiles(): Promise<string[]> {
 }
 
 describe('storage', () => {
-  test('an object that exists is not replaced, and nobody else gets a key to it', async () => {
+  test('an object that exists is not replaced, and no other account gets a key to it', async () => {
     expect((await put('a.txt', 'first')).statusCode).toBe(201);
     const second = await put('a.txt', 'second');
     expect([second.statusCode, second.json().status]).toEqual([409, 409]);

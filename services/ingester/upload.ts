@@ -17,7 +17,7 @@ import {
   storageFilename,
 } from './upload-form.ts';
 
-/** Rejects, with what `problem` gives, once more bytes of a body have come than it may have by then. Never resolves. */
+/** Rejects, with the result of `problem`, once a body has more bytes than allowed by then. Never resolves. */
 function bodyLimit(request: IncomingMessage, bytesMax: () => number, problem: () => Error): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   let bytes = 0;
@@ -27,7 +27,7 @@ function bodyLimit(request: IncomingMessage, bytesMax: () => number, problem: ()
     request.off('data', count);
     reject(problem());
   });
-  // Whoever waits for the body hears of it; when nobody does any more, nobody needs to.
+  // Awaited by the reader of the body; without one, the rejection may be ignored.
   promise.catch(() => {});
   return promise;
 }
@@ -48,7 +48,7 @@ export interface UploadParts {
   fileBytesMax: number;
 }
 
-/** How much of the file has come. */
+/** How much of the file has arrived. */
 interface Progress {
   fileBytes: number;
 }
@@ -110,7 +110,7 @@ export async function upload(parts: UploadParts, request: FastifyRequest): Promi
       ? unavailable('The registry did not answer; the upload may or may not have happened.', error)
       : formProblem(error);
   } finally {
-    // What is left of the body is read and thrown away for a while, or the client could not read the answer.
+    // The rest of the body is read and discarded for a while; otherwise the client could not read the answer.
     request.raw.unpipe();
     request.raw.resume();
   }
@@ -121,7 +121,7 @@ function tooLarge({ fileBytesMax }: UploadParts): HttpProblem {
   return new HttpProblem(413, `file: ${reason}`, { errors: [{ name: 'file', reason }] });
 }
 
-/** Not a HttpProblem: nobody but `upload` sees it. */
+/** Not a HttpProblem: only `upload` sees it. */
 class UnknownRegistration extends Error {
   override readonly name = 'UnknownRegistration';
 }
@@ -130,7 +130,7 @@ function unavailable(detail: string, cause: unknown): HttpProblem {
   return new HttpProblem(503, detail, { cause, headers: { 'retry-after': '1' } });
 }
 
-/** Streams the bytes into storage, which must have got exactly what was received. */
+/** Streams the bytes into storage, which must have stored exactly the bytes received. */
 async function store(
   parts: UploadParts,
   part: MultipartFile,
@@ -213,7 +213,7 @@ async function register(
     case 'absent':
       throw unavailable('The registry is not available.', registered.cause);
     case 'unknown': {
-      request.log.warn({ err: registered.cause, fileId }, 'a registration has no answer, asking the registry');
+      request.log.warn({ err: registered.cause, fileId }, 'a registration got no answer, querying the registry');
       let file: RegistryFile | undefined;
       try {
         file = await registry.find(fileId, account);

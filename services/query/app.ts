@@ -102,7 +102,7 @@ async function knownFile(pool: Pool, id: string) {
   return file;
 }
 
-/** Without Redis searches go on, and changes arrive later: degraded, not unavailable. */
+/** Without Redis searches continue, and changes arrive later: degraded, not unavailable. */
 async function readiness({ databaseAnswers, eventsFlow, started }: QueryParts): Promise<Readiness> {
   const [database, cache] = await Promise.all([databaseAnswers(), eventsFlow()]);
   const ready = database && started();

@@ -18,14 +18,14 @@ export interface Applied {
 }
 
 export interface ApplyOptions {
-  /** A row that somebody else has locked is waited for this long; then the whole batch fails with 55P03. */
+  /** How long to wait for a row locked by another session; then the whole batch fails with 55P03. */
   lockTimeoutMs: number;
 }
 
 /** Locks are taken on this many slots instead of on single files, so that a batch cannot exhaust the lock table. */
 const LOCK_SLOTS = 256;
 const LOCK_SPACE = 7_240_312;
-/** Three statements in a row stay below the connection's own limit, which would say nothing of why. */
+/** Three statements in a row stay below the connection's own limit, which would not give the reason. */
 const STATEMENT_TIMEOUT_MS = 1500;
 /** True in the transaction that `beginStatement` began, and nowhere else. */
 const IN_TRANSACTION = `current_setting('syncproof.applying', true) = 'on'`;
@@ -46,7 +46,7 @@ export async function applyChanges(pool: Pool, changes: readonly Change[], optio
       deletes.length === 0 ? undefined : client.query(deleteStatement(deletes)),
       upserts.length === 0 ? undefined : client.query(upsertStatement(upserts)),
     ]);
-    // Only once all of it was answered: what was given up must not be committed later behind our back.
+    // Only once all of it was answered: an abandoned batch must not be committed later.
     await client.query('COMMIT');
     return { upserted: upserted?.rowCount ?? 0, deleted: deleted?.rowCount ?? 0 };
   });

@@ -7,11 +7,11 @@ import type { ConsumerMetrics } from './metrics.ts';
 import type { DeadLetter } from './stream.ts';
 
 export interface BatchOutcome {
-  /** Ids of the entries whose effect is committed, or that are gone: acknowledge them. */
+  /** Ids of the entries whose effect is committed, or that were trimmed: acknowledge them. */
   done: string[];
   /** Entries that can never be applied. */
   dead: DeadLetter[];
-  /** How many stay pending because somebody holds a lock they need. */
+  /** How many are deferred: they stay pending because another session holds a lock on the row. */
   deferred: number;
   /** How many are gone from the stream: trimmed while they were pending. */
   gone: number;
@@ -21,9 +21,9 @@ export interface BatchDependencies {
   pool: Pool;
   log: Log;
   metrics: ConsumerMetrics;
-  /** Told the numbers of the events whose effect is committed. */
+  /** Receives the numbers of the events whose effect is committed. */
   onApplied: (sequences: readonly bigint[]) => void;
-  /** Ends the waiting for a database that is away. */
+  /** Ends the wait for an unavailable database. */
   signal: AbortSignal;
 }
 
@@ -35,14 +35,14 @@ interface Item {
 /** Tries in which an event was refused, those of batches that it was part of included. */
 const DATA_ATTEMPTS_MAX = 3;
 const LOCK_TIMEOUT_MS = 500;
-/** Where a lock is expected (parts of a batch that met one, second tries) the wait is short: the files behind must not wait, too. */
+/** Where a lock is expected (parts of a batch that met one, second tries) the wait is short: other files must not wait, too. */
 const LOCK_TIMEOUT_AGAIN_MS = 100;
 /** After this many single files behind locks the rest is deferred untried: the whole table may be locked. */
 const CONTENDED_MAX = 8;
 
 /**
  * Applies entries of the stream. A batch that the database refuses is halved until the culprits stand alone; so one bad
- * event costs a few statements, not the ones behind it. While the database is away everything waits, for as long as it takes.
+ * event costs a few statements, not the ones behind it. During an outage of the database everything waits, without a limit.
  */
 export class BatchApplier {
   readonly #dependencies: BatchDependencies;

@@ -1,5 +1,5 @@
 /**
- * What it costs to compare the read model with the registry, by the number of files: `node services/query/comparison.bench.ts
+ * The cost of comparing the read model with the registry, by the number of files: `node services/query/comparison.bench.ts
  * 10000 100000`. Files are written by SQL on both sides, the comparisons are the services' own, once a second.
  */
 import {
@@ -57,7 +57,7 @@ const connect = (service: 'admin' | 'query'): Database => {
 const registry = connect('admin');
 const readModel = connect('query');
 const pipeline = open.use(createPipelineClient({ urls: env.urls, accounts: env.accounts, recorder: memoryRecorder() }));
-// They make a million rows take minutes, and no comparison looks at them.
+// They make a million rows take minutes, and no comparison uses them.
 for (const name of ['filename_trgm', 'search_vector', 'tags', 'filename', 'created_at'])
   await readModel.query(`DROP INDEX file_metadata_cache_${name}`);
 
@@ -87,7 +87,7 @@ for (const size of [...sizes].sort((a, b) => a - b)) {
 }
 
 async function fill(from: number, to: number): Promise<void> {
-  // In one transaction the other side would look empty for as long as it takes: comparisons would set out to mend it.
+  // In one transaction the other side would look empty for as long as it takes: comparisons would start to repair it.
   await env.parts.query.stop();
   const patiently = async (database: Database, text: string, values: unknown[] = []): Promise<void> => {
     // Its types do not know of the limit.

@@ -34,7 +34,7 @@ export class ReaderConnection {
     return this.#client.status === 'ready';
   }
 
-  /** Waits until the connection is ready, replacing a client that does not get there; returns when the signal aborts. */
+  /** Waits until the connection is ready, replacing a client that does not connect in time; returns when the signal aborts. */
   async ready(signal: AbortSignal): Promise<void> {
     while (!this.isReady && !signal.aborted) {
       const patienceMs = this.#options.socketTimeoutMs + 3000;

@@ -21,17 +21,17 @@ export interface ConsumerDependencies {
   settings: ConsumerSettings;
   /** Events were lost, or may have been. */
   onLoss: (reason: ReconcileReason) => void;
-  /** Told the number of an event that was moved to the dead-letter stream. */
+  /** Receives the number of an event that was moved to the dead-letter stream. */
   onDeadLetter: (sequence: bigint) => void;
   log: Log;
   signal: AbortSignal;
 }
 
-/** What is behind locks is tried again this often. */
+/** How often deferred entries are tried again. */
 const DEFERRED_RETRY_MS = 1000;
 const TAKE_OVER_EVERY_MS_MAX = 1000;
 const REAP_EVERY_MS = 10_000;
-/** Empty reads do not show as activity of a consumer (Redis 7.0), so idle time alone is no sign of death. */
+/** Empty reads do not show as activity of a consumer (Redis 7.0), so idle time alone does not prove that a consumer is dead. */
 const REAP_IDLE_MS_MIN = 30_000;
 const ERROR_PAUSE = { ms: 50, msMax: 1000 };
 
@@ -39,7 +39,7 @@ const ERROR_PAUSE = { ms: 50, msMax: 1000 };
  * Reads the stream as a member of the consumer group and applies what it reads.
  *
  * Each turn: wait for a connection → (after a new connection or any error) make the group and drain what this consumer
- * already holds → (now and then) take over what others have held for too long → read new entries → apply and commit →
+ * already holds → (periodically) take over entries that others have held for too long → read new entries → apply and commit →
  * acknowledge. An error at any point ends the turn, never the loop; what was not acknowledged is drained in a later turn.
  */
 export class StreamConsumer {
@@ -74,7 +74,7 @@ export class StreamConsumer {
         this.#preparedEpoch = -1;
         if (signal.aborted) return;
         failures++;
-        // The stream or the group was removed under us: not a trouble of Redis, and mended by the next turn.
+        // The stream or the group was removed meanwhile: not an outage of Redis, and repaired by the next turn.
         if (failures === 1 && isReply(error, 'NOGROUP', 'UNBLOCKED')) continue;
         this.#answeredAt = Number.NEGATIVE_INFINITY;
         this.#trouble.begin(error);
@@ -133,7 +133,7 @@ export class StreamConsumer {
     this.#preparedEpoch = epoch;
   }
 
-  /** Applies what this consumer was given earlier: before a lost connection, before a restart, behind a lock. */
+  /** Applies entries delivered earlier: before a lost connection or a restart, or deferred for a lock. */
   async #drainOwn(): Promise<void> {
     const { stream, settings, signal } = this.#needs;
     this.#retryDueAt = Number.POSITIVE_INFINITY;
@@ -146,13 +146,13 @@ export class StreamConsumer {
     }
   }
 
-  /** Takes over what any consumer, this one included, has held for too long, then removes consumers that are gone. */
+  /** Takes over entries that any consumer, this one included, has held for too long, then removes dead consumers. */
   async #takeOver(): Promise<void> {
     const { stream, settings, metrics, log, signal, onLoss } = this.#needs;
     this.#claimDueAt = performance.now() + Math.min(settings.pendingRetryMs / 4, TAKE_OVER_EVERY_MS_MAX);
     for (let cursor = '0-0'; !signal.aborted; ) {
       const page = await stream.claimIdle(settings.pendingRetryMs, cursor, settings.batchSize);
-      // Redis 7 has taken them off the pending list itself; acknowledging them is harmless and holds for others, too.
+      // Redis 7 has taken them off the pending list itself; acknowledging them is harmless and covers other servers, too.
       await stream.acknowledge(page.deletedIds);
       if (page.deletedIds.length > 0) onLoss('entries-trimmed');
       if (page.entries.length > 0) {
@@ -186,7 +186,7 @@ export class StreamConsumer {
     }
   }
 
-  /** False when Redis refuses the dead letter (out of memory, say): the entry stays pending and holds up nothing. */
+  /** False when Redis refuses the dead letter (out of memory, say): the entry stays pending and blocks no others. */
   async #bury(letter: DeadLetter): Promise<boolean> {
     const { stream, metrics, log, onDeadLetter } = this.#needs;
     const facts = { entryId: letter.entry.id, attempts: letter.attempts, reason: letter.error };

@@ -34,7 +34,7 @@ export interface ConsumingOptions {
   signal: AbortSignal;
 }
 
-/** A reader hears nothing for the blocking time and this much more before it gives the connection up. */
+/** A reader gives up a connection that is silent for the blocking time plus this. */
 const SOCKET_GRACE_MS = 500;
 const SIDE_TIMEOUT_MS = 1000;
 const ASK_MS = 500;
@@ -43,7 +43,7 @@ const FINISH_MS = 1700;
 /**
  * The name under which an instance reads. The same for the same instance after a restart, so that it goes on with what it
  * held at once instead of waiting until that may be taken over; a process on a port chosen by the system gets a new one.
- * Two processes that should share a name all the same do no harm: applying twice changes nothing.
+ * Two processes with the same name do no harm: applying twice changes nothing.
  */
 export function consumerName(address: { host: string; port: number }): string {
   const identity = address.port === 0 ? randomBytes(16) : `${hostname()}/${address.host}/${address.port}`;
@@ -58,7 +58,7 @@ export function consumerName(address: { host: string; port: number }): string {
 
 /**
  * Everything about Redis in this service: the consumer on a connection of its own, and a second one that never blocks,
- * for questions and for ending a blocking read. `start` may come later (after the migrations); health is known before.
+ * for queries and for ending a blocking read. `start` may come later (after the migrations); health is known before.
  */
 export class Consuming implements AsyncDisposable {
   readonly #options: ConsumingOptions;
@@ -109,7 +109,7 @@ export class Consuming implements AsyncDisposable {
     return this.#consumer?.isReading() === true && (await this.#ping());
   }
 
-  /** What the group still has to do; undefined when Redis cannot tell. Takes at most half a second. */
+  /** The group's backlog; undefined when Redis does not know it. Takes at most half a second. */
   async backlog(): Promise<GroupBacklog | undefined> {
     if (this.#side.status !== 'ready') return undefined;
     try {
@@ -123,7 +123,7 @@ export class Consuming implements AsyncDisposable {
     }
   }
 
-  /** Waits for the batch in hand, then takes this consumer's name off the group if it holds nothing. */
+  /** Waits for the batch in hand, then removes this consumer's name from the group if it holds nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { log } = this.#options;
     try {
@@ -133,14 +133,14 @@ export class Consuming implements AsyncDisposable {
         await within(ASK_MS, 'leaving the group', this.#side.eval(REMOVE_CONSUMER_SCRIPT, 1, stream, group, consumer));
       }
     } catch (error) {
-      log.info({ err: error }, 'left without taking the name off the group');
+      log.info({ err: error }, 'stopped without removing the name from the group');
     } finally {
       this.#connection?.close();
       closeRedis(this.#side);
     }
   }
 
-  /** Ends a blocking read now. An entry delivered in this very moment stays pending and is drained later. */
+  /** Ends a blocking read now. An entry delivered at this moment stays pending and is drained later. */
   async #unblock(): Promise<void> {
     if (this.#consumer?.isBlocking !== true) return;
     try {

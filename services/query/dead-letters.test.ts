@@ -65,7 +65,7 @@ test('an event that cannot be applied is listed with its error, and replayed in 
   expect(await replay(letter.id)).toEqual({ status: 404 });
 });
 
-test('an event whose trouble is over is applied when it is replayed', async () => {
+test('an event whose cause of failure is fixed is applied when it is replayed', async () => {
   const file = new CraftedFile('came-back.txt', 'versions');
   const told = ['error', 'gone by now', 'attempts', 3, 'entry_id', '1-1', 'consumer', 'c', 'dead_lettered_at', 'now'];
   const id = await redis.xadd(LETTERS, '*', ...told, ...file.created());
@@ -90,7 +90,7 @@ test('letters come in pages, the newest first', async () => {
   expect(second.letters.map(({ error }) => error)).toEqual(['e0']);
 });
 
-test('a letter that somebody else put there is listed as far as it goes, and not published', async () => {
+test('a letter from another writer is listed as far as it goes, and not published', async () => {
   for (const fields of [
     ['a', 'b'],
     ['error', 'e', 'attempts', 'many', ...Array.from({ length: 5000 }, (_, i) => [`f${i}`, 'v']).flat()],

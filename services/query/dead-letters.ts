@@ -6,7 +6,7 @@ import { HttpProblem } from '../common/problem.ts';
 import type { RedisClient } from '../common/redis.ts';
 import { foldReply } from './stream.ts';
 
-/** An event that could not be applied, with what is known of why. */
+/** An event that could not be applied, with what is known of the cause. */
 export interface DeadLetter {
   /** In the dead-letter stream. */
   id: string;
@@ -46,7 +46,7 @@ export class DeadLetterBox {
   async list(limit: number, before?: string): Promise<{ letters: DeadLetter[]; total: number }> {
     const [entries, total] = await this.#answered(
       Promise.all([
-        // Nothing is before the first id, and Redis calls the question an error.
+        // Nothing precedes the first id, and Redis rejects that range.
         before !== undefined && /^0+-0+$/.test(before)
           ? []
           : this.#redis.call(
@@ -64,9 +64,9 @@ export class DeadLetterBox {
   }
 
   /**
-   * Publishes the event again, as its last one, and takes the letter away: both or neither.
+   * Publishes the event again, as its last one, and removes the letter: both or neither.
    * @returns the new entry's id; `missing` when there is no such letter, `no-event` when it holds none, or one too large
-   * @throws when Redis does not answer; it may have done it all the same
+   * @throws when Redis does not answer; it may have done so nevertheless
    */
   async replay(id: string): Promise<string> {
     const answer = this.#redis.eval(REPLAY_SCRIPT, 2, this.#letters, this.#stream, id, 2 * OWN_FIELDS, VALUES_MAX);
@@ -119,7 +119,7 @@ const letterSchema = z.object({
 const tags = ['dead letters'];
 const security = [{ bearer: [] }];
 
-/** For operators: events that could not be applied, and a second chance once the cause is mended. */
+/** For operators: events that could not be applied, and a second attempt once the cause is fixed. */
 export function addDeadLetterRoutes(app: HttpService, letters: DeadLetterBox, auth: Authenticator): void {
   const onRequest = auth.requireRole('ADMIN');
   app.get(
@@ -146,7 +146,7 @@ export function addDeadLetterRoutes(app: HttpService, letters: DeadLetterBox, au
       schema: {
         tags,
         security,
-        summary: 'Publish such an event again, and take the letter away',
+        summary: 'Publish such an event again, and remove the letter',
         params: z.object({ id: letterId }),
         response: { 200: z.object({ id: z.string(), entry_id: z.string() }) },
       },

@@ -11,7 +11,7 @@ export interface DownloadOptions {
   token: string;
   /** The caller's headers that decide what storage answers. */
   conditions: Readonly<Record<string, string | string[] | undefined>>;
-  /** Aborts when the client is gone. */
+  /** Aborts when the client has disconnected. */
   signal: AbortSignal;
 }
 

@@ -116,8 +116,8 @@ function supersedes(later: Change, earlier: Change): boolean {
  *
  * - `data`: the event itself is refused, today and tomorrow (PostgreSQL classes 22 data exception, 23 integrity constraint,
  *   54 program limit): it goes to the dead letter.
- * - `contended`: somebody holds a lock; others need not wait for that file.
- * - `outage`: everything else. The event is innocent: keep it and try again, however often.
+ * - `contended`: another session holds a lock; other files need not wait.
+ * - `outage`: everything else. The event is not the cause: keep it and try again, without a limit.
  */
 export const FAILURE_KINDS = ['data', 'contended', 'outage'] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];

@@ -19,7 +19,7 @@ await runService('query', querySettings, async ({ config, log, resources, signal
   const database = { url: config.DATABASE_URL, ca: config.DATABASE_CA_FILE, log };
   const pool = createPool({ ...database, applicationName: 'syncproof-query' });
   resources.defer(() => closePool(pool));
-  // Own connection, not the pool: a burst of searches must not hold up the events, nor a locked row the searches.
+  // Own connection, not the pool: a burst of searches must not delay the events, nor a locked row the searches.
   const consumerPool = createPool({
     ...database,
     applicationName: 'syncproof-query-consumer',

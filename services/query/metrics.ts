@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { shared } from '../common/backoff.ts';
 import { FAILURE_KINDS } from './events.ts';
 
-/** What makes a comparison with the registry due: a sign that events were lost, or that nobody looked for a while. */
+/** What makes a comparison with the registry due: a sign that events were lost, or the time since the last one. */
 export const RECONCILE_REASONS = ['boot', 'group-made', 'redis-changed', 'entries-trimmed', 'gap', 'interval'] as const;
 export type ReconcileReason = (typeof RECONCILE_REASONS)[number];
 
@@ -32,7 +32,7 @@ export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
     }),
     failed: new Counter({
       name: 'syncproof_events_failed_total',
-      help: 'Failed attempts to apply an event. kind: data (refused), contended (a lock), outage (database away).',
+      help: 'Failed attempts to apply an event. kind: data (refused), contended (a lock), outage (database unavailable).',
       labelNames: ['kind'] as const,
       registers,
     }),
@@ -64,7 +64,7 @@ export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
       registers,
     }),
   };
-  // Shown from the start: a series that appears with the first failure has no increase that an alarm could see.
+  // Shown from the start: a series that appears with the first failure has no increase for an alert to detect.
   for (const kind of FAILURE_KINDS) metrics.failed.inc({ kind }, 0);
   return metrics;
 }
@@ -91,7 +91,7 @@ export function createReconcileMetrics(registry: Registry): ReconcileMetrics {
     }),
     repaired: new Counter({
       name: 'syncproof_reconciled_files_total',
-      help: 'Files that a comparison with the registry had to mend.',
+      help: 'Files that a comparison with the registry had to repair.',
       registers,
     }),
   };
@@ -102,7 +102,7 @@ export function createReconcileMetrics(registry: Registry): ReconcileMetrics {
 /** What the server knows about the group; undefined while it cannot be asked. */
 export interface GroupBacklog {
   pending: number;
-  /** Null when Redis itself does not know. It lies after trimming (Redis 7: XINFO GROUPS). */
+  /** Null when Redis itself does not know. It is wrong after trimming (Redis 7: XINFO GROUPS). */
   lag: number | null;
 }
 

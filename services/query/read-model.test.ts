@@ -51,7 +51,7 @@ function upsert(id: string, version: number | null, changes: Partial<UpsertChang
   return { kind: 'upsert', id, version, sequence: null, metadata };
 }
 
-/** What a service's own pool is like. */
+/** The options of a service's own pool. */
 function servicePool({ host, port }: { host: string; port: number } = environment.databaseAccess('query')): pg.Pool {
   const { database, user, password } = environment.databaseAccess('query');
   const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
@@ -97,7 +97,7 @@ describe('a batch that meets trouble', () => {
     await service.end();
   });
 
-  it('that takes too long is told so by the server, not given up by the client', async () => {
+  it('that takes too long is cancelled by the server, not given up by the client', async () => {
     const service = servicePool();
     await pool.query(
       `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END'`,

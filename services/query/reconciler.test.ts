@@ -33,7 +33,7 @@ function connect(): Pool {
   return createPool({ url, log, applicationName: 'test', connectionsMax: 3, pipeline: true });
 }
 
-/** A registry without files, as whose digests are asked for: `asked` is told of it, and may fail. */
+/** A registry without files: `asked` is called for each request of digests, and may fail. */
 async function comparing(
   asked: (time: number, reconciler: Reconciler) => void,
   { intervalMs, until }: { intervalMs: number; until: number },

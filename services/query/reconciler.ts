@@ -18,17 +18,17 @@ import type { SequenceLog, SequenceRange } from './sequence-log.ts';
 
 /** Any number, as long as all instances use the same. */
 const RECONCILE_LOCK = 7_240_313;
-/** Whether the holder is still heard is known long before the comparison itself could be given up. */
+/** A lost lock session is detected long before the comparison itself would time out. */
 const ANSWER_MS = 3000;
 const SPEAK_EVERY_MS = 2000;
-/** A server keeps the lock of a holder that it does not hear any more for this long, instead of for good. */
+/** A server keeps the lock of a silent session for this long, instead of for ever. */
 const UNHEARD_MS = 8000;
 
 /**
- * Compares while no other instance does: the lock is that of a session, which has to stay heard. A connection that has
- * fallen silent is closed for its client, but the server would keep its lock for hours; so the holder speaks now and
- * then, and the server ends a session that does not. The lock goes with the pool, which its owner ends.
- * @param work is left alone, with its signal aborted, once the holder is not heard any more, or nobody waits for it
+ * Compares while no other instance does: the lock belongs to a session, which must stay active. The client closes a
+ * half-open connection, but the server would keep its lock for hours; so the holder sends a statement periodically, and
+ * the server ends a session that does not. The lock goes with the pool, which its owner ends.
+ * @param work is abandoned, with its signal aborted, once the session is lost, or its result is no longer awaited
  * @returns whether it was this one's turn
  * @throws what the work throws, and the database's error when the lock was lost
  */
@@ -65,18 +65,18 @@ async function comparingAlone(
   });
 }
 
-/** What a comparison came to. */
+/** The result of a comparison. */
 export interface Reconciled {
   differingBuckets: number;
   /** Files whose state was taken over from the registry, deletions included. */
   repaired: number;
-  /** Rows that the registry knows nothing of. */
+  /** Rows that are unknown to the registry. */
   removed: number;
 }
 
 const LOCK_TIMEOUT_MS = 1000;
 /**
- * A row of which the registry knows nothing goes only when it is older than this: it may come from a plain producer that
+ * A row that is unknown to the registry is removed only when it is older than this: it may come from a plain producer that
  * registers later than it publishes.
  */
 const UNKNOWN_AFTER = '10 minutes';
@@ -92,7 +92,7 @@ const ENTRIES = `
  * Makes the read model what the registry is: digests by bucket, then the entries of the buckets that differ, then the
  * files that differ. Taken over by the same rules as events, so one that arrives meanwhile loses nothing. When nothing
  * differs it costs one digest on either side.
- * @throws what kept it from comparing or from taking over all that differs
+ * @throws the error that prevented the comparison or a repair
  */
 async function reconcile(pool: Pool, registry: RegistryClient, signal: AbortSignal): Promise<Reconciled> {
   const [theirs, ours] = await Promise.all([registry.digests(), localDigests(pool)]);
@@ -171,11 +171,11 @@ async function removeUnknown(pool: Pool, ids: readonly string[]): Promise<number
 
 export interface ReconcilerOptions {
   /**
-   * Opens three connections for one comparison: those that lie idle until the next one, minutes later, may have fallen
-   * silent.
+   * Opens three connections for one comparison: those that lie idle until the next one, minutes later, may be
+   * half-open.
    */
   connect: () => Pool;
-  /** Undefined without an account at admin: gaps are noticed and told, not mended. */
+  /** Undefined without an account at admin: gaps are detected and reported, not repaired. */
   registry: RegistryClient | undefined;
   sequences: SequenceLog;
   metrics: ReconcileMetrics;
@@ -185,14 +185,14 @@ export interface ReconcilerOptions {
 }
 
 const LOOK_EVERY_MS = 500;
-/** Numbers that are missing for longer are taken for lost: until then they may be on their way, or with another instance. */
+/** Numbers missing for longer count as lost: until then they may be in flight, or held by another instance. */
 const GAP_PATIENCE_MS = 2000;
 const RETRY = { ms: 500, msMax: 10_000 };
-/** Whoever is left with a statement that nobody answers gives it up later. */
+/** An abandoned statement that gets no answer times out later. */
 const CLOSE_MS = 300;
 
 /**
- * Notices lost events and mends what they left undone, by comparing the read model with the registry.
+ * Detects lost events and repairs their effect, by comparing the read model with the registry.
  *
  * waiting: notes sequence numbers and looks for gaps, twice a second → comparing, when a reason is due and no other
  *   instance compares → waiting; after a failure the reasons stay due, and the next attempt is later.
@@ -257,7 +257,7 @@ export class Reconciler {
     return [...this.#gapsSince.values()].some((since) => now - since >= GAP_PATIENCE_MS);
   }
 
-  /** When another instance compares, this one looks again in a moment. */
+  /** When another instance compares, this one tries again shortly. */
   async #compare(registry: RegistryClient, gaps: readonly SequenceRange[]): Promise<void> {
     const { connect, signal, log, intervalMs } = this.#options;
     const pool = connect();
@@ -267,7 +267,7 @@ export class Reconciler {
       if (!(error instanceof NotOfferedError)) throw error;
       // For now: it may also be a proxy before a registry that is just being started.
       this.#notBefore = performance.now() + jittered(intervalMs);
-      log.warn({ err: error }, 'the registry offers no comparison: lost events are told, not mended');
+      log.warn({ err: error }, 'the registry offers no comparison: lost events are reported, not repaired');
     } finally {
       await closePool(pool, CLOSE_MS);
     }
@@ -305,7 +305,7 @@ export class Reconciler {
   }
 }
 
-/** ±10 %, so that instances do not all ask at once. */
+/** ±10 %, so that instances do not all compare at once. */
 function jittered(ms: number): number {
   return ms * (0.9 + Math.random() * 0.2);
 }

@@ -10,7 +10,7 @@ import {
   statesSchema,
 } from '../contract/reconciliation.ts';
 
-/** What admin has, for the comparison with what this service has. */
+/** Admin's data, for the comparison with this service's. */
 export interface RegistryClient {
   digests(): Promise<BucketDigest[]>;
   entries(bucket: number): Promise<BucketEntry[]>;
@@ -22,11 +22,11 @@ export interface RegistryAccess {
   clientId: string;
   clientSecret: string;
   agent: Agent;
-  /** Ends what is under way. */
+  /** Cancels requests in flight. */
   signal: AbortSignal;
 }
 
-/** The registry does not offer a comparison: asking again is of no use. */
+/** The registry does not offer a comparison: retrying does not help. */
 export class NotOfferedError extends Error {
   override readonly name = 'NotOfferedError';
 }

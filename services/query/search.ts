@@ -197,7 +197,7 @@ export function shortTimestamp(iso: string): string {
   return iso.replace(/(\.\d{3})000Z$/, '$1Z');
 }
 
-/** @throws the database's error when it is away or the search takes too long */
+/** @throws the database's error when it is unavailable or the search takes too long */
 export async function searchFiles(pool: Pool, request: SearchRequest): Promise<SearchAnswer> {
   const { rows } = await pool.query<PageRow>(searchStatement(request));
   const results = rows.flatMap((row) => (row.id === null ? [] : [toHit(row, row.relevance)]));
@@ -206,7 +206,7 @@ export async function searchFiles(pool: Pool, request: SearchRequest): Promise<S
   return { results, total_count: total, limit, offset, has_more: offset + results.length < total };
 }
 
-/** Straight from the database, never from a copy in this process: a read after a newer one cannot be older. */
+/** Straight from the database, never from an in-process cache: a read after a newer one cannot be older. */
 export async function findFile(pool: Pool, id: string): Promise<SearchHit | undefined> {
   const { rows } = await pool.query<FileRow>({ name: 'find-file', text: FIND_FILE, values: [id] });
   return rows[0] === undefined ? undefined : toHit(rows[0], null);

@@ -7,8 +7,8 @@ export interface SequenceRange {
 }
 
 /**
- * Which of the published events the read model has taken in, by their numbers, over all instances and restarts. The
- * group's own counters cannot tell: they lie after trimming, and are gone when Redis lost its data.
+ * Which of the published events the read model has processed, by their numbers, over all instances and restarts. The
+ * group's own counters do not show this: they are wrong after trimming, and lost when Redis lost its data.
  */
 export class SequenceLog {
   readonly #pool: Pool;
@@ -38,7 +38,7 @@ export class SequenceLog {
     }
   }
 
-  /** What was missing is no longer: the files were compared with the registry itself. */
+  /** Clears the gaps: the files were compared with the registry itself. */
   async fill(gaps: readonly SequenceRange[]): Promise<void> {
     await this.#add(gaps);
   }

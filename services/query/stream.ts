@@ -42,7 +42,7 @@ export class EventStream {
 
   /**
    * Makes the group, and the stream if need be. It starts at 0: what was written before is not skipped.
-   * @returns false when it was there
+   * @returns false when it existed already
    */
   async ensureGroup(): Promise<boolean> {
     try {
@@ -55,7 +55,7 @@ export class EventStream {
   }
 
   /**
-   * What tells this server, with this history of data, from any other: its run id, new with every start, and its
+   * Distinguishes this server, with this history of data, from any other: its run id, new with every start, and its
    * replication id, new with every failover. Undefined when this user may not ask for it.
    */
   async identity(): Promise<string | undefined> {
@@ -177,7 +177,7 @@ export function foldReply(value: unknown): Record<string, unknown> {
   return folded;
 }
 
-/** `[[stream, entries]]`, or null when nothing came in time. */
+/** `[[stream, entries]]`, or null when nothing arrived in time. */
 function parseRead(reply: unknown): StreamEntry[] {
   if (reply === null) return [];
   return asList(reply).flatMap((ofStream) => parseEntries(asList(ofStream)[1]));
@@ -198,8 +198,8 @@ export const CONSUMER_NAME_PREFIX = 'query-module-';
 
 /**
  * Removes consumers of this service that are gone: they hold nothing, have done nothing for `idleMs`, and the server has
- * no connection of their name. What they held has to be taken over first; whether they hold something is looked at once
- * more, by the server, in the moment of the removal. Should one be alive after all, its next delivery makes it anew.
+ * no connection of their name. Their entries must be taken over first; the server checks again, atomically with the
+ * removal, that they hold none. If one is alive after all, its next delivery creates it again.
  */
 export async function removeDeadConsumers(stream: EventStream, idleMs: number, log: Log): Promise<void> {
   const { consumer } = stream.names;
@@ -215,7 +215,7 @@ export async function removeDeadConsumers(stream: EventStream, idleMs: number, l
         log.info({ name }, 'removed a dead consumer');
     }
   } catch (error) {
-    // Without the permission to list connections nobody can be told dead; a few names too many harm nothing.
+    // Without the permission to list connections no consumer is known to be dead; a few stale names are harmless.
     if (!isReply(error, 'NOPERM')) throw error;
     log.debug({ err: error }, 'dead consumers are not removed');
   }

@@ -77,7 +77,7 @@ const deletionKeySchema = storedSchema.pick({ deletion_key: true });
 const tags = ['objects'];
 const security = [{ bearer: [] }];
 const url = '/api/v1/objects/:name';
-/** Longer than the ingester ever waits for its client: it is the one to say that the bytes come too slowly. */
+/** Longer than the ingester ever waits for its client: the ingester reports bytes that arrive too slowly. */
 const BODY_WINDOW_MS = 120_000;
 const DELETION_KEY_HEADER = 'x-deletion-key';
 
@@ -93,7 +93,7 @@ export async function buildStorage(parts: StorageParts): Promise<HttpService> {
     bodyWindowMs: BODY_WINDOW_MS,
     readiness: () => readiness(store),
   });
-  // Bytes of any type are passed on as they come; the size is bounded by who may write, not here.
+  // Bytes of any type are passed on as they arrive; the size is bounded by who may write, not here.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 
@@ -114,7 +114,7 @@ export async function buildStorage(parts: StorageParts): Promise<HttpService> {
     },
   );
 
-  // For who is about to store an object: the answer to the PUT may be lost, and the object must be removable even then.
+  // For a client that is about to store an object: the answer to the PUT may be lost, and the object must be removable even then.
   app.post(
     `${url}/deletion-key`,
     {
@@ -138,7 +138,7 @@ export async function buildStorage(parts: StorageParts): Promise<HttpService> {
       if (object === undefined) throw new HttpProblem(404, `There is no object ${name}.`);
       const { size } = object;
       const etag = `"${name}"`;
-      // RFC 9110, section 13.1.5: a range of another object than the one that is meant is of no use.
+      // RFC 9110, section 13.1.5: a range of a different object than the intended one is useless.
       const ifRange = request.headers['if-range'];
       const range = ifRange === undefined || ifRange === etag ? parseRange(request.headers.range, size) : undefined;
       if (range === 'unsatisfiable') {

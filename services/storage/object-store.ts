@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 
 /**
  * Objects on disk. An object is there whole or not at all, and never changes: it is written to `incoming/`, flushed,
- * linked to its place, and the folder is flushed, before anybody is told that it is stored.
+ * linked to its place, and the folder is flushed, before the write is reported as stored.
  */
 export interface ObjectStore {
   /**
@@ -22,7 +22,7 @@ export interface ObjectStore {
   check(): Promise<void>;
 }
 
-/** An object that is being read: it stays whole even when it is removed meanwhile. Reading to the end closes it. */
+/** An object that is being read: it stays complete even when it is removed meanwhile. Reading to the end closes it. */
 export interface OpenObject {
   /** In bytes. */
   size: number;
@@ -78,7 +78,7 @@ async function writeAll(file: FileHandle, bytes: Readable): Promise<{ size: numb
   return { size, checksum: hash.digest('hex') };
 }
 
-/** Opens a store; what an earlier process left unfinished is removed. */
+/** Opens a store; unfinished writes of an earlier process are removed. */
 export async function openObjectStore(directory: string): Promise<ObjectStore> {
   const incoming = join(directory, INCOMING);
   await mkdir(incoming, { recursive: true });
