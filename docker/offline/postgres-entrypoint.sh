@@ -1,6 +1,6 @@
 #!/bin/sh
 # What this project uses of the official image's entrypoint: POSTGRES_PASSWORD, POSTGRES_INITDB_ARGS, PGDATA and the
-# scripts in /docker-entrypoint-initdb.d. The SQL of these scripts runs in single-user mode, because there is no psql here.
+# scripts in /docker-entrypoint-initdb.d. The SQL of these scripts runs in single-user mode, as there is no psql here.
 set -eu
 
 # docker_process_sql [--dbname NAME]: runs the statements on its standard input.

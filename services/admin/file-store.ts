@@ -2,11 +2,11 @@ import type { Pool } from '../common/postgres.ts';
 import type { Changes, FileAnswer, Registration } from './file-schemas.ts';
 
 /**
- * The registry's statements. Each change of a file and its outbox row are one statement (data-modifying CTEs, PostgreSQL
- * manual 7.8.4), so a commit is one round trip and there is no moment between the two.
+ * The registry's statements. Each change of a file and its outbox row are one statement (data-modifying CTEs,
+ * PostgreSQL manual 7.8.4), so a commit is one round trip and there is no moment between the two.
  *
- * Order: an UPDATE locks the file's row before it gives a row to the INSERT, which only then takes the outbox number and
- * the time. So numbers, versions and times of one file rise in commit order.
+ * Order: an UPDATE locks the file's row before it gives a row to the INSERT, which only then takes the outbox number
+ * and the time. So numbers, versions and times of one file rise in commit order.
  */
 
 interface FileRow {
@@ -96,7 +96,9 @@ const PLAIN_COLUMNS = [
   'tags',
 ] as const;
 
-/** The outcome of an update. `not-temporary`: it would have made a permanent file temporary, or given it a time to live. */
+/**
+ * The outcome of an update. `not-temporary`: it would have made a permanent file temporary, or given it a time to live.
+ */
 export type UpdateOutcome = { file: FileAnswer } | 'absent' | 'not-temporary';
 
 export async function updateFile(

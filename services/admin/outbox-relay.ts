@@ -10,7 +10,8 @@ import { eventFields, type LeaderSession, type NumberedRow } from './outbox-stor
  *   → leading: got the lock.
  * leading: queries unpublished rows when woken or when the poll interval ends; sends a batch to Redis as one
  *   transaction, then marks it published in the next query.
- *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the first row is tried again, alone.
+ *   → leading, after a short pause: Redis refused or did not answer; nothing is marked, the first row is tried again,
+ *   alone.
  *   → following, after a short pause: the database session failed; the lock went with it, and a batch in hand is
  *     dropped unsent.
  */
@@ -41,8 +42,8 @@ const FOLLOW_MS = 200;
 const RETRY_MS = 50;
 const PURGE_EVERY_MS = 60_000;
 /**
- * A batch is sent at most this long after the session was last known to hold the lock. Well below the 5 s after which the
- * server ends the session of a paused leader: until then no other instance leads.
+ * A batch is sent at most this long after the session was last known to hold the lock. Well below the 5 s after which
+ * the server ends the session of a paused leader: until then no other instance leads.
  */
 const LEADING_FOR_MS = 2000;
 

@@ -76,16 +76,16 @@ const MARK = `
 
 /**
  * The leader's session. It holds an advisory lock, so at most one relay reads and marks rows: all of its statements run
- * on this session, and fail once the lock is lost. The server ends the session of a relay that was paused or cut off, and
- * another instance takes over. A session cannot keep a relay that was paused with a batch in hand from sending it on
- * waking, while another leads: before it sends, the relay must know that the session answered just now.
+ * on this session, and fail once the lock is lost. The server ends the session of a relay that was paused or cut off,
+ * and another instance takes over. A session cannot keep a relay that was paused with a batch in hand from sending it
+ * on waking, while another leads: before it sends, the relay must know that the session answered just now.
  */
 export interface LeaderSession extends AsyncDisposable {
   /** False once the connection is gone, and the lock with it. */
   readonly alive: boolean;
   /**
-   * Marks rows as published and gives the oldest unpublished ones, in one round trip. In the order of their numbers: per
-   * file that is the order of its commits.
+   * Marks rows as published and gives the oldest unpublished ones, in one round trip. In the order of their numbers:
+   * per file that is the order of its commits.
    */
   next(published: readonly NumberedRow[]): Promise<NumberedRow[]>;
   /** Resolves when the session, and so the lock, was held without a break until now. @throws when it ended */

@@ -225,8 +225,8 @@ export async function answersOk(agent: Agent, url: string, timeoutMs: number): P
 }
 
 /**
- * Checks tokens with the keys that admin publishes. From startup on, they are requested until admin has answered once, so
- * that they are available during a later outage of admin. Settings: see `verifierSettings`.
+ * Checks tokens with the keys that admin publishes. From startup on, they are requested until admin has answered once,
+ * so that they are available during a later outage of admin. Settings: see `verifierSettings`.
  */
 export function createRemoteAuthenticator(
   config: { AUTH_ISSUER: string; ADMIN_URL: string; JWKS_URL?: string | undefined },

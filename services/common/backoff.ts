@@ -50,7 +50,8 @@ export async function retryUntilDone<T>(
 }
 
 /**
- * Gives the promise's outcome, or rejects after `ms`. The work itself continues: for waits whose result is no longer needed.
+ * Gives the promise's outcome, or rejects after `ms`. The work itself continues: for waits whose result is no longer
+ * needed.
  * @throws TimeoutError
  */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {

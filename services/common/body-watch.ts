@@ -2,9 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from './log.ts';
 import { rawProblem } from './problem.ts';
 
-/** A body that arrives more slowly, on average over a window, is refused; Apache's `RequestReadTimeout` has the same rate. */
+/**
+ * A body that arrives more slowly, on average over a window, is refused; Apache's `RequestReadTimeout` has the same
+ * rate.
+ */
 const BYTES_PER_S_MIN = 500;
-/** How long to keep reading after an answer was sent before the end of the body, as nginx does with `lingering_close`. */
+/**
+ * How long to keep reading after an answer was sent before the end of the body, as nginx does with `lingering_close`.
+ */
 const LINGER_MS = 10_000;
 const LOOK_MS = 1000;
 
@@ -18,8 +23,9 @@ interface Body {
 
 /**
  * Watches request bodies, so that a client cannot hold a connection, and the resources behind it, without sending. A
- * body is moving → complete; or too slow: 408, and the connection is closed; or answered before its end: then the rest is
- * read and discarded for a while, because the client could not read the answer otherwise, and the connection is closed.
+ * body is moving → complete; or too slow: 408, and the connection is closed; or answered before its end: then the rest
+ * is read and discarded for a while, because the client could not read the answer otherwise, and the connection is
+ * closed.
  */
 export class BodyWatch {
   readonly #bodies = new Map<IncomingMessage, Body>();

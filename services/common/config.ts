@@ -81,7 +81,10 @@ function databaseUrl(): z.ZodType<string> {
     .register(secrets);
 }
 
-/** The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and not a setting. */
+/**
+ * The PEM text of a file with the certificates of one or more authorities; read once. Not shown: it is long, and not a
+ * setting.
+ */
 function optionalAuthorityFile(): z.ZodType<string | undefined> {
   const schema = z.string().transform((path, context) => {
     try {
@@ -96,8 +99,8 @@ function optionalAuthorityFile(): z.ZodType<string | undefined> {
 }
 
 /**
- * The address of a Redis, which may carry a password. Without parameters: they would override the services' options, TLS
- * included. In lower case: the client treats any other spelling of `rediss` as no TLS.
+ * The address of a Redis, which may carry a password. Without parameters: they would override the services' options,
+ * TLS included. In lower case: the client treats any other spelling of `rediss` as no TLS.
  */
 function redisUrl(): z.ZodType<string> {
   const expected = 'a redis:// or rediss:// URL in lower case, without parameters';
@@ -106,7 +109,9 @@ function redisUrl(): z.ZodType<string> {
     .register(secrets);
 }
 
-/** How the services that use both reach Redis and PostgreSQL. A file of authorities enables TLS verified against them. */
+/**
+ * How the services that use both reach Redis and PostgreSQL. A file of authorities enables TLS verified against them.
+ */
 export function serverSettings() {
   return {
     DATABASE_URL: databaseUrl(),
@@ -141,7 +146,9 @@ export function verifierSettings() {
 
 export type CommonSettings = z.output<z.ZodObject<ReturnType<typeof commonSettings>>>;
 
-/** One or more settings are wrong. The message has one line per setting: its name, what was expected, what was given. */
+/**
+ * One or more settings are wrong. The message has one line per setting: its name, what was expected, what was given.
+ */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }

@@ -28,7 +28,9 @@ const GOOD: Readonly<Record<string, () => Record<string, unknown>>> = {
   'POST /api/v1/auth/token': () => ({ client_id: 'nobody', client_secret: 'nothing' }),
 };
 
-/** What may be held more after requests than after the first third of them: caches that fill up, and figures that waver. */
+/**
+ * What may be held more after requests than after the first third of them: caches that fill up, and figures that waver.
+ */
 const ALLOWED: Readonly<Record<keyof Held, (requests: number) => number>> = {
   heapBytes: (requests) => 4e6 + 200 * requests,
   residentBytes: (requests) => 96e6 + 200 * requests,

@@ -51,7 +51,9 @@ async function send(service: ServiceName, start: string, headers: Record<string,
   return await connection.answer();
 }
 
-/** What RFC 9110, section 14, wants to be answered: a slice, everything (a Range that means nothing is ignored), or 416. */
+/**
+ * What RFC 9110, section 14, wants to be answered: a slice, everything (a Range that means nothing is ignored), or 416.
+ */
 type Wanted = readonly [first: number, last: number] | 'everything' | 'impossible';
 
 const HUGE = '9'.repeat(40);

@@ -31,8 +31,8 @@ export interface BuiltService {
 }
 
 /**
- * Runs a service: loads its settings, builds it, listens, logs `listening` with the url, and drains on SIGTERM or SIGINT
- * within 10 s, whatever hangs. Exit codes: 0 stopped by a signal, 1 unexpected error, 2 wrong settings.
+ * Runs a service: loads its settings, builds it, listens, logs `listening` with the url, and drains on SIGTERM or
+ * SIGINT within 10 s, whatever hangs. Exit codes: 0 stopped by a signal, 1 unexpected error, 2 wrong settings.
  */
 export async function runService<Shape extends ReturnType<() => Record<string, z.ZodType>>>(
   name: ServiceName,

@@ -16,7 +16,10 @@ export interface PoolOptions {
   /** Shown in pg_stat_activity. */
   applicationName: string;
   connectionsMax?: number;
-  /** A statement without an answer for this long fails and its connection is closed. This covers a suspended backend, too. */
+  /**
+   * A statement without an answer for this long fails and its connection is closed. This covers a suspended backend,
+   * too.
+   */
   queryTimeoutMs?: number;
   /** Statements are sent without waiting for the answers to those before them. */
   pipeline?: boolean;
@@ -57,8 +60,9 @@ export function createPool(options: PoolOptions): Pool {
 }
 
 /**
- * If one connection was lost (half-open, reset, closed by the server), most likely all others on the same route were, too:
- * those that are idle now are closed. Otherwise each would cost a request the wait for an answer that never arrives.
+ * If one connection was lost (half-open, reset, closed by the server), most likely all others on the same route were,
+ * too: those that are idle now are closed. Otherwise each would cost a request the wait for an answer that never
+ * arrives.
  */
 function discardWithTheFirst(pool: Pool): void {
   let discarding = false;
@@ -79,9 +83,9 @@ function isLoss(error: unknown): boolean {
 }
 
 /**
- * Lends a connection of the pool. After an error that the server answered, what was open is rolled back; after any other
- * the connection is closed instead of given back, which does the same. While it is lent, the pool does not listen for its
- * errors, and an unhandled one would end the process.
+ * Lends a connection of the pool. After an error that the server answered, what was open is rolled back; after any
+ * other the connection is closed instead of given back, which does the same. While it is lent, the pool does not listen
+ * for its errors, and an unhandled one would end the process.
  */
 export async function withClient<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();

@@ -1,8 +1,8 @@
 import { TimeoutError } from './backoff.ts';
 
 /**
- * SQLSTATE classes and codes that mean the server is unavailable, shutting down, or short of a resource (class 53: a full disk, memory,
- * connections), not that the statement is wrong (PostgreSQL appendix A).
+ * SQLSTATE classes and codes that mean the server is unavailable, shutting down, or short of a resource (class 53: a
+ * full disk, memory, connections), not that the statement is wrong (PostgreSQL appendix A).
  */
 const SERVER_AWAY = /^(08...|53...|57P0[1-5]|25006|58030)$/;
 const NETWORK_AWAY = new Set([
@@ -23,7 +23,10 @@ const NETWORK_AWAY = new Set([
 const PG_MESSAGES =
   /^(Query read timeout|Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Cannot use a pool after calling end)/;
 
-/** True when the error means that another server is unavailable, hangs or is shutting down, and the same call may succeed later. */
+/**
+ * True when the error means that another server is unavailable, hangs or is shutting down, and the same call may
+ * succeed later.
+ */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isUnavailable);
   if (!(error instanceof Error)) return false;

@@ -41,7 +41,8 @@ export function createRedisClient(options: RedisClientOptions): RedisClient {
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     keepAlive: 5000,
-    // A server that is still loading its data is retried soon: ioredis would trust its estimate, a whole second at least.
+    // A server that is still loading its data is retried soon: ioredis would trust its estimate, a whole second at
+    // least.
     maxLoadingRetryTime: 50,
     retryStrategy: () => backoffMs(1, { ms: 50, msMax: 50 }),
   });

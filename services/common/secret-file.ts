@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rm, writeFile } from 'node:fs/promises';
 
 /**
- * The content of a file, which is created when it does not exist: readable by its owner only, created atomically, and the
- * same for all processes that start together.
+ * The content of a file, which is created when it does not exist: readable by its owner only, created atomically, and
+ * the same for all processes that start together.
  */
 export async function readOrCreate(path: string, create: () => string | Buffer | Promise<string>): Promise<Buffer> {
   try {

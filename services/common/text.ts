@@ -1,6 +1,8 @@
 import type { ParameterFault } from './problem.ts';
 
-/** A file name is at most this long in UTF-8, so that any database index can hold it, and every search can ask for it. */
+/**
+ * A file name is at most this long in UTF-8, so that any database index can hold it, and every search can ask for it.
+ */
 export const FILENAME_BYTES_MAX = 2048;
 
 /** Deeper values would overflow the stack of code that walks them, PostgreSQL's JSON parser included. */

@@ -15,7 +15,9 @@ export const DEAD_LETTER_STREAM_SUFFIX = ':dead-letter';
 export const PROFILE_NAMES = ['default', 'classic'] as const;
 export type ProfileName = (typeof PROFILE_NAMES)[number];
 
-/** Settings (environment variables) that a profile sets on every service; what is absent is the service's own default. */
+/**
+ * Settings (environment variables) that a profile sets on every service; what is absent is the service's own default.
+ */
 export const PROFILES: Record<ProfileName, Record<string, string>> = {
   default: {},
   classic: {

@@ -2,16 +2,16 @@ import { z } from 'zod';
 import { fileMetadataSchema } from './events.ts';
 
 /**
- * How a reader compares its data with the registry without reading all of it: digests of buckets, then the entries of those
- * that differ, then the files that differ. An addition of the reference; a registry may lack it.
+ * How a reader compares its data with the registry without reading all of it: digests of buckets, then the entries of
+ * those that differ, then the files that differ. An addition of the reference; a registry may lack it.
  */
 
 /** A file belongs to the bucket that the first byte of its id numbers. */
 export const BUCKETS = 256;
 
 /**
- * SQL of a bucket's digest over columns `id uuid, version bigint, deleted boolean`: the same text on both sides, and md5
- * because it gives the same on every version and platform of PostgreSQL.
+ * SQL of a bucket's digest over columns `id uuid, version bigint, deleted boolean`: the same text on both sides, and
+ * md5 because it gives the same on every version and platform of PostgreSQL.
  */
 export const BUCKET_OF = 'get_byte(uuid_send(id), 0)';
 export const DIGEST_OF = `bit_xor(('x' || left(md5(id::text || ':' || coalesce(version, 0) || ':' || deleted), 16))::bit(64)::bigint)::text`;

@@ -9,8 +9,8 @@ import { type Change, type DeleteChange, lastChangePerFile, type UpsertChange } 
  * - two transactions that touch the same file, one of them deleting it, run one after the other. Otherwise each would
  *   overlook what the other has not committed yet (the tombstone, the new row), and the file would come back.
  *
- * Changes without a version (plain producers) count in stream order, except that one whose `updated_at` is older than the
- * row's is a redelivery, and that nothing without a version outlives a tombstone.
+ * Changes without a version (plain producers) count in stream order, except that one whose `updated_at` is older than
+ * the row's is a redelivery, and that nothing without a version outlives a tombstone.
  */
 export interface Applied {
   upserted: number;

@@ -35,14 +35,18 @@ interface Item {
 /** Tries in which an event was refused, those of batches that it was part of included. */
 const DATA_ATTEMPTS_MAX = 3;
 const LOCK_TIMEOUT_MS = 500;
-/** Where a lock is expected (parts of a batch that met one, second tries) the wait is short: other files must not wait, too. */
+/**
+ * Where a lock is expected (parts of a batch that met one, second tries) the wait is short: other files must not wait,
+ * too.
+ */
 const LOCK_TIMEOUT_AGAIN_MS = 100;
 /** After this many single files behind locks the rest is deferred untried: the whole table may be locked. */
 const CONTENDED_MAX = 8;
 
 /**
  * Applies entries of the stream. A batch that the database refuses is halved until the culprits stand alone; so one bad
- * event costs a few statements, not the ones behind it. During an outage of the database everything waits, without a limit.
+ * event costs a few statements, not the ones behind it. During an outage of the database everything waits, without a
+ * limit.
  */
 export class BatchApplier {
   readonly #dependencies: BatchDependencies;

@@ -1,6 +1,7 @@
 /**
- * The cost of comparing the read model with the registry, by the number of files: `node services/query/comparison.bench.ts
- * 10000 100000`. Files are written by SQL on both sides, the comparisons are the services' own, once a second.
+ * The cost of comparing the read model with the registry, by the number of files:
+ * `node services/query/comparison.bench.ts 10000 100000`. Files are written by SQL on both sides, the comparisons are the
+ * services' own, once a second.
  */
 import {
   connectPostgres,

@@ -10,8 +10,8 @@ export interface ReaderConnectionOptions extends RedisServer {
 }
 
 /**
- * The blocking reader's own connection. ioredis reconnects by itself; where it does not notice a hang, the watchdog puts
- * a new client in the old one's place. (`disconnect(true)` would wait for a stopped server.)
+ * The blocking reader's own connection. ioredis reconnects by itself; where it does not notice a hang, the watchdog
+ * puts a new client in the old one's place. (`disconnect(true)` would wait for a suspended server.)
  *
  * `epoch` grows with every `ready`: what an earlier epoch had read but not acknowledged must be read again.
  */
@@ -34,7 +34,10 @@ export class ReaderConnection {
     return this.#client.status === 'ready';
   }
 
-  /** Waits until the connection is ready, replacing a client that does not connect in time; returns when the signal aborts. */
+  /**
+   * Waits until the connection is ready, replacing a client that does not connect in time; returns when the signal
+   * aborts.
+   */
   async ready(signal: AbortSignal): Promise<void> {
     while (!this.isReady && !signal.aborted) {
       const patienceMs = this.#options.socketTimeoutMs + 3000;

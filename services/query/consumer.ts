@@ -31,7 +31,10 @@ export interface ConsumerDependencies {
 const DEFERRED_RETRY_MS = 1000;
 const TAKE_OVER_EVERY_MS_MAX = 1000;
 const REAP_EVERY_MS = 10_000;
-/** Empty reads do not show as activity of a consumer (Redis 7.0), so idle time alone does not prove that a consumer is dead. */
+/**
+ * Empty reads do not show as activity of a consumer (Redis 7.0), so idle time alone does not prove that a consumer is
+ * dead.
+ */
 const REAP_IDLE_MS_MIN = 30_000;
 const ERROR_PAUSE = { ms: 50, msMax: 1000 };
 
@@ -39,8 +42,9 @@ const ERROR_PAUSE = { ms: 50, msMax: 1000 };
  * Reads the stream as a member of the consumer group and applies what it reads.
  *
  * Each turn: wait for a connection → (after a new connection or any error) make the group and drain what this consumer
- * already holds → (periodically) take over entries that others have held for too long → read new entries → apply and commit →
- * acknowledge. An error at any point ends the turn, never the loop; what was not acknowledged is drained in a later turn.
+ * already holds → (periodically) take over entries that others have held for too long → read new entries → apply and
+ * commit → acknowledge. An error at any point ends the turn, never the loop; what was not acknowledged is drained in a
+ * later turn.
  */
 export class StreamConsumer {
   readonly #needs: ConsumerDependencies;
@@ -84,7 +88,9 @@ export class StreamConsumer {
     }
   }
 
-  /** True while Redis answers the reads. While a batch is applied none is due, so the connection has to do as a sign. */
+  /**
+   * True while Redis answers the reads. While a batch is applied none is due, so the connection has to do as a sign.
+   */
   isReading(): boolean {
     if (this.#isApplying) return this.#needs.connection.isReady;
     return performance.now() - this.#answeredAt < this.#needs.settings.blockMs + 1000;
@@ -152,7 +158,8 @@ export class StreamConsumer {
     this.#claimDueAt = performance.now() + Math.min(settings.pendingRetryMs / 4, TAKE_OVER_EVERY_MS_MAX);
     for (let cursor = '0-0'; !signal.aborted; ) {
       const page = await stream.claimIdle(settings.pendingRetryMs, cursor, settings.batchSize);
-      // Redis 7 has taken them off the pending list itself; acknowledging them is harmless and covers other servers, too.
+      // Redis 7 has taken them off the pending list itself; acknowledging them is harmless and covers other servers,
+      // too.
       await stream.acknowledge(page.deletedIds);
       if (page.deletedIds.length > 0) onLoss('entries-trimmed');
       if (page.entries.length > 0) {

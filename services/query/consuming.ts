@@ -41,9 +41,9 @@ const ASK_MS = 500;
 const FINISH_MS = 1700;
 
 /**
- * The name under which an instance reads. The same for the same instance after a restart, so that it goes on with what it
- * held at once instead of waiting until that may be taken over; a process on a port chosen by the system gets a new one.
- * Two processes with the same name do no harm: applying twice changes nothing.
+ * The name under which an instance reads. The same for the same instance after a restart, so that it goes on with what
+ * it held at once instead of waiting until that may be taken over; a process on a port chosen by the system gets a new
+ * one. Two processes with the same name do no harm: applying twice changes nothing.
  */
 export function consumerName(address: { host: string; port: number }): string {
   const identity = address.port === 0 ? randomBytes(16) : `${hostname()}/${address.host}/${address.port}`;

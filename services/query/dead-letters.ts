@@ -65,7 +65,8 @@ export class DeadLetterBox {
 
   /**
    * Publishes the event again, as its last one, and removes the letter: both or neither.
-   * @returns the new entry's id; `missing` when there is no such letter, `no-event` when it holds none, or one too large
+   * @returns the new entry's id; `missing` when there is no such letter, `no-event` when it holds none, or one too
+   * large
    * @throws when Redis does not answer; it may have done so nevertheless
    */
   async replay(id: string): Promise<string> {

@@ -114,8 +114,8 @@ function supersedes(later: Change, earlier: Change): boolean {
 /**
  * What a failed batch means.
  *
- * - `data`: the event itself is refused, today and tomorrow (PostgreSQL classes 22 data exception, 23 integrity constraint,
- *   54 program limit): it goes to the dead letter.
+ * - `data`: the event itself is refused, permanently (PostgreSQL classes 22 data exception, 23 integrity
+ *   constraint, 54 program limit): it goes to the dead letter.
  * - `contended`: another session holds a lock; other files need not wait.
  * - `outage`: everything else. The event is not the cause: keep it and try again, without a limit.
  */

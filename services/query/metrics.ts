@@ -32,7 +32,7 @@ export function createConsumerMetrics(registry: Registry): ConsumerMetrics {
     }),
     failed: new Counter({
       name: 'syncproof_events_failed_total',
-      help: 'Failed attempts to apply an event. kind: data (refused), contended (a lock), outage (database unavailable).',
+      help: 'Failed attempts to apply an event. kind: data (refused), contended (a lock), outage (of the database).',
       labelNames: ['kind'] as const,
       registers,
     }),

@@ -76,8 +76,8 @@ export interface Reconciled {
 
 const LOCK_TIMEOUT_MS = 1000;
 /**
- * A row that is unknown to the registry is removed only when it is older than this: it may come from a plain producer that
- * registers later than it publishes.
+ * A row that is unknown to the registry is removed only when it is older than this: it may come from a plain producer
+ * that registers later than it publishes.
  */
 const UNKNOWN_AFTER = '10 minutes';
 

@@ -87,12 +87,12 @@ const FILE_COLUMNS = `id, filename, storage_filename, file_size, mime_type, sha2
 const FIND_FILE = `SELECT ${FILE_COLUMNS} FROM file_metadata_cache WHERE id = $1`;
 
 /**
- * The statement of a search: one, so that the page and `total_count` come from one snapshot. It gives the page's rows, each
- * with `total_count`, or a single row with nothing but `total_count` when the page is empty.
+ * The statement of a search: one, so that the page and `total_count` come from one snapshot. It gives the page's rows,
+ * each with `total_count`, or a single row with nothing but `total_count` when the page is empty.
  *
- * A search for a text first collects what matches (MATERIALIZED): else the planner, hoping for an early hit, may walk the
- * whole index of the sort order to find a rare word. Filters alone are left to the planner; they may match everything, and
- * then the sort order's index gives the page at once.
+ * A search for a text first collects what matches (MATERIALIZED): else the planner, hoping for an early hit, may walk
+ * the whole index of the sort order to find a rare word. Filters alone are left to the planner; they may match
+ * everything, and then the sort order's index gives the page at once.
  */
 export function searchStatement(request: SearchRequest): Statement {
   const values: unknown[] = [];

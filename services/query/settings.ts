@@ -22,7 +22,10 @@ export const querySettings = {
   // 0 would block for ever; a minute is longer than any sensible watchdog.
   REDIS_CONSUMER_BLOCK_MS: integer({ min: 10, max: 60_000, fallback: 1000 }),
   REDIS_PENDING_RETRY_MS: integer({ min: 100, max: 86_400_000, fallback: 10_000 }),
-  /** This service's own account at admin, for comparing the read model with the registry; none: lost events are only reported. */
+  /**
+   * This service's own account at admin, for comparing the read model with the registry; none: lost events are only
+   * reported.
+   */
   AUTH_CLIENT_ID: optionalText(),
   AUTH_CLIENT_SECRET: optionalSecret(),
   /** How often the read model is compared with the registry without a reason, in seconds. */

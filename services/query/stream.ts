@@ -98,7 +98,9 @@ export class EventStream {
     );
   }
 
-  /** Takes over entries that any consumer has held for `idleMs` or longer. The scan must go on at the answer's cursor. */
+  /**
+   * Takes over entries that any consumer has held for `idleMs` or longer. The scan must continue at the returned cursor.
+   */
   async claimIdle(idleMs: number, cursor: string, count: number): Promise<ClaimedPage> {
     const { stream, group, consumer } = this.names;
     const reply = asList(await this.#call('XAUTOCLAIM', stream, group, consumer, idleMs, cursor, 'COUNT', count));
@@ -183,7 +185,9 @@ function parseRead(reply: unknown): StreamEntry[] {
   return asList(reply).flatMap((ofStream) => parseEntries(asList(ofStream)[1]));
 }
 
-/** An entry that was trimmed while pending has null in place of its fields; older servers give null for the whole entry. */
+/**
+ * An entry that was trimmed while pending has null in place of its fields; older servers give null for the whole entry.
+ */
 function parseEntries(reply: unknown): StreamEntry[] {
   return asList(reply)
     .filter((item) => item !== null)
@@ -197,8 +201,8 @@ function parseEntries(reply: unknown): StreamEntry[] {
 export const CONSUMER_NAME_PREFIX = 'query-module-';
 
 /**
- * Removes consumers of this service that are gone: they hold nothing, have done nothing for `idleMs`, and the server has
- * no connection of their name. Their entries must be taken over first; the server checks again, atomically with the
+ * Removes consumers of this service that are gone: they hold nothing, have done nothing for `idleMs`, and the server
+ * has no connection of their name. Their entries must be taken over first; the server checks again, atomically with the
  * removal, that they hold none. If one is alive after all, its next delivery creates it again.
  */
 export async function removeDeadConsumers(stream: EventStream, idleMs: number, log: Log): Promise<void> {

@@ -114,7 +114,8 @@ export async function buildStorage(parts: StorageParts): Promise<HttpService> {
     },
   );
 
-  // For a client that is about to store an object: the answer to the PUT may be lost, and the object must be removable even then.
+  // For a client that is about to store an object: the answer to the PUT may be lost, and the object must be removable
+  // even then.
   app.post(
     `${url}/deletion-key`,
     {

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { readOrCreate } from '../common/secret-file.ts';
 
 /**
- * Keys that let their holder remove one object, without a token: the client that stored an object can remove it, however
- * late. A key is a MAC of the object's name, so nothing needs to be kept per object.
+ * Keys that let their holder remove one object, without a token: the client that stored an object can remove it,
+ * however late. A key is a MAC of the object's name, so nothing needs to be kept per object.
  */
 export interface DeletionKeys {
   keyOf(name: string): string;
