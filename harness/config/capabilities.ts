@@ -60,5 +60,5 @@ export type AccessKind = (typeof ACCESS_KINDS)[number];
 export function accessKindOf(capability: Capability): AccessKind {
   if (capability.startsWith('redis')) return 'redis';
   if (['postgres', 'registry', 'backends'].includes(capability)) return 'postgres';
-  return /^(stop|pause|wipe|fill|network|several|arrange)/.test(capability) ? 'control' : 'http';
+  return /^(stop|pause|wipe|fill|network|multiple|custom)/.test(capability) ? 'control' : 'http';
 }

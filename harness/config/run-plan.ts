@@ -59,7 +59,7 @@ export type PlannedWorker = z.output<typeof workerSchema>;
  * Cases mostly wait, for outages to pass and for data to arrive, so more of them fit than there are cores; of containers
  * fewer, since they cost more to start. A pipeline that is not ours is one for all: what breaks it, breaks it for every case.
  */
-export const WORKERS = { processes: 5, containers: 3, external: 1 };
+export const WORKERS = { processes: 4, containers: 3, external: 1 };
 
 const nodeArguments = z.partialRecord(z.enum([...SERVICE_NAMES, 'harness']), z.array(z.string()));
 const perDatabaseClient = z.partialRecord(z.enum(['admin', 'query']), z.array(z.string()));

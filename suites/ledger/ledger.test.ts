@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseSync, Visitor } from 'oxc-parser';
 import { describe, expect, test } from 'vitest';
-import { CAPABILITIES } from '../../harness/config/capabilities.ts';
+import { accessKindOf, CAPABILITIES } from '../../harness/config/capabilities.ts';
 import {
   CASE_KEYS,
   CASES,
@@ -69,6 +69,12 @@ describe('the requirements ledger', () => {
     // Stale? `node suites/document.ts` writes it again.
     expect(written).toBe(ledgerDocument(REQUIREMENTS, soakFaults()));
   });
+});
+
+test('what starts, ends or arranges something is a matter of control', () => {
+  const control = [...CAPABILITIES.keys()].filter((name) => accessKindOf(name) === 'control');
+  expect(control).toEqual(expect.arrayContaining(['multiple-query-instances', 'custom-environment', 'stop redis']));
+  expect(accessKindOf('roles')).toBe('http');
 });
 
 describe('the cases', () => {
