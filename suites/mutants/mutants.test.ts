@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CASE_KEYS, REQUIREMENTS } from '../requirements.ts';
-import { AIMS } from '../soak/aims.ts';
+import { AIMS } from '../soak/nemesis.ts';
 import { MUTANTS, mutantsOf } from '../variants.ts';
 import { applyEdit, mutatedSources } from './edits.ts';
 import { judgeMutant } from './matrix.ts';

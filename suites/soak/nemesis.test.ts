@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { CAPABILITIES, type Capability } from '../../harness/config/capabilities.ts';
 import { seededRandom } from '../../harness/core/random.ts';
 import { FAULTS } from '../../harness/faults/catalogue.ts';
-import { AIMS } from './aims.ts';
-import { drawRounds, lackedBy } from './nemesis.ts';
+import { AIMS, drawRounds, lackedBy } from './nemesis.ts';
 import { AIM_TEXTS, soakFaults } from './requirements.ts';
 
 const ALL: ReadonlySet<Capability> = new Set(CAPABILITIES.keys());

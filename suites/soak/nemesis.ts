@@ -3,13 +3,26 @@ import type { Capability } from '../../harness/config/capabilities.ts';
 import { lengthOf, type PlannedRound } from '../../harness/config/soak-plan.ts';
 import { type CataloguedFault, FAULTS, type FaultName } from '../../harness/faults/catalogue.ts';
 import { type Broken, InconclusiveError, NotNowError, type Random, UsageError } from '../../harness/index.ts';
-import { AIMS, type Aiming } from './aims.ts';
+import type { Aim, Aiming } from './aim.ts';
+import { CONSUMING_AIMS, PUBLISHING_AIMS } from './aims-events.ts';
+import { COMMITTING_AIMS, UPLOADING_AIMS } from './aims-writing.ts';
 
 /** Operations of the first moment may meet broken connections. */
 const LINGERS_MS = 2000;
 
 const NAMES = Object.keys(FAULTS) as FaultName[];
 const of = (name: FaultName): CataloguedFault => FAULTS[name];
+
+/**
+ * Interleavings that a fault at any moment would hit once in a long while. Each comes about by something that is seen from
+ * outside, not by a timer.
+ */
+export const AIMS = {
+  ...UPLOADING_AIMS,
+  ...COMMITTING_AIMS,
+  ...PUBLISHING_AIMS,
+  ...CONSUMING_AIMS,
+} as const satisfies Record<string, Aim>;
 
 type AimName = keyof typeof AIMS;
 const AIM_NAMES = Object.keys(AIMS) as AimName[];

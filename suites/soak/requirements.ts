@@ -34,7 +34,7 @@ export const SOAK = [
   },
 ] as const satisfies readonly Requirement[];
 
-/** The steps of the write path that a soak aims at, by name; `aims.ts` says how. */
+/** The steps of the write path that a soak aims at, by name; `nemesis.ts` has them. */
 export const AIM_TEXTS = {
   'killed-before-published':
     'Changes are accepted while Redis is away, and whoever accepted them dies before it is back.',
