@@ -31,7 +31,7 @@ export function runCheckers(records: readonly HistoryRecord[]): Finding[] {
 }
 
 /**
- * Files whose creation was acknowledged, and of which this history does not say in the end what became of them: after
+ * Files whose creation was acknowledged, and whose final state this history does not show: after
  * the last acknowledged write there is no answered final read of both registry and read model. A file without an id in
  * its acknowledgement can never be read; it is named by its operation.
  */
@@ -45,7 +45,7 @@ export function unreadFiles(records: readonly HistoryRecord[]): string[] {
 }
 
 /**
- * A history with final reads promises them for every acknowledged file: silence of the checkers is no pass otherwise.
+ * A history with final reads must have them for every acknowledged file: otherwise no findings would not mean a pass.
  * One without any final read is a case that judges by other means.
  * @throws InconclusiveError saying how many files are missing
  */
@@ -109,7 +109,7 @@ export class HistoryPartition {
     this.#count = count;
   }
 
-  /** First pass: who lists what. */
+  /** First pass: which request lists which file. */
   learn(record: HistoryRecord): void {
     const operation = this.#joined(record);
     if (operation?.invoked.kind !== 'search') return;
@@ -124,7 +124,7 @@ export class HistoryPartition {
     this.#open.clear();
   }
 
-  /** Second pass. @returns undefined for what no checker asks for, or not yet */
+  /** Second pass. @returns undefined for records that no checker needs, or needs only later */
   place(record: HistoryRecord): Placed | undefined {
     if (record.type === 'visibility') return { parts: [this.#partOf(record.fileId)], records: [record] };
     const operation = this.#joined(record);
@@ -135,7 +135,7 @@ export class HistoryPartition {
       const parts = this.#listed.get(requestOf(invoked)) ?? 0;
       return { parts: Array.from({ length: this.#count }, (_, i) => i).filter((i) => parts & (1 << i)), records };
     }
-    // One without an id belongs to no file; that it was acknowledged without is to be told all the same.
+    // One without an id belongs to no file; that it was acknowledged without one is reported all the same.
     return { parts: [this.#partOf(invoked.fileId ?? end.fileId ?? '')], records };
   }
 

@@ -41,7 +41,7 @@ describe('faults by time', () => {
     expect(ids(two.at(4000).near)).toEqual(['a', 'b']);
   });
 
-  test('are never on where nobody saw them, but near', () => {
+  test('are never on where no witness saw them, but near', () => {
     const unseen = times(fault('a', { from: 1000, unwitnessed: true }));
     expect([unseen.at(1500).on, ids(unseen.at(1500).near), unseen.at(3000).near]).toEqual([[], ['a'], []]);
   });

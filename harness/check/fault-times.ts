@@ -10,13 +10,13 @@ export interface FaultWindow {
   kind: string;
   target: PartLabel | 'unknown';
   case: string | undefined;
-  /** When it was asked for. */
+  /** When it was requested. */
   requestedAt: number;
-  /** When a witness saw it; when it was asked for, where none did. */
+  /** When a witness saw it; when it was requested, where none did. */
   fromAt: number;
   /** Absent when it never healed. */
   toAt: number | undefined;
-  /** Nobody saw it in effect. */
+  /** No witness saw it in effect. */
   unwitnessed: boolean;
   /** How long after its healing operations may still fail because of it, in ms. */
   lingersMs: number;
@@ -65,7 +65,7 @@ function ofRound(rounds: readonly RoundChanged[], at: number): Pick<FaultWindow,
 interface Moment {
   /** From when a witness saw it until it was healed. */
   on: readonly FaultWindow[];
-  /** These, and those that were asked for and not seen yet, or that are healed and may still be felt. */
+  /** These, and those that were requested and not seen yet, or that are healed and may have aftereffects. */
   near: readonly FaultWindow[];
 }
 
@@ -131,7 +131,7 @@ export function countOf(values: Float64Array, lower: (value: number) => boolean)
 
 function changesOf(window: FaultWindow): Change[] {
   const { requestedAt, fromAt, toAt, lingersMs, unwitnessed, changes } = window;
-  // What nobody saw was undone when that was clear.
+  // An unwitnessed fault was undone when that was clear.
   const overAt = toAt ?? (unwitnessed ? changes.at(-1)?.at : undefined) ?? Number.POSITIVE_INFINITY;
   const near = [
     { at: requestedAt, of: 'near' as const, window, begins: true },
@@ -162,7 +162,7 @@ export const NO_FAULTS = new FaultTimes([]);
 /**
  * Where a watched write belongs by the faults of its case, as they were recorded: `outage` when one was on at any time
  * from when the write was due until it was seen, or given up; `recovery` when one was over so shortly before it was due that
- * it may still have been felt, or was asked for and not seen yet; else `baseline`.
+ * it may have had aftereffects, or was requested and not seen yet; else `baseline`.
  */
 export function phaseOf(
   faults: FaultTimes,

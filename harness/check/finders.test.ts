@@ -192,7 +192,7 @@ const BAD: Record<string, [checker: string, history: WrittenHistory]> = {
     'resurrected',
     write().upload('f').remove('f').registryRead('f', null).registryRead('f', v(1)).finals('f', null),
   ],
-  'a file is not found for a moment, and nobody deleted it': [
+  'a file is not found for a moment, and was not deleted': [
     'vanished',
     write().upload('f').read('f', v(1)).read('f', null).read('f', v(1)).finals('f', v(1)),
   ],
@@ -205,20 +205,20 @@ const BAD: Record<string, [checker: string, history: WrittenHistory]> = {
     write().register('f', 'unknown').read('f', v(1)).finals('f', null),
   ],
   'a search lists a file twice': ['duplicated', write().search(['x', 'f', 'F']).search(['f', 'f'])],
-  'a checksum that nobody wrote, for a moment': [
+  'a checksum that was never written, for a moment': [
     'phantom',
     write()
       .upload('f')
       .read('f', fileState('f', 1, { checksum: 'd' }))
       .finals('f', v(1)),
   ],
-  'a size that nobody wrote': [
+  'a size that was never written': [
     'phantom',
     write()
       .upload('f')
       .read('f', fileState('f', 1, { fileSize: 2 })),
   ],
-  'a description that nobody wrote': [
+  'a description that was never written': [
     'phantom',
     write()
       .act('upload', { fileId: 'f', invoke: { input: { description: 'as sent' } } })
@@ -335,7 +335,7 @@ describe('files without a final read', () => {
     expect(unreadFiles(write().upload('f', 'unknown').register('g', 'fail').records)).toEqual([]);
   });
 
-  test('an acknowledgement without an id leaves a file that nobody can read', () => {
+  test('an acknowledgement without an id leaves a file that cannot be read', () => {
     const { records } = write().act('upload');
     expect(unreadFiles(records)).toEqual(['op-1']);
   });

@@ -22,7 +22,7 @@ export function isRefusedAsExisting({ end }: Operation): boolean {
 }
 
 /**
- * Guarantee: what was acknowledged is there in the end. Finds files whose creation was acknowledged, that nobody
+ * Guarantee: what was acknowledged is there at the end. Finds files whose creation was acknowledged, that were never
  * deleted (an unknown deletion may have happened, so it counts), and that the final by-id read does not show.
  */
 export function findLost(records: readonly HistoryRecord[]): Finding[] {
@@ -42,7 +42,7 @@ function lostCreate({ creates, deletes, reads }: FileHistory): { kind: string; a
   return acknowledgedBefore(creates, read.startedAt).at(-1)?.end;
 }
 
-/** Guarantee: a search lists a file once. Finds ids that one answer lists more than once, each told once. */
+/** Guarantee: a search lists a file once. Finds ids that one answer lists more than once, each reported once. */
 export function findDuplicated(records: readonly HistoryRecord[]): Finding[] {
   const found = new Map<string, Finding>();
   for (const { invoked, end } of completeOperations(records)) {
@@ -83,7 +83,7 @@ export function findPhantoms(records: readonly HistoryRecord[]): Finding[] {
 }
 
 /**
- * Guarantee: by-id reads never go back in time, so a file that one has shown stays until somebody deletes it. Finds a
+ * Guarantee: by-id reads never go back in time, so a file that one has shown stays until it is deleted. Finds a
  * read that does not find what a read before it had shown, while no deletion can have happened. What is gone for good
  * after its acknowledgement is `lost`.
  */
@@ -105,7 +105,7 @@ function vanishing({ deletes, reads }: FileHistory): string | undefined {
   const back = reads.find(({ found, startedAt }) => found && startedAt >= gone.endedAt);
   const end = back === undefined ? '' : ` (it is back at ${Math.round(back.endedAt)} ms)`;
   const [from, to] = [Math.round(shownAt), Math.round(gone.startedAt)];
-  return `read at ${from} ms, the read begun at ${to} ms does not find it, and nobody deleted it${end}`;
+  return `read at ${from} ms, the read begun at ${to} ms does not find it, and it was not deleted${end}`;
 }
 
 /**
@@ -115,7 +115,7 @@ function vanishing({ deletes, reads }: FileHistory): string | undefined {
  *
  * A file that had not been seen before it was gone is no case of this: its creation may be applied late, and its
  * deletion right after. Before convergence a search may trail by-id reads, so the two are not held against each other;
- * and a registry that goes on showing what it has marked as deleted brings nothing back. A file that is registered again
+ * and a registry that still shows what it has marked as deleted resurrects nothing. A file that is registered again
  * after its deletion is not judged.
  */
 export function findResurrected(records: readonly HistoryRecord[]): Finding[] {

@@ -9,7 +9,7 @@ export interface Finding {
 
 /**
  * What is made of a history is made once, however many checkers ask for it: a history only grows, so one of the same
- * length is the same. Nobody may change what is handed out.
+ * length is the same. Callers must not change what is handed out.
  */
 export function oncePerHistory<T>(
   make: (records: readonly HistoryRecord[]) => T,
@@ -124,7 +124,7 @@ type Collected = {
   [K in keyof Omit<FileHistory, 'fileId'>]: FileHistory[K] extends readonly (infer T)[] ? T[] : never;
 };
 
-/** Sorts a history by file. An upload without an acknowledgement belongs to none: nobody was told its id. */
+/** Sorts a history by file. An upload without an acknowledgement belongs to none: no client was told its id. */
 export const fileHistories = oncePerHistory((records): readonly FileHistory[] => {
   const files = new Map<string, Collected>();
   const of = (fileId: string): Collected => {
@@ -175,7 +175,7 @@ function sightingOf({ invoked, end }: Operation): Sighting | undefined {
   return { found: end.found, state: end.state, startedAt: invoked.at, endedAt: end.at, final: invoked.final === true };
 }
 
-/** The last read after healing and convergence; only it decides what became of a file in the end. */
+/** The last read after healing and convergence; only it decides the final state of a file. */
 export function finalOf(sightings: readonly Sighting[]): Sighting | undefined {
   return sightings.findLast(({ final }) => final);
 }

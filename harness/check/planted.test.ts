@@ -8,7 +8,7 @@ import { checkFile } from '../report/check-file.ts';
 import { fileState, WrittenHistory } from './fixtures/written-history.ts';
 import { HistoryPartition, PARTS_MAX, runCheckers, unreadFiles } from './index.ts';
 
-/** What happens to one file, by somebody who does one thing at a time, and a read model that lags behind. */
+/** What happens to one file, by a client that does one thing at a time, and a read model that lags behind. */
 interface Life {
   updates: readonly { outcome: 'ok' | 'unknown'; happened: boolean }[];
   deletion: 'none' | 'ok' | 'happened' | 'lost on the way';

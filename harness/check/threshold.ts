@@ -150,7 +150,7 @@ function refuse(expression: string, expected: string, got: string): never {
 }
 
 /**
- * Holds a history against a threshold. A limit is kept when the upper bound of the figure keeps it, and broken when the
+ * Checks a history against a threshold. A limit is kept when the figure's upper bound keeps it, and broken when the
  * lower bound breaks it; in between the measurement is too coarse. Zero samples, fewer than asked for, and faults whose
  * time was not measured are inconclusive, never a pass.
  */

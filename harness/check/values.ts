@@ -11,7 +11,7 @@ import {
 } from './operations.ts';
 
 /**
- * Guarantee: in the end the read model shows what the registry has, field by field. Compares the final registry read of
+ * Guarantee: eventually the read model shows what the registry has, field by field. Compares the final registry read of
  * a file with its final read by id; times as instants as far as both show them, tags as ordered lists (none and an
  * empty list are the same), versions where both tell one. That only one finds the file counts too, unless the checkers
  * for loss and resurrection say so already. Reads with a write of the file between them are not compared.
@@ -37,7 +37,7 @@ function isWrittenBetween({ creates, updates, deletes }: FileHistory, a: Sightin
 
 function differenceOf({ deletes }: FileHistory, registry: Sighting, read: Sighting): string | undefined {
   if (registry.found && !read.found) {
-    // A registry may go on showing what it has marked as deleted.
+    // A registry may still show what it has marked as deleted.
     if (deletes.some(mayHaveHappened)) return undefined;
     return 'the registry has it, the final read by id does not find it';
   }
@@ -95,7 +95,7 @@ const VALUE_FIELDS = [
 ] as const satisfies readonly { name: keyof FileState; wireName: string }[];
 
 /**
- * Guarantee: a reader sees only what somebody wrote. Finds by-id reads that show another name, size, checksum,
+ * Guarantee: a reader sees only what was written. Finds by-id reads that show another name, size, checksum,
  * description or tags than every creation of the file sent. Values that the registry shows too are legal here (whether it may change them is
  * another matter), and so is any value of a field that an update may have changed. What the final reads of registry and
  * read model disagree on is `diverged`.
@@ -126,7 +126,7 @@ function phantomValue(file: FileHistory): string | undefined {
     );
     if (read?.state === undefined) continue;
     const [seen, wanted] = [JSON.stringify(read.state[name]), JSON.stringify(sent.at(-1))];
-    return `the read by id at ${Math.round(read.endedAt)} ms shows ${name} ${seen}, which nobody wrote (sent: ${wanted})`;
+    return `the read by id at ${Math.round(read.endedAt)} ms shows ${name} ${seen}, which was never written (sent: ${wanted})`;
   }
   return undefined;
 }

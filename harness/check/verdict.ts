@@ -50,7 +50,7 @@ interface RunJudgement {
   unexpectedFindings?: number;
   failure?: RunFailure | undefined;
   interrupted?: boolean;
-  /** A run that skipped cases ends well all the same. */
+  /** A run that skipped cases still succeeds. */
   allowPartial?: boolean;
 }
 
@@ -85,7 +85,7 @@ interface Judged {
   floor: Readonly<Record<string, number>>;
 }
 
-/** What a case's evidence lacks of its floor, in words; undefined when it lacks nothing. */
+/** What a case's evidence misses of its floor, in words; undefined when it meets it. */
 export function unmetFloor({ evidence, floor }: Judged): string | undefined {
   const unmet = Object.entries(floor).flatMap(([name, least]) => {
     const seen = evidence[name];

@@ -43,7 +43,7 @@ export function filterCases(filter: CaseFilter): KeyedCase[] {
   return found;
 }
 
-/** What the named ones are, so that whoever filtered them away sees by what. */
+/** What the named ones are, so that the user sees which filter excluded them. */
 function whatWas(ids: readonly string[]): string {
   if (ids.length === 0) return '';
   const named = CASES.filter((entry) => isSelected(entry, ids)).slice(0, SUGGESTIONS_MAX);
@@ -64,7 +64,7 @@ export function expectedFailureOf(key: string, { xfail }: Target): ExpectedFailu
   return xfail.find(({ requirement }) => isMeant(key, requirement));
 }
 
-/** @throws UsageError where a target file expects the failure of what does not exist: it would do nothing, silently */
+/** @throws UsageError where a target file expects the failure of what does not exist: it would be ignored silently */
 export function requireKnownFailures({ xfail, file }: Target): void {
   for (const { requirement } of xfail) {
     try {

@@ -173,7 +173,7 @@ const PROGRESS: HistoryRecord[] = [
   { at: 0, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'starting' },
   { at: 5, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'part-ready', part: 'redis', ms: 5 },
   { at: 900, type: 'environment', environmentId: 'e1', kind: 'processes', status: 'ready', ms: 900 },
-  caseStarted('RES-01/killed', { at: 1000, title: 'Redis away' }),
+  caseStarted('RES-01/killed', { at: 1000, title: 'Redis down' }),
   {
     at: 1500,
     type: 'fault',
@@ -202,13 +202,13 @@ test('progress says what starts, what runs, which fault is on, and how it ended'
     state,
     caseFinished('RES-01/killed', 'fail', {
       at: 9200,
-      title: 'Redis away',
+      title: 'Redis down',
       durationMs: 8200,
       reason: 'an upload failed',
     }),
     plain,
   );
-  expect(finished).toBe('fail RES-01/killed  Redis away  8.2 s\n      an upload failed');
+  expect(finished).toBe('fail RES-01/killed  Redis down  8.2 s\n      an upload failed');
 });
 
 test('the summary names every requirement, the reason of each failure, the report and the command that repeats it', () => {
@@ -305,7 +305,7 @@ test('a run that is interrupted while it first looks at its target writes its re
 });
 
 describe('a run that was recorded', () => {
-  // Nobody answers there, so every run of it is over at once, and has recorded its plan.
+  // Nothing answers there, so every run of it is over at once, and has recorded its plan.
   const url = 'http://127.0.0.1:1';
   const TARGET = { name: 'gone', services: { admin: { url }, query: { url } }, credentials: { ADMIN: SOMEBODY } };
   const started = async (folder: string): Promise<RunStarted> =>

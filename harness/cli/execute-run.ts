@@ -67,7 +67,7 @@ export async function pointLatestAt(folder: RunFolder): Promise<string> {
 export interface RunOutput {
   reportDirectory: string;
   json?: boolean;
-  /** Nothing is printed: what asked for the run tells of it. */
+  /** Nothing is printed: the caller of the run reports it. */
   quiet?: boolean;
 }
 
@@ -83,7 +83,7 @@ export async function runResult(plan: RunPlan, output: RunOutput): Promise<RunRe
   const selected = selectCases(plan.cases);
   const workers = planWorkers(selected.map(caseByKey), WORKERS[plan.environment]);
   using screen = quiet ? silentScreen() : openScreen(json ? process.stderr : process.stdout);
-  // Before the run begins: a server that cannot be had is told once and plainly, not by every case.
+  // Before the run begins: an unavailable server is reported once and plainly, not by every case.
   if (plan.environment === 'processes') await prepareServers((detail) => screen.line(screen.paint('dim', detail)));
   const folder = await createRunFolder(output.reportDirectory);
   screen.line(`Environment: ${environmentText(plan, target)}   seed: ${plan.seed}`);
@@ -135,7 +135,7 @@ interface RefusalContext {
   screen: Screen;
 }
 
-/** Asks the target once before the cases do: what is wrong with it or its file is then said once, with a report. */
+/** Checks the target once before the cases do: what is wrong with it or its file is then reported once. */
 async function refuseBadTarget(
   target: Target,
   { plan, json, folder, history, screen }: RefusalContext,
@@ -208,7 +208,7 @@ async function superviseSuite(
   await followed;
   screen.clear();
   if (!interrupt.signal.aborted) return { end, interrupted: undefined };
-  const left = end.cutOff ? '; not all that was broken has been put back: see to the pipeline' : '';
+  const left = end.cutOff ? '; not all faults could be undone: check the pipeline' : '';
   return { end, interrupted: describeError(interrupt.signal.reason) + left };
 }
 
@@ -233,7 +233,7 @@ async function finishRun(folder: RunFolder, { history, end, interrupted, json, s
   let result = await write();
   const reason = interrupted ? undefined : whyCrashed(end, result);
   if (reason !== undefined) {
-    // Into the history too: whoever judges it again must come to the same end. The last such record counts.
+    // Into the history too: judging it again must give the same verdict. The last such record counts.
     history.record({ type: 'run-finished', interrupted: false, reason });
     result = await write();
   }
@@ -249,7 +249,7 @@ async function finishRun(folder: RunFolder, { history, end, interrupted, json, s
   return result;
 }
 
-/** The runner exits with a failure when a case failed; anything else it can say by its exit means that it broke. */
+/** The runner exits with a failure when a case failed; any other exit means that it broke. */
 function whyCrashed({ exitCode, signal }: SuiteEnd, result: RunResult): string | undefined {
   if (exitCode === null) return `The test runner was ended by ${signal ?? 'an error'}`;
   if (exitCode === 0 || !result.counts.cases.pass || !everyCaseWell(result)) return undefined;

@@ -15,7 +15,7 @@ import { EXIT, EXIT_CODES_HELP, openScreen, writeJson } from './output.ts';
 export function addExplainCommand(program: Command, finish: (exitCode: number) => void): void {
   program
     .command('explain')
-    .description('Say all about a requirement: why it matters, how it is provoked, what to look at when it fails.')
+    .description('Describe a requirement: why it matters, how it is provoked, where to look when it fails.')
     .argument('<id>', 'a requirement or one case of it, a glob of them, or the name of what a soak breaks')
     .option('--json', 'as data')
     .addHelpText(

@@ -20,7 +20,7 @@ const DEFAULT_FILE = 'target.yaml';
 export function addInitCommand(program: Command, finish: (exitCode: number) => void): void {
   const command = program
     .command('init')
-    .description('Write a target file for your pipeline, by asking the services that run.')
+    .description('Write a target file for your pipeline, from what its running services report.')
     .argument('[file]', 'the file to write', DEFAULT_FILE);
   for (const service of SERVICE_NAMES) {
     command.option(`--${service} <url>`, `where ${service} is`, httpUrl, standardUrl(service));
@@ -42,7 +42,7 @@ ${EXIT_CODES_HELP}`,
 
 async function init(file: string, options: InitOptions): Promise<number> {
   using screen = openScreen(process.stdout);
-  // Before anybody is asked: that may take a while.
+  // Before the services are asked: that may take a while.
   if (!options.force && (await stat(file).catch(() => undefined))) {
     throw new UsageError(`${file} exists; --force overwrites it`);
   }

@@ -40,7 +40,7 @@ export function addListCommand(program: Command, finish: (exitCode: number) => v
       `
 Examples:
   $ syncproof list                         everything
-  $ syncproof list 'RES-*' --cases         what is tried while servers are away
+  $ syncproof list 'RES-*' --cases         what is tried during server outages
   $ syncproof list --tier core --level MUST
   $ syncproof list --need postgres         what needs access to the read model
   $ syncproof list 'redis-*' --faults      what a soak does to Redis

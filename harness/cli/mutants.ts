@@ -37,7 +37,7 @@ export function addMutantsCommand(program: Command, finish: (exitCode: number) =
     .option('--from <dir>', "variants of one's own instead: .json, .ts, .js or .mjs files")
     .option('--parallel <n>', 'how many to try side by side', integerBetween(1, 64), PARALLEL)
     .addOption(reportOption())
-    .option('--list', 'say what is broken and what must find it, and try nothing')
+    .option('--list', 'list what is broken and what must find it, without a trial')
     .option('--json', 'write the kill matrix to stdout, and everything else to stderr')
     .addHelpText(
       'after',

@@ -109,7 +109,7 @@ export function retriesOption(): Option {
 }
 
 export function allowPartialOption(): Option {
-  return new Option('--allow-partial', 'exit with 0 although cases were skipped because the target lacks something');
+  return new Option('--allow-partial', 'exit with 0 although cases were skipped as unsupported by the target');
 }
 
 /** What a command judges: a target, or the reference in the environment that was asked for. */
@@ -148,8 +148,8 @@ function targetFileOf(command: Command): string | undefined {
       throw new UsageError(`Expected ${mine} or ${other}, got both: a target file says where its pipeline runs`);
     }
     if (rival === 'cli') {
-      // Nobody is to take a verdict on the reference for one on their own pipeline.
-      process.stderr.write(`SYNCPROOF_TARGET is set, and not used: --${name} stands on the command line\n`);
+      // A verdict on the reference must not be taken for one on the user's own pipeline.
+      process.stderr.write(`SYNCPROOF_TARGET is set but not used: --${name} is given on the command line\n`);
       return undefined;
     }
   }

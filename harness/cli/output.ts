@@ -16,7 +16,7 @@ Exit codes:
   0  conformant       every case passed, or failed as the target file expects
   1  violation        a requirement does not hold; outranks all the others
   2  inconclusive     the evidence does not suffice for a verdict, the run was interrupted, or cases were skipped
-                      because the target lacks something (partial; --allow-partial makes that 0)
+                      because the target does not support something (partial; --allow-partial makes that 0)
   3  unreachable      the pipeline, or a server it needs, could not be started or reached
   4  usage            a wrong option or setting, or nothing selected
   5  harness error    syncproof itself failed
@@ -29,12 +29,12 @@ export function exitCodeForError(error: unknown): number {
   return EXIT.harnessError;
 }
 
-/** What a command that was asked for JSON answers, whole and alone on stdout. */
+/** The JSON that a command was asked for, whole and alone on stdout. */
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Says on stderr what a command is called now that was called by the name it had before. */
+/** Reports on stderr the current name of a command that was called by a former one. */
 export function noteFormerName(former: string, now: string): void {
   process.stderr.write(`\`syncproof ${former}\` is now \`syncproof ${now}\`\n`);
 }
@@ -53,7 +53,7 @@ export interface Screen extends Disposable {
   clear(): void;
 }
 
-/** For work that somebody else tells of. */
+/** For work that its caller reports. */
 export function silentScreen(): Screen {
   return { paint: (_style, text) => text, line() {}, live() {}, clear() {}, [Symbol.dispose]() {} };
 }

@@ -23,7 +23,7 @@ interface PlanOptions {
 export function addPlanCommand(program: Command, finish: (exitCode: number) => void): void {
   program
     .command('plan')
-    .description('Say what would run against a target, and why the rest would not. Asks nobody, starts nothing.')
+    .description('Dry run: show what would run against a target, and why the rest would not.')
     .addOption(targetOption())
     .addOption(caseOption())
     .addOption(tierOption())

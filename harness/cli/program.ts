@@ -68,7 +68,7 @@ Examples:
   $ syncproof start                    bring the pipeline up, to try by hand
   $ syncproof soak                     ten minutes of load and faults, drawn from a seed
   $ syncproof bench                    sync latency beside its floor
-  $ syncproof explain RES-01           what it demands, why, and where to look when it fails
+  $ syncproof explain RES-01           what it expects, why, and where to look when it fails
   $ syncproof mutants                  does the suite find what it is for?
 ${SETTINGS_HELP}
 ${EXIT_CODES_HELP}`,

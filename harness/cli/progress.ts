@@ -92,7 +92,7 @@ export function emptyState(): LiveState {
   return { cases: new Map(), faults: new Map(), starting: new Map(), verdicts: new Map() };
 }
 
-/** Takes in one record and gives the line that is worth reading for good, if any. */
+/** Takes in one record and gives the line that is worth keeping, if any. */
 export function applyRecord(state: LiveState, record: HistoryRecord, paint: Paint): string | undefined {
   if (record.type === 'run-started') state.selected = record.selected.length;
   applySoak(state, record);

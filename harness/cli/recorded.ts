@@ -49,7 +49,7 @@ function failedCases({ directory, started, finished }: RecordedRun): readonly st
   });
   if (failed.length === 0) {
     const skipped = started.selected.filter((key) => finished.get(key)?.verdict === 'skip').length;
-    const rest = skipped === 0 ? '' : `; ${skipped} were skipped, since the target lacks what they need`;
+    const rest = skipped === 0 ? '' : `; ${skipped} were skipped, since the target does not support what they need`;
     throw new UsageError(`Nothing to run again: no case that ran in ${directory} failed${rest}`);
   }
   return failed;

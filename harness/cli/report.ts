@@ -111,7 +111,7 @@ async function check(given: string, json: boolean): Promise<number> {
   if (json) writeJson({ history: path, problems, cases });
   else showFindings(cases, problems);
   if (cases.some(({ verdict, findings }) => findings.length > 0 && verdict !== 'xfail')) return EXIT.violation;
-  // Where nobody got as far as to look, nothing can be found.
+  // Where the final reads were never made, nothing can be found.
   const isWhole = problems.length === 0 && !cases.some(({ verdict }) => verdict === 'inconclusive');
   return isWhole ? EXIT.conformant : EXIT.inconclusive;
 }

@@ -53,7 +53,7 @@ async function shrink(directory: string, options: ShrinkOptions): Promise<number
   const recorded = await readRun(directory);
   const whole = failedPlan(recorded);
   using screen = openScreen(json ? process.stderr : process.stdout);
-  // The run that is under way hears of it, too, and of a second one.
+  // The run in progress receives it, too, and a second one.
   using interrupt = onInterrupt(() => {});
   screen.line(`Of ${directory}: ${inWords(whole)}`);
   const fails = async (plan: SoakPlan): Promise<boolean> => {

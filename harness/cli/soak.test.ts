@@ -32,7 +32,7 @@ const unread = (record: HistoryRecord): HistoryRecord => {
 describe('what is said of a soak', () => {
   test('is what it found, or that it found nothing, in how much', () => {
     expect(soakSentence(soak('conformant'))).toBe(
-      'The soak found nothing lost, undone or back from deletion among 900 files, all read at the end; 6,000 operations, 3,600 accepted writes, 60 disruptions and aims, 60 faults of 12 kinds; while Redis alone was away, 0 of 800 operations failed.',
+      'The soak found nothing lost, undone or back from deletion among 900 files, all read at the end; 6,000 operations, 3,600 accepted writes, 60 disruptions and aims, 60 faults of 12 kinds; during outages of Redis alone, 0 of 800 operations failed.',
     );
     expect(soakSentence(soak('violation'))).toMatch(/found 1 lost, 1 back from deletion among 900 files/);
   });
@@ -170,7 +170,7 @@ describe('the plan of a soak', () => {
     for (const part of [...says, path]) expect(problem).toMatch(part);
   });
 
-  test('cannot ask for what nobody knows how to break', () => {
+  test('cannot ask for unknown faults', () => {
     const rounds = [{ pauseMs: 0, disruptions: [{ name: 'redis-kiled', startMs: 0, holdMs: 1 }] }];
     expect(refusalOf(() => readRounds(rounds))).toMatch(/redis-killed,.* got redis-kiled/);
   });

@@ -168,7 +168,7 @@ function redisKillRows({ faults, faultKinds }: RunResult): string[][] {
           : `${fault.writes.ok} writes accepted meanwhile, ${fault.writes.notOk} not`,
         fault.firstSuccessAfterMs === null
           ? undefined
-          : `first visible ${milliseconds(fault.firstSuccessAfterMs)} after its return`,
+          : `first visible ${milliseconds(fault.firstSuccessAfterMs)} after it recovered`,
         fault.backlogDrainedMs === null ? undefined : `backlog drained after ${milliseconds(fault.backlogDrainedMs)}`,
         fault.losses === null ? undefined : `${fault.losses} lost`,
       ].filter((fact) => fact !== undefined);

@@ -86,7 +86,7 @@ function renamedJson(body: string | Uint8Array, names: Readonly<Record<string, s
   try {
     value = JSON.parse(text);
   } catch {
-    // No JSON after all: whoever reads it says so.
+    // No JSON after all: its reader reports that.
     return Buffer.from(body);
   }
   return Buffer.from(JSON.stringify(renamed(value, names)));

@@ -112,7 +112,7 @@ describe('what becomes of a request', () => {
   });
 
   test('a refused connection certainly did nothing', async () => {
-    // A port that only root could open, and nobody does.
+    // A port that only root could open, and that is closed.
     const refused = clientOf('http://127.0.0.1:1');
     const { told, ends } = await outcomes(refused, { ...WRITES, ...READS });
     expect(told).toEqual(new Set(['fail']));

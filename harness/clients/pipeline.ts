@@ -80,7 +80,7 @@ export interface UploadInput {
 }
 
 /**
- * What became of one request. `body` is the parsed JSON, or the text of another answer; a Buffer where bytes were asked
+ * The outcome of one request. `body` is the parsed JSON, or the text of another answer; a Buffer where bytes were asked
  * for. Times are the recorder's.
  */
 export interface Answer {
@@ -96,7 +96,7 @@ export interface Answer {
   op: string;
 }
 
-/** What came back of a request that was answered. */
+/** The answer to a request. */
 type Answered = Required<Pick<Answer, 'status' | 'headers'>> & Pick<Answer, 'body'>;
 
 export interface OperationOptions {
@@ -328,7 +328,7 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 
-  /** On a target without an ingester a file comes about by its registration; the answer is that to an upload. */
+  /** On a target without an ingester a file is created by its registration; the answer is that to an upload. */
   async function registerInstead(input: UploadInput, operation: OperationOptions | undefined): Promise<Answer> {
     const answer = await client.register(registrationOf(input), operation);
     const file = registryFileSchema.safeParse(answer.body);
@@ -354,7 +354,7 @@ export function createPipelineClient(options: PipelineClientOptions): PipelineCl
   return client;
 }
 
-/** The registration that an ingester would have sent, of bytes that nobody keeps. */
+/** The registration that an ingester would have sent, of bytes that are stored nowhere. */
 function registrationOf(input: UploadInput): Record<string, unknown> {
   const fileId = randomUUID();
   const extension = /\.[A-Za-z0-9]{1,16}$/.exec(input.filename)?.[0] ?? '';

@@ -7,7 +7,7 @@ export interface DatabaseAddress {
   database: string;
   user: string;
   password: string;
-  /** Shown in pg_stat_activity; by default that of an observer, whom no fault is meant for. */
+  /** Shown in pg_stat_activity; by default that of an observer, which no fault targets. */
   applicationName?: string;
 }
 
@@ -29,7 +29,7 @@ export function connectPostgres({ applicationName = OBSERVER, ...access }: Datab
 }
 
 /**
- * An observer's client, past the fault proxy. Its commands fail soon while Redis is away and are never sent twice; it
+ * An observer's client, past the fault proxy. Its commands fail soon during a Redis outage and are never sent twice; it
  * reconnects with a short, constant pause. Close it with `disconnect()`.
  */
 export function connectRedis(
@@ -47,11 +47,11 @@ export function connectRedis(
     socketTimeout: answerTimeoutMs,
     disconnectTimeout: 500,
     maxRetriesPerRequest: 0,
-    // The first commands of a case may come before the connection is ready; they fail with it when it cannot be had.
+    // The first commands of a case may come before the connection is ready; they fail when it cannot be established.
     enableOfflineQueue: true,
     retryStrategy: () => 50,
   });
-  // Faults are meant: a command that fails tells its caller, so the connection's own complaint is told to nobody.
+  // Faults are intended: a failing command is reported to its caller, so the connection's own error is ignored.
   client.on('error', () => {});
   return client;
 }

@@ -77,12 +77,12 @@ export function createTransport(
   };
 }
 
-/** What became of an operation, see `Completed`. */
+/** The outcome of an operation, see `Completed`. */
 export type Outcome = Completed['type'];
 
 const WRITES: ReadonlySet<OperationKind> = new Set(['upload', 'register', 'update', 'delete']);
 
-/** Errors of connections that never came about: not one byte of the request was sent. */
+/** Errors of connections that were never established: not one byte of the request was sent. */
 const NEVER_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
 /** The codes of an error, of its causes and of what it aggregates. */

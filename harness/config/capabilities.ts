@@ -7,24 +7,24 @@ import { SERVER_NAMES, SERVICE_NAMES } from '../../services/contract/names.ts';
 const PARTS = [...SERVER_NAMES, ...SERVICE_NAMES] as const;
 type Part = (typeof PARTS)[number];
 
-/** What a capability gives, for people: `syncproof plan` and skips show it. */
+/** What a capability gives, in words: `syncproof plan` and skips show it. */
 const MEANINGS = {
   http: 'the HTTP contract of admin and query',
   roles: 'an account of each role: ADMIN, USER, READONLY',
   upload: 'an ingester that takes multipart uploads; without one, writes are registrations at admin',
   download: 'downloads from query',
   metrics: '/metrics in the Prometheus format on every service',
-  build: 'the build that is meant to run, to compare /version with',
-  'upload limit': 'a size limit of uploads that is known',
+  build: 'the expected build, to compare /version with',
+  'upload limit': 'a known size limit of uploads',
   'signing key': 'the private key that signs tokens, to make expired and future ones',
   redis: 'a connection to Redis',
   'redis admin': 'CONFIG, ACL, DEBUG and REPLICAOF on Redis, to make it answer with errors',
   postgres: "a connection to the read model's database",
   registry: "a connection to the registry's database that may create triggers on its table of files",
-  backends: 'ending and stopping single backends of PostgreSQL',
+  backends: 'terminating and suspending (SIGSTOP) single backends of PostgreSQL',
   'multiple-query-instances': 'starting two further instances of query',
   'multiple-admin-instances': 'starting a further instance of admin',
-  'custom-environment': 'a pipeline of its own: other settings, parts that start later',
+  'custom-environment': 'a pipeline with other settings, or with components that start later',
 } as const;
 
 export type Capability =
@@ -42,14 +42,14 @@ const control = (verb: string, parts: readonly Part[], what: (part: Part) => str
 /** Every capability with its meaning. */
 export const CAPABILITIES: ReadonlyMap<Capability, string> = new Map([
   ...Object.entries(MEANINGS),
-  ...control('stop', PARTS, (part) => `ending ${part} (SIGKILL, SIGTERM) and starting it again`),
+  ...control('stop', PARTS, (part) => `stopping ${part} (SIGKILL, SIGTERM) and starting it again`),
   ...control('pause', PARTS, (part) => `SIGSTOP and SIGCONT of ${part}`),
   ['wipe redis', 'starting Redis without its data'],
   [
     'fill postgres',
-    "PostgreSQL's data on a file system of its own that can be filled; processes need root for one, or user namespaces",
+    "PostgreSQL's data on a separate file system that can be filled; as processes, this needs root or user namespaces",
   ],
-  ...control('network', SERVER_NAMES, (server) => `cutting the wire between the services and ${server}`),
+  ...control('network', SERVER_NAMES, (server) => `disturbing the network between the services and ${server}`),
 ] as [Capability, string][]);
 
 /** The coarse kinds of access that the ledger speaks of. */

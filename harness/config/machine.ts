@@ -2,7 +2,7 @@ import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 
-/** What the harness wants to know of the machine it runs on, from the environment variables named in each line. */
+/** What the harness needs to know of the machine it runs on, from the environment variables named in each line. */
 export interface MachineSettings {
   /**
    * Where downloaded and prepared things are kept between runs: SYNCPROOF_CACHE, else XDG_CACHE_HOME/syncproof, else

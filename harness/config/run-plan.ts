@@ -5,10 +5,10 @@ import { roundSchema } from './soak-plan.ts';
 
 /**
  * Everything that decides what a run does: made once, from the options of a command, then recorded in the history, handed
- * to the processes that run the cases, and read again by whatever repeats the run.
+ * to the processes that run the cases, and read again when the run is repeated.
  */
 export const runPlanSchema = z.object({
-  /** What the pipeline runs in; `external` is someone else's. */
+  /** What the pipeline runs in; `external` is not started by the harness. */
   environment: z.enum(['containers', 'processes', 'external']),
   /** Why there, for people. */
   reason: z.string(),
@@ -46,7 +46,7 @@ export type RunPlan = z.output<typeof runPlanSchema>;
 /** What one process of the runner does, case after case. */
 const workerSchema = z.object({
   name: z.string(),
-  /** Nothing else may run beside it. */
+  /** It must run alone. */
   alone: z.boolean(),
   /** Files of cases, relative to `suites/`, and of each the cases that this worker runs. */
   files: z.array(z.object({ file: z.string(), cases: z.array(z.object({ key: z.string(), title: z.string() })) })),

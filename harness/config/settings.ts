@@ -40,7 +40,7 @@ function variablesNamed(prefix: string): string[] {
 }
 
 /**
- * Refuses misspelt settings, which would otherwise do nothing, silently.
+ * Refuses misspelt settings, which would otherwise be ignored silently.
  * @throws UsageError when a variable with our prefix is none of `known`
  */
 export function refuseUnknownSettings(known: readonly string[], prefix = 'SYNCPROOF_'): void {

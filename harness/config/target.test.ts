@@ -81,7 +81,7 @@ describe('a target file', () => {
     expect(problem).not.toContain('a-secret-that-nobody-may-see');
   });
 
-  test('is a file: whoever reads a pipe a second time waits for ever', () => {
+  test('is a file: a second read of a pipe would wait for ever', () => {
     const script = `import { loadTarget } from ${JSON.stringify(new URL('./target.ts', import.meta.url).href)};
       loadTarget('/dev/stdin');`;
     // By a shell: what Node makes for a child is a socket.
@@ -146,7 +146,7 @@ describe('what a target offers', () => {
     }
   });
 
-  test('hooks of a part that the file gives no address for are none: nobody could see what they do', () => {
+  test('hooks of a part that the file gives no address for are none: their effect could not be seen', () => {
     expect(offersOf(load(MORE.replace(/^redis: .*$/m, '')))).not.toContain('stop redis');
   });
 });
@@ -169,7 +169,7 @@ describe('a plan', () => {
     for (const { judged, total } of plan.tiers) expect(judged).toBe(total);
   });
 
-  test('says what a target lacks, how many cases wait for it, and that no tier is whole', () => {
+  test('says what a target does not support, how many cases wait for it, and that no tier is whole', () => {
     const plan = makePlan(all, load(LEAST));
     const skipped = plan.cases.find((each) => each.case === 'RES-01/killed');
     expect(skipped).toMatchObject({ run: false, missing: expect.arrayContaining(['redis', 'stop redis']) });

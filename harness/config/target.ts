@@ -16,7 +16,7 @@ export const refuseUnset: Unset = (name, keys) => {
   );
 };
 
-/** For whoever reads a target file and calls nobody: any value of the right form, and the name into `names`. */
+/** For reading a target file without contacting anything: any value of the right form, and the name into `names`. */
 export function noteUnset(names: Set<string>): Unset {
   return (name, keys, whole) => {
     names.add(name);
@@ -93,11 +93,11 @@ const command = z.string().min(1).describe('run by /bin/sh -c; SYNCPROOF_PART an
 
 const hooksSchema = z
   .strictObject({
-    kill: command.optional().describe('ends it at once (SIGKILL)'),
-    stop: command.optional().describe('ends it in order (SIGTERM)'),
+    kill: command.optional().describe('kills it (SIGKILL)'),
+    stop: command.optional().describe('stops it gracefully (SIGTERM)'),
     start: command.optional().describe('starts it again, with its data, at its old address'),
-    pause: command.optional().describe('stops it without ending it (SIGSTOP)'),
-    resume: command.optional().describe('lets it go on (SIGCONT)'),
+    pause: command.optional().describe('suspends it (SIGSTOP)'),
+    resume: command.optional().describe('continues it (SIGCONT)'),
     wipe: command.optional().describe('removes the data of a stopped server'),
     docker: z.string().min(1).optional().describe('name of a container: gives all of these but wipe'),
     compose: z
@@ -119,7 +119,7 @@ const hooksSchema = z
   })
   .superRefine((hooks, context) => {
     if (hooks.docker !== undefined || hooks.compose !== undefined || hooks.kubectl !== undefined) return;
-    // A part that could be ended and not started again is left alone, and whoever wrote the one would wonder why.
+    // A component that can be stopped but not started again is left alone, which the file's author would not expect.
     for (const verbs of [['kill', 'stop', 'start'] as const, ['pause', 'resume'] as const]) {
       const missing = verbs.filter((verb) => hooks[verb] === undefined);
       if (missing.length === 0 || missing.length === verbs.length) continue;
@@ -127,15 +127,15 @@ const hooksSchema = z
       context.addIssue({ code: 'custom', message });
     }
   })
-  .describe('how a part is stopped and started; commands given beside docker, compose or kubectl replace theirs');
+  .describe('how a component is stopped and started; commands given beside docker, compose or kubectl replace theirs');
 export type ControlHooks = z.output<typeof hooksSchema>;
 
 const furtherSchema = z
   .strictObject({
     url: httpUrl,
     start: command.describe('starts it; a case that needs it does so'),
-    stop: command.describe('ends it in order (SIGTERM); so does the case when it is over'),
-    kill: command.describe('ends it at once (SIGKILL)'),
+    stop: command.describe('stops it gracefully (SIGTERM); so does the end of the case'),
+    kill: command.describe('kills it (SIGKILL)'),
     pause: command.optional(),
     resume: command.optional(),
     timeout_s: seconds.default(30).describe('how long one command may take, and then its effect'),
@@ -167,7 +167,7 @@ const xfailSchema = z.strictObject({
 });
 export type ExpectedFailure = z.output<typeof xfailSchema>;
 
-/** A target file. Every key that is not here is an error: a misspelt one would do nothing, silently. */
+/** A target file. Every key that is not here is an error: a misspelt one would be ignored silently. */
 export const targetSchema = z.strictObject({
   $schema: z.string().optional(),
   name: label.describe('for the report'),
@@ -209,7 +209,7 @@ export const targetSchema = z.strictObject({
     .optional(),
   limits: z
     .strictObject({
-      sync_ms: millis.default(5000).describe('a committed change shows within this time while nothing is broken'),
+      sync_ms: millis.default(5000).describe('a committed change is visible within this time while no fault is active'),
       pending_retry_ms: millis.default(60_000).describe('entries held for longer are taken over by another consumer'),
       stream_entries_max: positive.default(10_000),
       upload_bytes_max: positive.optional(),
@@ -218,7 +218,7 @@ export const targetSchema = z.strictObject({
   unsupported: z
     .array(z.enum(['download', 'metrics']))
     .default([])
-    .describe('what the contract has and this target has not'),
+    .describe('what of the contract this target does not support'),
   metrics: z
     .strictObject(
       Object.fromEntries(
@@ -241,12 +241,12 @@ export const targetSchema = z.strictObject({
     .describe('calls that look different: METHOD /path → how'),
   driver: z.string().min(1).optional().describe('a module that says what mapping cannot, relative to this file'),
   xfail: z.array(xfailSchema).default([]),
-  allow_partial: z.boolean().default(false).describe('a run that skipped cases for lack of a capability exits with 0'),
+  allow_partial: z.boolean().default(false).describe('a run that skipped cases for a missing capability exits with 0'),
 });
 export type Target = z.output<typeof targetSchema> & {
   /** Where it was read from: relative paths start there. */
   file: string;
-  /** What must not be told, in no message and no report; the longest first. */
+  /** What must not appear in any message or report; the longest first. */
   secrets: readonly string[];
   /** What its author should know: keys that have another name now. */
   notes: readonly string[];
@@ -322,7 +322,7 @@ function readText(path: string, file: string): string {
   throw new UsageError(`Expected --target to be a regular file, got ${path}`);
 }
 
-/** What must not be told: what came from the environment, and secrets that stand in the file. */
+/** What must not be disclosed: what came from the environment, and secrets that stand in the file. */
 function secretsOf(
   { credentials, redis, postgres }: z.output<typeof targetSchema>,
   given: ReadonlySet<string>,

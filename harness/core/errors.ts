@@ -23,10 +23,10 @@ export class DeadlineError extends SyncproofError {}
 /** The evidence does not suffice for a verdict: an unwitnessed fault or an unmet floor. Verdict `inconclusive`. */
 export class InconclusiveError extends SyncproofError {}
 
-/** A fault that makes no sense now, on a part that is down already, say: nothing was broken. */
+/** A fault that is not applicable in this state, e.g. on a component that is down already: nothing was broken. */
 export class NotNowError extends SyncproofError {}
 
-/** A part of the target did not come back when it was started again: the target's failure, not the harness's. */
+/** A component of the target did not recover when it was started again: the target's failure, not the harness's. */
 export class NotRestartedError extends SyncproofError {}
 
 /** What an error stands for: of a failed disposal both what it hid and its own, the first thrown first. */

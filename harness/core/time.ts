@@ -71,7 +71,7 @@ export async function untilAnswers(probe: () => Promise<unknown>, options: PollO
 }
 
 /**
- * The result of `work`, unless `signal` aborts first: then nobody waits for it any more.
+ * The result of `work`, unless `signal` aborts first: then it is no longer awaited.
  * @throws the signal's reason
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -17,7 +17,7 @@ import { MARK_VARIABLE } from './leftovers/marker.ts';
 const FILE = { filename: 'a.txt', content: Buffer.from('a') };
 /** Of the harness, one of each service and server. */
 const PROCESSES_MIN = 6;
-/** Asked for without a token by anybody. */
+/** Requested without a token. */
 const OPEN_PATHS = ['/version', '/health/live', '/health/ready', '/metrics', '/openapi.json', '/.well-known/jwks.json'];
 
 /** Where a text was found → the text. */
@@ -49,7 +49,7 @@ async function secretsOf(environment: OwnEnvironment, pipeline: PipelineClient):
   ]);
 }
 
-/** What is answered to whoever asks, under the name that the caller gives to the moment. */
+/** What is answered to requests, under the name that the caller gives to the moment. */
 async function ask({ urls }: OwnEnvironment, moment: string, texts: Texts): Promise<void> {
   for (const service of SERVICE_NAMES) {
     for (const path of OPEN_PATHS) {
@@ -59,7 +59,7 @@ async function ask({ urls }: OwnEnvironment, moment: string, texts: Texts): Prom
   }
 }
 
-/** Arguments, as anybody on the machine can read them, of every process of the environment. */
+/** Arguments, as any user of the machine can read them, of every process of the environment. */
 async function processArguments(id: string): Promise<Texts> {
   const found: Texts = new Map();
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {

@@ -10,7 +10,7 @@ import { findRedis } from './servers/redis-binary.ts';
 
 /**
  * Finds the servers that the processes environment runs, or fetches and prepares them: what takes long the first time,
- * and what a machine may lack.
+ * and what may be missing on a machine.
  * @throws UsageError for a setting that names nothing usable; UnreachableError that says what to install
  */
 export async function prepareServers(onProgress: (detail: string) => void): Promise<void> {
@@ -26,7 +26,7 @@ export async function prepareServers(onProgress: (detail: string) => void): Prom
 }
 
 /**
- * Starts the whole pipeline with real servers and resolves when every part answers and a token can be had. Nothing of a
+ * Starts the whole pipeline with real servers and resolves when every part answers and a token is available. Nothing of a
  * failed or aborted start remains.
  * @throws UnreachableError when a part cannot be started; UsageError for a wrong setting; the signal's reason when aborted
  */
@@ -50,13 +50,13 @@ export async function startOwn(options: EnvironmentOptions & { kind: OwnKind }):
 /**
  * Decides where the parts run. `auto` takes containers where a Docker daemon answers and the images are there or can be
  * pulled, else processes.
- * @throws UnreachableError when containers were asked for by name and cannot be had
+ * @throws UnreachableError when containers were requested explicitly and are unavailable
  */
 export async function chooseEnvironmentKind(wanted: 'auto' | OwnKind): Promise<{ kind: OwnKind; reason: string }> {
   if (wanted === 'processes') return { kind: 'processes', reason: 'asked for' };
   const { containersAvailable } = await import('./containers/environment.ts');
   const { available, reason } = await containersAvailable();
   if (available) return { kind: 'containers', reason: wanted === 'auto' ? reason : 'asked for' };
-  if (wanted === 'containers') throw new UnreachableError(`Containers were asked for, but ${reason}`);
+  if (wanted === 'containers') throw new UnreachableError(`Containers were requested, but ${reason}`);
   return { kind: 'processes', reason };
 }

@@ -4,9 +4,9 @@ import { pollUntil } from '../core/time.ts';
 import type { PartLabel } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 
-/** How a part ended that was asked to. */
+/** How a component ended that was asked to stop. */
 export interface Ending {
-  /** Null where nobody tells, and where it had to be killed. */
+  /** Null where it is unknown, and where it had to be killed. */
   exitCode: number | null;
   /** From the request to its end; until it was killed where it did not end by itself. */
   ms: number;
@@ -38,7 +38,7 @@ export interface FaultPlan {
   /** E.g. `redis-killed`. */
   kind: string;
   target: PartLabel;
-  /** Throws when the fault makes no sense now, e.g. on a part that is down; nothing is undone then. */
+  /** Throws when the fault is not applicable, e.g. on a component that is down; nothing is undone then. */
   check(): Promise<void>;
   apply(): Promise<void>;
   /** Gives the proof, seen from outside, that the fault has taken effect; throws as long as there is none. */
@@ -63,7 +63,8 @@ export const DEFAULT_LIMITS: FaultLimits = { witnessTimeoutMs: 5000, healTimeout
 /**
  * Breaks something and watches it break: requested → effective → healing → healed, each recorded. The time of an effect
  * is when the probe that saw it was sent.
- * @throws NotNowError when it makes no sense now; InconclusiveError when the effect was not seen in time; the fault is undone and recorded as `unwitnessed`
+ * @throws NotNowError when it is not applicable in this state;
+ *   InconclusiveError when the effect was not seen in time; the fault is undone and recorded as `unwitnessed`
  */
 export async function startFault(plan: FaultPlan, recorder: Recorder, limits: FaultLimits): Promise<Fault> {
   const { kind, target } = plan;
@@ -96,7 +97,7 @@ export async function startFault(plan: FaultPlan, recorder: Recorder, limits: Fa
     );
 
   await plan.check().catch((cause: unknown) => {
-    throw new NotNowError(`${kind} makes no sense now: ${describeError(cause)}`);
+    throw new NotNowError(`${kind} is not applicable in this state: ${describeError(cause)}`);
   });
   const requestedAt = recorder.now();
   record('requested', requestedAt);
@@ -135,14 +136,14 @@ export async function startFault(plan: FaultPlan, recorder: Recorder, limits: Fa
   };
 }
 
-/** Puts things back after a fault that did not come about; should that fail as well, both errors are told. */
+/** Undoes a fault that never took effect; should that fail as well, both errors are reported. */
 async function undoAfter(cause: unknown, plan: FaultPlan, limits: FaultLimits): Promise<void> {
   try {
     await plan.undo();
     await pollUntil(plan.witnessHealed, { what: `${plan.target} to answer again`, timeoutMs: limits.healTimeoutMs });
   } catch (error) {
     const both = new AggregateError([cause, error], `The fault ${plan.kind} neither took effect nor could be undone`);
-    // What a target file says does not work: nobody's failure but the file's.
+    // A command of the target file does not work: a failure of the file alone.
     if (error instanceof InconclusiveError) throw new InconclusiveError(both.message, { cause: both });
     throw both;
   }

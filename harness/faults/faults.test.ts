@@ -186,7 +186,7 @@ describe('gates at the registry', () => {
 describe('the last events get lost', () => {
   async function whileWritten(act: () => Promise<void>): Promise<void> {
     const redis = connectRedis(environment.redisAddress());
-    // Not answered while Redis is away or refuses: that is what these tests do to it.
+    // Not answered while Redis is down or refuses: that is what these tests do to it.
     const add = (): unknown => redis.xadd(EVENT_STREAM_NAME, '*', 'a', 'b').catch(() => {});
     await redis.xadd(EVENT_STREAM_NAME, '*', 'a', 'b');
     const adding = setInterval(add, 10);
@@ -231,7 +231,7 @@ test('a restart that loses the data is seen by a new run id', async () => {
   expect(recordsOf(fault.id).at(-1)?.witness).toMatch(/PONG, run_id \w{8} → \w{8}/);
 });
 
-test('a fault that nobody can see is inconclusive, and undone', async () => {
+test('a fault that cannot be witnessed is inconclusive, and undone', async () => {
   // A control that claims to pause and does nothing: the harness must believe the witness, not the control.
   const idle = { ...environment.parts.redis, running: async () => true, pause: async () => {}, resume: async () => {} };
   const blind = { ...environment, parts: { ...environment.parts, redis: idle } };

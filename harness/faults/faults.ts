@@ -44,15 +44,15 @@ export interface PartFaults {
 }
 
 export interface ServerFaults extends PartFaults {
-  /** SIGKILL; with `data: 'lose'` it comes back empty when healed. */
+  /** SIGKILL; with `data: 'lose'` it is empty when healed. */
   kill(options?: { data?: DataFate }): Promise<Fault>;
   restart(options?: { data?: DataFate }): Promise<Fault>;
 }
 
 export interface RedisFaults extends ServerFaults {
-  /** It dies and comes back with what it held a moment ago: the events since are gone. Somebody must write some meanwhile. */
+  /** It dies and recovers with slightly older data; the last events are lost. A load must write some meanwhile. */
   loseTail(choice: TailChoice): Promise<Fault>;
-  /** A replica that missed the last events takes over, and takes no writes until healed. Somebody must write some meanwhile. */
+  /** A replica that missed the last events takes over, read-only until healed. A load must write some meanwhile. */
   failOver(): Promise<Fault>;
 }
 
@@ -64,7 +64,7 @@ export interface PostgresFaults extends ServerFaults {
 export interface NetworkFaults {
   refuse(choice: WireChoice): Promise<Fault>;
   blackhole(choice: BlackholeChoice): Promise<Fault>;
-  /** The connections that are open are silent for good, new ones come about; healed when it resolves. */
+  /** Open connections become half-open (silently dropped), new ones are established; healed when it resolves. */
   forget(choice: WireChoice): Promise<Fault>;
   delay(choice: DelayChoice): Promise<Fault>;
   throttle(choice: ThrottleChoice): Promise<Fault>;

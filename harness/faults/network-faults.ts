@@ -39,8 +39,8 @@ export function blackholePlan(environment: Environment, choice: BlackholeChoice)
 }
 
 /**
- * The connections that are open now are never heard of again, at either end, while new ones come about: what a firewall
- * does that dropped its table, or a server that came back under the same address without having said goodbye.
+ * Open connections become half-open: neither end hears of the other again, while new ones are established. A firewall
+ * that dropped its table does so, or a server that restarted at the same address without closing its connections.
  */
 export function forgetPlan(environment: Environment, choice: WireChoice): FaultPlan {
   const links = linksOf(environment, choice);
@@ -53,7 +53,7 @@ export function forgetPlan(environment: Environment, choice: WireChoice): FaultP
     },
     async witness() {
       if (forgotten === 0) throw new SyncproofError('no connection was open');
-      return `${forgotten} open connections are silent for good`;
+      return `${forgotten} open connections are half-open`;
     },
     undo: async () => {},
   };
@@ -117,7 +117,7 @@ export function throttlePlan(environment: Environment, choice: ThrottleChoice): 
         const before = link.proxy.counters().bytesPaced;
         const answer = await witnessPasses(targetOf(environment, link.server), listenerOf(environment, link));
         const paced = link.proxy.counters().bytesPaced - before;
-        if (paced === 0) throw new SyncproofError('the proxy held nothing up');
+        if (paced === 0) throw new SyncproofError('the proxy delayed nothing');
         return `${answer}, ${paced} bytes at ${bytesPerSecond} bytes/s`;
       }),
     async undo() {
@@ -137,7 +137,7 @@ export interface ReplyLossChoice {
 
 /**
  * The answers to the client's next requests get lost: the server carries them out, the client's connection is reset.
- * Takes effect with the first loss, so somebody else has to cause requests meanwhile.
+ * Takes effect with the first loss, so other clients have to send requests meanwhile.
  */
 export function replyLossPlan(environment: Environment, choice: ReplyLossChoice): FaultPlan {
   const { count, command } = choice;
@@ -203,7 +203,7 @@ function common(
     kind: `${server}-${kind}`,
     target: server,
     async check() {
-      if (links.length === 0) throw new SyncproofError(`${client ?? 'Nobody'} has no link to ${server}`);
+      if (links.length === 0) throw new SyncproofError(`${client ?? 'No client'} has no link to ${server}`);
       const taken = links.find(({ proxy }) => proxy.mode !== 'pass');
       if (taken) throw new SyncproofError(`${taken.client}→${taken.server} is already in mode ${taken.proxy.mode}`);
     },

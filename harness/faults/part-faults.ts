@@ -7,7 +7,7 @@ import { redisServerInfo } from '../environment/process/probes.ts';
 import { type Ending, type FaultPlan, ORDERLY_END_MS } from './fault.ts';
 import { type FaultTarget, listenerOf, targetOf, witnessAnswers, witnessGone, witnessSilent } from './witness.ts';
 
-/** Whether a server finds its data again when it comes back. */
+/** Whether a server has its data again after its restart. */
 export type DataFate = 'keep' | 'lose';
 
 /** SIGKILL; healed by a start, after losing the data if so asked. */
@@ -22,7 +22,7 @@ export function stopPlan(target: FaultTarget, onEnded: (ending: Ending) => void)
     try {
       onEnded({ ...(await target.control.stop(ORDERLY_END_MS)), inTime: true });
     } catch (error) {
-      // It was killed then: it is down all the same, and how it got there is for whoever asks.
+      // It was killed then: it is down all the same, and how it ended is the caller's to judge.
       if (!(error instanceof DeadlineError)) throw error;
       onEnded({ exitCode: null, ms: monotonicMs() - startedAt, inTime: false });
     }
@@ -47,7 +47,7 @@ function downPlan(target: FaultTarget, kind: string, data: DataFate, end: () => 
   };
 }
 
-/** SIGSTOP: connections still come about (the kernel makes them), but nothing is answered. Healed by SIGCONT. */
+/** SIGSTOP: connections are still established (by the kernel), but nothing is answered. Healed by SIGCONT. */
 export function pausePlan(target: FaultTarget): FaultPlan {
   const { label, control } = target;
   return {
@@ -86,13 +86,13 @@ export function restartPlan(target: FaultTarget, data: DataFate): FaultPlan {
   };
 }
 
-/** @throws NotRestartedError when a service does not come back; of servers, which are ours, the error as it is */
+/** @throws NotRestartedError when a service does not restart; of servers, which are ours, the error as it is */
 async function startAgain({ label, control, protocol }: FaultTarget): Promise<void> {
   try {
     await control.start();
   } catch (cause) {
     if (protocol !== 'http' || !(cause instanceof UnreachableError)) throw cause;
-    throw new NotRestartedError(`${label} does not come back after it was ended`, { cause });
+    throw new NotRestartedError(`${label} does not restart after it was stopped`, { cause });
   }
 }
 
@@ -105,7 +105,7 @@ const DISK_FULL = '53100';
 const RELIEVED_MS = 25_000;
 
 /**
- * Nothing more can be written to PostgreSQL's disk. It goes on with what needs no room, or ends when it has to write its
+ * Nothing more can be written to PostgreSQL's disk. It does what needs no room, or ends when it has to write its
  * log; then healing starts it again. The witness is a sort that needs a temporary file.
  */
 export function fillDiskPlan(environment: Environment): FaultPlan {
@@ -209,7 +209,7 @@ export function terminateBackendsPlan(environment: Environment, user: DatabaseUs
   };
 }
 
-/** Every connection of a service to PostgreSQL stands still (SIGSTOP of its backend); new ones come about. */
+/** Every connection of a service to PostgreSQL hangs (SIGSTOP of its backend); new ones are established. */
 export function stopBackendsPlan(environment: Environment, user: DatabaseUser): FaultPlan {
   const { postgres } = environment.parts;
   let stopped: number[] = [];

@@ -60,18 +60,18 @@ async function answersTo(transaction: ReturnType<Redis['multi']>): Promise<unkno
 }
 
 export interface TailChoice {
-  /** Nobody has read what gets lost: query does not reach Redis meanwhile. Else query may have. */
+  /** What gets lost was never read: query does not reach Redis meanwhile. Otherwise query may have read it. */
   unread: boolean;
-  /** How long somebody may take to write what gets lost. */
+  /** How long the load may take to write what gets lost. */
   timeoutMs?: number;
 }
 
-/** So many events at least get lost. */
+/** At least so many events get lost. */
 const TAIL = 5;
 const TAIL_TIMEOUT_MS = 10_000;
 
 /**
- * Redis dies and comes back with what it held earlier, as from an old snapshot or a log whose tail was cut off. No service
+ * Redis dies and recovers with earlier data, as from an old snapshot or a log whose tail was cut off. No service
  * reaches it before that is in place, so none finds it empty.
  */
 export function loseTailPlan(environment: Environment, { unread, timeoutMs }: TailChoice): FaultPlan {

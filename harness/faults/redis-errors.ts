@@ -33,9 +33,9 @@ const PADDING = { prefix: 'syncproof:padding:', keys: 1000, bytes: 2048, loadMs:
  */
 export function redisErrorPlan(environment: Environment, error: RedisError): FaultPlan {
   const provocation = PROVOCATIONS[error]();
-  // Opened while all is well: a Redis that is busy or loads lets nobody get ready.
+  // Opened while all is well: a Redis that is busy or loads lets no client get ready.
   let redis: Redis | undefined;
-  // What provokes may wait for an answer all along; Redis stands still for good when such a client leaves while it loads.
+  // What provokes may wait for an answer all along; Redis hangs for good when such a client leaves while it loads.
   let hand: Redis | undefined;
   const open = (): Redis => (redis ??= connectRedis(environment.redisAddress()));
   const write = async (): Promise<string> => {

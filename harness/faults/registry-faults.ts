@@ -15,7 +15,7 @@ export interface CommitChoice {
 
 /**
  * Gates at the registry's COMMIT: a deferred constraint trigger on its table of files, which PostgreSQL fires when
- * everything else of the transaction is done (PostgreSQL documentation, CREATE TRIGGER). So whatever a registry does
+ * everything else of the transaction is done (PostgreSQL documentation, CREATE TRIGGER). So all that a registry does
  * before it commits has been done, and nothing that it does after.
  */
 function atCommit({ registry: { table } }: Environment): Trigger['create'] {
@@ -61,7 +61,7 @@ export function failCommitsPlan(environment: Environment, choice: CommitChoice):
     // What a sequence counts stays when the transaction is rolled back: the proof that there was one.
     body: `PERFORM nextval('${sequence}'); RAISE EXCEPTION 'syncproof refuses this commit';`,
     async open(database) {
-      // The trigger's function runs with the rights of whoever commits.
+      // The trigger's function runs with the rights of the user who commits.
       await database.query(`CREATE SEQUENCE ${sequence}; GRANT USAGE ON SEQUENCE ${sequence} TO PUBLIC`);
     },
     async witness(database) {
@@ -132,7 +132,7 @@ function triggerPlan(environment: Environment, { filenamePrefix, cause }: Commit
       await database.query(`CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $gate$
         BEGIN ${trigger.body} END $gate$`);
       await database.query(trigger.create(name, `WHEN (starts_with(NEW.${nameColumn}, '${literal}'))`));
-      // What becomes of the change is its sender's matter.
+      // The outcome of the change is its sender's concern.
       cause().catch(() => {});
     },
     witness: () => trigger.witness(database),

@@ -13,7 +13,7 @@ import type { PartLabel, PartName } from '../record/history.ts';
 export interface FaultTarget {
   label: PartLabel;
   control: PartControl;
-  /** What it speaks to whoever asks whether it lives. */
+  /** The protocol in which it answers whether it lives. */
   protocol: 'redis' | 'postgres' | 'http';
   /** Where it listens itself, past any proxy. Read anew each time: a container may move when it restarts. */
   address(): RedisAddress;
@@ -44,7 +44,7 @@ function addressIn(url: string): ServerAddress {
   return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
 
-/** Silence for this long, on a connection that came about, counts as silence. */
+/** No answer for this long, on an established connection, counts as silence. */
 const SILENCE_MS = 300;
 
 /** What listens at an address, a part itself or a proxy in front of it. */
@@ -81,11 +81,11 @@ export async function witnessGone({ label, control }: FaultTarget, address: Serv
 
 export async function witnessRefused(address: ServerAddress): Promise<string> {
   const code = await connectError(address);
-  if (code !== 'ECONNREFUSED') throw new SyncproofError(`${at(address)}: ${code ?? 'the connection came about'}`);
+  if (code !== 'ECONNREFUSED') throw new SyncproofError(`${at(address)}: ${code ?? 'the connection was established'}`);
   return `${at(address)} refuses (ECONNREFUSED)`;
 }
 
-/** Connections come about, but what is asked over them is not answered. */
+/** Connections are established, but requests over them are not answered. */
 export async function witnessSilent(listener: Listener): Promise<string> {
   const code = await connectError(listener);
   if (code !== undefined) throw new SyncproofError(`${at(listener)}: ${code}`);

@@ -6,7 +6,7 @@ const LOWEST_PORT = 20_000;
 /** A block is one guard port and the ports that follow it. */
 const BLOCK_SIZE = 16;
 
-/** Ports that nobody else on this machine takes while the block is held, not even between two binds of their owner. */
+/** Ports that no other process takes while the block is held, not even between two binds of their owner. */
 export interface PortBlock extends AsyncDisposable {
   /** The next unused port of the block; throws when none is left. */
   next(): number;

@@ -161,7 +161,7 @@ test('a blackhole of requests lets answers through, and the other way round', as
   await until('the held answer', () => received() === '1unasked2');
 });
 
-test('a forgotten connection stays open and silent for good, also when it is closed; new ones pass', async () => {
+test('a half-open connection stays open and silent for good, also when it is closed; new ones pass', async () => {
   const server = await echoServer();
   const proxy = await proxyTo(server.port);
   const old = await client(proxy);

@@ -26,7 +26,7 @@ export interface FaultProxy extends AsyncDisposable {
    */
   loseReplies(count: number, matches?: (request: Buffer) => boolean): void;
   /**
-   * The connections that are open now stay open and silent for ever, in both directions; new ones are none of it.
+   * The connections that are open now stay open and silent for ever, in both directions; new ones are not affected.
    * @returns how many
    */
   forgetOpen(): number;
@@ -141,7 +141,7 @@ class TcpFaultProxy {
   /** Mode changes happen one after the other, in the order of the calls. */
   setMode(mode: WireMode): Promise<void> {
     const change = this.#changing.then(() => this.#change(mode));
-    // A change that failed is its caller's matter and does not stop the next one.
+    // A change that failed is its caller's concern and does not stop the next one.
     this.#changing = change.catch(() => {});
     return change;
   }

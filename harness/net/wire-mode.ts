@@ -27,7 +27,7 @@ export interface WireCounters {
   open: number;
   bytesToServer: number;
   bytesToClient: number;
-  /** Bytes that arrived while the wire was a blackhole: the witness that somebody felt it. */
+  /** Bytes that arrived while the wire was a blackhole: the witness that it had an effect. */
   bytesSwallowed: number;
   /** Since the delay was last set: chunks that were delayed, and for how long at least and at most, in ms. */
   chunksDelayed: number;

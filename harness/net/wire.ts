@@ -258,7 +258,7 @@ export class Wire {
     const holding = this.#holding.requests || this.#holding.replies;
     if (holding && !this.#client.destroyed) return;
     if (holding) {
-      // The client has gone, so nobody waits for held bytes; the server may only learn of it when the wire passes.
+      // The client has gone, so held bytes are no longer awaited; the server may only learn of it when the wire passes.
       this.#brokenWhileHolding = true;
       if (this.#server !== undefined) return;
     }

@@ -234,7 +234,7 @@ export interface Broken {
   lingersMs: number;
   /** It concerns Redis alone: uploads and searches have nothing to do with it. */
   ofRedis: boolean;
-  /** A witness saw it in effect. What nobody saw may have been there all the same, and accuses nobody. */
+  /** A witness saw it in effect. An unwitnessed one may have been active, too: it proves nothing. */
   seen: boolean;
 }
 

@@ -67,7 +67,7 @@ const FAULTS_SHOWN_MAX = 20;
 
 /**
  * How available a pipeline was to which operations, and how it did under which kind of fault: of soaks, and of every case
- * with so many faults that nobody reads them one by one.
+ * with too many faults to read them one by one.
  */
 export function buildAvailability(input: FaultsInput): {
   soak: string | null;

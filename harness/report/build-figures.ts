@@ -23,7 +23,7 @@ export function buildSamples(records: readonly HistoryRecord[]): LatencySample[]
     .map((sample) => ({
       at: sample.intendedAt,
       case: sample.case ?? null,
-      // Who writes a soak's load does not know what is broken at the moment.
+      // The load of a soak does not know which faults are active.
       phase: soaks.has(sample.case) ? phaseOf(times.get(sample.case) ?? NO_FAULTS, sample) : sample.phase,
       kind: sample.kind,
       fileId: sample.fileId,

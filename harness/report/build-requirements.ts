@@ -44,7 +44,7 @@ export function buildRequirements(input: RequirementsInput): RequirementResult[]
   const found = Map.groupBy(findings, (finding) => finding.case);
   const places = placesOf(records);
   const byRequirement = Map.groupBy(cases.values(), (record) => record.requirement);
-  // Whatever was selected and left no record, one case of several included, must show: its absence is no pass.
+  // What was selected and left no record, one case of several included, must show: its absence is no pass.
   const missing = Map.groupBy(
     selected.filter((id) => !cases.has(id) && !(byRequirement.has(id) && !id.includes('/'))),
     (id) => id.split('/')[0] ?? id,
@@ -134,7 +134,7 @@ const UNDECIDED: readonly Verdict[] = ['inconclusive', 'error', 'flaky'];
 
 /**
  * What a run says of each tier. A target conforms to a tier when every MUST of it and of those below passed, all those of
- * the ledger: one that was not selected, or skipped for lack of a capability, leaves the tier partial. Of a tier of which, and
+ * the ledger: one that was not selected, or skipped for a missing capability, leaves the tier partial. Of one of which, and
  * of those below which, nothing was selected, nothing is said: it is unjudged.
  * @param ledger in the order in which tiers build on each other
  */

@@ -7,7 +7,7 @@ import { type KillMatrix, RESULT_SCHEMA_VERSION, type RunResult } from './result
 
 /**
  * What the checkers find in the records of each finished case, besides what the case itself wrote down: a report judges
- * from the history, not from what somebody said of it. A case that may be very large is left to `report --check`.
+ * from the history, not from what was claimed of it. A case that may be very large is left to `report --check`.
  */
 function missedFindings(records: readonly HistoryRecord[]): Found[] {
   const large = new Set(

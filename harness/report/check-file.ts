@@ -11,7 +11,7 @@ const BUFFER_CHARACTERS = 256 * 1024;
 
 interface Checked {
   findings: ReturnType<typeof runCheckers>;
-  /** Acknowledged files of which nothing says what became of them in the end, see `unreadFiles`. */
+  /** Acknowledged files whose final state is unknown, see `unreadFiles`. */
   unread: readonly string[];
 }
 

@@ -185,9 +185,8 @@ function howMuch(result: RunResult, soak: CaseResult): string {
 
 function whileRedisAway(soak: CaseResult): string {
   const [due, failed] = [figure(soak, 'whileRedisAway'), figure(soak, 'failedWhileRedisAway')];
-  if (due === undefined || failed === undefined)
-    return 'how available it was while Redis alone was away was not judged';
-  return `while Redis alone was away, ${failed} of ${plural(due, 'operation')} failed`;
+  if (due === undefined || failed === undefined) return 'availability during outages of Redis alone was not judged';
+  return `during outages of Redis alone, ${failed} of ${plural(due, 'operation')} failed`;
 }
 
 function figure({ evidence }: CaseResult, name: string): number | undefined {

@@ -45,8 +45,8 @@ const witnessOf = ({ witness }: FaultResult): Markup | string =>
 
 function kindsTable(kinds: readonly FaultKindResult[], faults: readonly FaultResult[]): Markup {
   const single = Map.groupBy(faults, (fault) => keyOf(fault.case, fault.kind));
-  return html`<p class="lead">Of a case with many faults, one row per kind: availability of operations that were due from the fault's request until what it left behind was over, while nothing else was broken; recovery from healing to the next write that was answered with yes; losses that were due since.</p>
-<div class="card scroll" tabindex="0" role="region" aria-label="Faults by kind"><table><thead><tr><th scope="col">Kind of fault</th><th scope="col">Part</th><th scope="col" class="num">How often</th><th scope="col" class="num">Recovery,<br>median</th><th scope="col" class="num">Recovery,<br>slowest</th><th scope="col" class="num">Writes answered,<br>it alone</th><th scope="col" class="num">Reads answered,<br>it alone</th><th scope="col" class="num">Lost</th><th scope="col" class="num">Back from<br>deletion</th></tr></thead>
+  return html`<p class="lead">Of a case with many faults, one row per kind: availability of operations that were due from the fault's request until its aftereffects were over, while nothing else was broken; recovery from healing to the next write that was answered with yes; losses that were due since.</p>
+<div class="card scroll" tabindex="0" role="region" aria-label="Faults by kind"><table><thead><tr><th scope="col">Kind of fault</th><th scope="col">Component</th><th scope="col" class="num">How often</th><th scope="col" class="num">Recovery,<br>median</th><th scope="col" class="num">Recovery,<br>slowest</th><th scope="col" class="num">Writes answered,<br>it alone</th><th scope="col" class="num">Reads answered,<br>it alone</th><th scope="col" class="num">Lost</th><th scope="col" class="num">Back from<br>deletion</th></tr></thead>
 ${kinds.map((kind) => kindRows(kind, single.get(keyOf(kind.case, kind.kind)) ?? []))}</table></div>`;
 }
 
@@ -55,7 +55,7 @@ const keyOf = (key: string | null, kind: string): string => JSON.stringify([key,
 function kindRows(kind: FaultKindResult, single: readonly FaultResult[]): Markup {
   const { count, unwitnessed, recoveryMedianMs, recoverySlowestMs } = kind;
   return html`<tbody data-fault-kind="${kind.kind}"><tr><th scope="row">${kind.kind}<span class="sub">${kind.case ?? 'no case'}</span></th><td class="key">${kind.target}</td>
-<td class="num">${count}${unwitnessed > 0 && html`<span class="sub">${unwitnessed} seen by nobody</span>`}</td>
+<td class="num">${count}${unwitnessed > 0 && html`<span class="sub">${unwitnessed} unwitnessed</span>`}</td>
 <td class="num">${formatMsOr(recoveryMedianMs)}</td><td class="num">${formatMsOr(recoverySlowestMs)}</td>
 <td class="num">${shareText(kind.writesAlone)}</td><td class="num">${shareText(kind.readsAlone)}</td>
 <td class="num">${lossesOf(kind.lost)}</td><td class="num">${lossesOf(kind.resurrected, 'back')}</td></tr>
@@ -75,14 +75,14 @@ function shareText({ availability, n }: Answered): Markup | string {
   return availability === null ? '–' : html`${formatShare(availability)}<span class="sub">of ${n}</span>`;
 }
 
-/** What was answered well outside of faults, while one was on, and while one may have been felt. */
+/** What was answered well outside of faults, while one was on, and while aftereffects were possible. */
 export function availabilitySection({ availability }: RunResult): Markup {
   if (availability.length === 0) return html``;
   const rows = [...Map.groupBy(availability, ({ case: key, kind }) => keyOf(key, kind)).values()];
   return html`<section id="availability" aria-labelledby="availability-title">
 <h2 id="availability-title">Availability, in and out of faults</h2>
 <p class="lead">The share of operations that were answered with yes or a definite no, by when they were due. What may still be felt: a fault that is over for less than 2 s, or as long as its kind takes, or that was asked for and not seen yet.</p>
-<div class="card scroll" tabindex="0" role="region" aria-label="Availability"><table><thead><tr><th scope="col">Operation</th><th scope="col">Case</th><th scope="col" class="num">Nothing broken</th><th scope="col" class="num">A fault on</th><th scope="col" class="num">May still be felt</th></tr></thead>
+<div class="card scroll" tabindex="0" role="region" aria-label="Availability"><table><thead><tr><th scope="col">Operation</th><th scope="col">Case</th><th scope="col" class="num">Nothing broken</th><th scope="col" class="num">A fault on</th><th scope="col" class="num">Aftereffects possible</th></tr></thead>
 <tbody>${rows.map(availabilityRow)}</tbody></table></div>
 </section>`;
 }

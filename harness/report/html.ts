@@ -120,7 +120,7 @@ function memorySection({ memory }: RunResult): Markup {
   return html`<section id="memory" aria-labelledby="memory-title">
 <h2 id="memory-title">Memory</h2>
 <p class="lead">Resident memory of each part, looked at again and again while the case ran; of PostgreSQL that of all its processes, what they share counted once; of a container the anonymous memory of its control group. A part that was killed began anew.</p>
-<div class="card scroll" tabindex="0" role="region" aria-label="Memory"><table><thead><tr><th scope="col">Part</th><th scope="col">Case</th><th scope="col" class="num">At start</th><th scope="col" class="num">Most</th><th scope="col" class="num">At end</th><th scope="col" class="num">End against start</th><th scope="col" class="num">Samples</th></tr></thead>
+<div class="card scroll" tabindex="0" role="region" aria-label="Memory"><table><thead><tr><th scope="col">Component</th><th scope="col">Case</th><th scope="col" class="num">At start</th><th scope="col" class="num">Most</th><th scope="col" class="num">At end</th><th scope="col" class="num">End against start</th><th scope="col" class="num">Samples</th></tr></thead>
 <tbody>${memory.map(memoryRow)}</tbody></table></div>
 </section>`;
 }

@@ -106,7 +106,7 @@ function kindsOfFaults({ faultKinds }: RunResult): string {
     availability === null ? '–' : `${formatShare(availability)} of ${n}`;
   const rows = faultKinds.map((each) => [
     cell(each.kind),
-    each.unwitnessed === 0 ? String(each.count) : `${each.count} (${each.unwitnessed} seen by nobody)`,
+    each.unwitnessed === 0 ? String(each.count) : `${each.count} (${each.unwitnessed} unwitnessed)`,
     formatMsOr(each.recoveryMedianMs),
     formatMsOr(each.recoverySlowestMs),
     share(each.writesAlone),
@@ -128,7 +128,7 @@ function availability({ availability }: RunResult): string {
         : `${formatShare(found.availability)} of ${found.n}`;
     }),
   ]);
-  return `### Availability\n\n${table(['', 'nothing broken', 'a fault on', 'may still be felt'], rows)}`;
+  return `### Availability\n\n${table(['', 'nothing broken', 'a fault on', 'aftereffects possible'], rows)}`;
 }
 
 function operations({ operations }: RunResult): string {

@@ -171,7 +171,7 @@ function panelSummary(samples: readonly LatencySample[], faults: readonly FaultR
     faults.length === 0
       ? 'no fault'
       : faults.length > LABELS_MAX
-        ? `${plural(faults.length, 'fault')}, in a lane for each part`
+        ? `${plural(faults.length, 'fault')}, in a lane for each component`
         : faults.map(labelOf).join(', ');
   return `${plural(samples.length, 'sample')}${late}; ${during}. The figures are in the table below.`;
 }

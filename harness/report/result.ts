@@ -129,7 +129,7 @@ export const availabilitySchema = z.object({
   scope: z
     .enum(['outside', 'during', 'near'])
     .describe(
-      'when it was due: while a fault was on (during); while one was asked for and not seen yet, or was over and may still be felt (near); while nothing was broken (outside)',
+      'when it was due: while a fault was on (during); while one was requested and not seen yet, or was over with aftereffects possible (near); while nothing was broken (outside)',
     ),
   ...answered,
 });
@@ -139,13 +139,13 @@ export const faultKindSchema = z.object({
   kind: z.string(),
   target: z.string(),
   count: count.describe('how often'),
-  unwitnessed: count.describe('of these, so many were begun and seen by nobody'),
+  unwitnessed: count.describe('of these, so many were begun and never witnessed'),
   recoveries: count.describe('of these, so many were healed and followed by a write that was answered with yes'),
   recoveryMedianMs: ms.nullable().describe('healed → first write answered with yes'),
   recoverySlowestMs: ms.nullable(),
   writesAlone: z
     .object(answered)
-    .describe('due from the request of the fault until what it left behind was over, while nothing else was broken'),
+    .describe('due from the request of the fault until its aftereffects were over, while nothing else was broken'),
   readsAlone: z.object(answered).describe('the same for reads by id and searches'),
   lost: count.nullable().describe('acknowledged writes lost since; null when the case came to no verdict'),
   resurrected: count.nullable().describe('deleted files that came back since'),
@@ -162,7 +162,7 @@ const findingSchema = z.object({
 const bytes = z.int().nonnegative();
 export const memoryResultSchema = z.object({
   case: z.string().nullable(),
-  part: z.string().describe('a part, a further instance such as query-2, or the runner: the process that judges'),
+  part: z.string().describe('a component, a further instance such as query-2, or the runner: the process that judges'),
   samples: count,
   startBytes: bytes.describe('resident memory of all its processes, of a container its anonymous memory'),
   mostBytes: bytes,

@@ -35,7 +35,7 @@ describe('an open loop', () => {
       act: async (index, dueAt) => {
         due.push(dueAt);
         startedAt.push(recorder.now());
-        // The whole process stands still for as long as 40 operations are due.
+        // The whole process hangs for as long as 40 operations are due.
         if (index === 5) while (recorder.now() < dueAt + 100);
       },
     });
@@ -107,7 +107,7 @@ describe('an open loop', () => {
       },
     });
     await until('the failing one', () => started > 3);
-    // Nobody waits for the end yet: that must not count as an unhandled rejection.
+    // The end is not awaited yet: that must not count as an unhandled rejection.
     await turnOfEventLoop();
     expect(ended).toBe(0);
     gate.resolve();

@@ -60,7 +60,7 @@ export function startOpenLoop(options: OpenLoopOptions): OpenLoop {
   }
 
   const done = run();
-  // Whoever holds `done` or calls `stop` hears of an error; until then it must not end the process as unhandled.
+  // The error reaches the caller through `done` or `stop`; until then it must not end the process as unhandled.
   done.catch(() => {});
   return {
     done,

@@ -33,7 +33,7 @@ export function watchMemory({ parts, recorder, everyMs }: MemoryWatchOptions): A
     await sample();
   };
   const running = run();
-  // Heard of at the end; until then it must not end the process as unhandled.
+  // Reported at the end; until then it must not end the process as unhandled.
   running.catch(() => {});
   return {
     async [Symbol.asyncDispose]() {

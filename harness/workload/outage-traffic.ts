@@ -59,7 +59,7 @@ export class OutageChanges {
     return new Set(this.#seen);
   }
 
-  /** Files whose deletion was sent, whatever came of it. */
+  /** Files whose deletion was sent, whatever the outcome. */
   get deleted(): ReadonlySet<string> {
     return this.#deleted;
   }
@@ -129,7 +129,7 @@ interface SearchesOptions {
   prefix: string;
   ratePerSecond: number;
   phase: () => OutagePhase;
-  /** Files, by their names, that every search must find now: readers have seen them, and nobody has deleted them. */
+  /** Files, by their names, that every search must find now: readers have seen them, and they are not deleted. */
   mustFind: () => ReadonlyMap<string, string>;
   /** Called with each answer. */
   answered: (phase: OutagePhase, answer: Answer, intendedAt: number) => void;

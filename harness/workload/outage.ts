@@ -63,7 +63,7 @@ export interface OutageResult {
   seenBefore: number;
   /** Answers during the fault that showed one of these, which was asked for by its id or by its exact name. */
   shownDuring: number;
-  /** Searches that missed some of these although nobody had deleted them, or that counted and did not list them. */
+  /** Searches that missed some of these although they were not deleted, or that counted and did not list them. */
   shortSearches: number;
   /** What the first such search said. */
   firstShortSearch?: string;
@@ -99,7 +99,7 @@ const READS_PER_SECOND_HURRIED = 200;
  * Steady uploads, updates, deletions and searches before, during and after a fault; every accepted write is followed
  * until it can be read.
  * Then final reads of registry and read model, on which checkers decide. Judges nothing itself.
- * @throws InconclusiveError when what was visible in time cannot be read in the end
+ * @throws InconclusiveError when what was visible in time cannot be read at the end
  */
 export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
   const { pipeline, recorder, signal } = plan;
@@ -253,7 +253,7 @@ async function readInTheEnd(
 ): Promise<void> {
   const fileIds = samples.map(({ fileId }) => fileId);
   await finalReads(pipeline, fileIds, { signal }).catch((error: unknown) => {
-    // Writes that nobody saw in time are what the case has to speak of first; what was not read is in the history.
+    // Writes that were not seen in time are what the case reports first; what was not read is in the history.
     if (invisible === 0 || !(error instanceof InconclusiveError)) throw error;
   });
 }

@@ -90,7 +90,7 @@ export async function pendingEntries(
 
 export interface ConsumerState {
   name: string;
-  /** For how long it was given nothing, in ms. */
+  /** For how long it was given no entry, in ms. */
   quietMs: number;
 }
 

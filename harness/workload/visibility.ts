@@ -6,7 +6,7 @@ import type { NewRecord, Visibility } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 
 /**
- * Polls `/health/ready` of a service until `accept` likes an answer.
+ * Polls `/health/ready` of a service until `accept` takes an answer.
  * @throws DeadlineError with the last answer
  */
 export function awaitReadiness(
@@ -52,7 +52,7 @@ export interface VisibilityTrackerOptions {
   /** How long a write may stay unseen before it counts as censored. */
   timeoutMs: number;
   signal?: AbortSignal;
-  /** Reads of all files together, while nothing calls for hurry; default 400. Fewer cost resolution, not truth. */
+  /** Reads of all files together, while there is no hurry; default 400. Fewer cost resolution, not truth. */
   readsPerSecond?: number;
   /** The same after `hurry`, for as long as a write may take to become visible; default 1500. */
   readsPerSecondHurried?: number;
@@ -114,7 +114,7 @@ export class VisibilityTracker {
     return this.#waiting;
   }
 
-  /** Something just came back: read all that is missing at once, and finely for a while. */
+  /** Something just recovered: read all that is missing at once, and finely for a while. */
   hurry(): void {
     this.#hurriedAt = this.#options.recorder.now();
     this.#wake.abort();
@@ -145,7 +145,7 @@ export class VisibilityTracker {
     return this.samples;
   }
 
-  /** Never rejects: until somebody waits for `finish`, nobody would hear of it. */
+  /** Never rejects: a rejection before `finish` is awaited would be unhandled. */
   async #settle(watched: Watched): Promise<void> {
     const failed = (error: unknown): void => {
       this.#failure ??= { error };

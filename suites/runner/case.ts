@@ -87,7 +87,8 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier, attempt
   };
 
   const missing = plan.needs.filter((need) => !capabilities.has(need));
-  if (missing.length > 0) return finish({ verdict: 'skip', reason: `The target lacks: ${missing.join(', ')}` });
+  if (missing.length > 0)
+    return finish({ verdict: 'skip', reason: `Unsupported by the target: ${missing.join(', ')}` });
   let env: Environment;
   try {
     env = await getEnvironment();

@@ -74,7 +74,7 @@ export function bridgeGateway(pools: readonly { Gateway?: string; Subnet?: strin
 const REMOVE_TIMEOUT_MS = 30_000;
 
 /**
- * Removes every container of an environment, with the volumes that hold its data, whoever started it.
+ * Removes every container of an environment, with the volumes that hold its data, whichever process started it.
  * @throws UnreachableError when no Docker daemon answers
  */
 export async function removeContainers(environmentId: string): Promise<void> {
@@ -84,7 +84,7 @@ export async function removeContainers(environmentId: string): Promise<void> {
       .getContainer(id)
       .remove({ force: true, v: true })
       .catch((error: { statusCode?: number }) => {
-        // Gone already, or just being removed by somebody else: what was wanted.
+        // Gone already, or just being removed by another process: what was wanted.
         if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
       });
   await pollUntil(

@@ -29,7 +29,7 @@ export const SMALL_DISK_SETTINGS: Readonly<Record<string, string>> = { min_wal_s
 /** What the harness can start by itself. */
 export const ENVIRONMENT_KINDS = ['containers', 'processes'] as const;
 export type OwnKind = (typeof ENVIRONMENT_KINDS)[number];
-/** … or `external`: somebody else's pipeline. */
+/** … or `external`: a pipeline that the harness does not start. */
 export type EnvironmentKind = OwnKind | 'external';
 
 export interface ServiceAccount {
@@ -55,7 +55,7 @@ export interface DatabaseAccess extends ServerAddress {
   password: string;
 }
 
-/** Power over one part. Every promise resolves only once the effect can be seen from outside. */
+/** Lifecycle control of one component. Every promise resolves only once the effect can be seen from outside. */
 export interface PartControl {
   readonly name: PartLabel;
   /** True while the part's process exists, paused or not. */
@@ -78,7 +78,7 @@ export interface PartControl {
   logs(): Promise<string>;
   /**
    * Resident memory of all its processes, in bytes; of a container, the anonymous memory of its control group. Undefined
-   * while it does not run and where nobody tells; absent where nobody ever does.
+   * while it does not run and where it cannot be read; absent where it never can.
    */
   memoryBytes?(): Promise<number | undefined>;
 }
@@ -106,9 +106,9 @@ export interface Instance extends AsyncDisposable {
 /** Services of which there may be several. */
 export type ScalableService = 'admin' | 'query';
 
-/** What a pipeline promises of itself: how long cases wait, and what they may ask for. */
+/** Limits that a pipeline keeps to: how long cases wait, and what they may ask for. */
 export interface Limits {
-  /** A committed change shows within this time while nothing is broken, in ms. */
+  /** A committed change is visible within this time while no fault is active, in ms. */
   syncMs: number;
   /** Entries that a consumer held for longer are taken over by another, in ms. */
   pendingRetryMs: number;
@@ -136,17 +136,17 @@ export interface Environment extends AsyncDisposable {
   readonly urls: Readonly<Record<'admin' | 'query', string> & Partial<Record<ServiceName, string>>>;
   /** At most one account per role. */
   readonly accounts: Readonly<Record<'ADMIN', ServiceAccount> & Partial<Record<Role, ServiceAccount>>>;
-  /** What must not be told of it: the secrets of its accounts, and passwords at its servers. */
+  /** What must not be disclosed of it: the secrets of its accounts, and passwords at its servers. */
   readonly secrets: readonly string[];
   /** What stands between the contract and the services. */
   readonly drivers?: readonly Driver[];
   readonly parts: Readonly<Record<PartName, PartControl>>;
   /** admin→redis, query→redis, admin→postgres, query→postgres. */
   readonly links: readonly Link[];
-  /** As somebody who may do everything there, which services may not. */
+  /** As a superuser, which services are not. */
   redisAddress(): RedisAddress;
   databaseAccess(service: 'admin' | 'query'): DatabaseAccess;
-  /** PostgreSQL's, where it was asked for and can be had. */
+  /** PostgreSQL's, where it was requested and is available. */
   readonly postgresDisk?: Disk | undefined;
   /** What it offers to cases. */
   readonly capabilities: ReadonlySet<Capability>;
@@ -186,7 +186,7 @@ export function isOwn(environment: Environment): environment is OwnEnvironment {
 
 export interface EnvironmentOptions {
   kind: EnvironmentKind;
-  /** The pipeline that is somebody else's, for `external`. */
+  /** The pipeline to judge, for `external`. */
   target?: Target;
   profile: ProfileName;
   recorder: Recorder;
@@ -196,7 +196,7 @@ export interface EnvironmentOptions {
   nodeArguments?: Partial<Record<ServiceName, readonly string[]>>;
   /** `memory`: data on /dev/shm where there is one, for functional cases. `disk`: real disk with fsync, for anything measured. */
   storage?: 'memory' | 'disk';
-  /** `small`: PostgreSQL's data on a file system of its own that can be filled, where that can be had (`fill postgres`). */
+  /** `small`: PostgreSQL's data on a separate file system that can be filled, where available (`fill postgres`). */
   postgresDisk?: 'small';
   /** Parts that are not started with the rest (SYNC-09): start them with `parts.x.start()`. */
   deferred?: readonly PartName[];

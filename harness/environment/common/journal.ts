@@ -28,7 +28,7 @@ export function openJournal(recorder: Recorder, environmentId: string, kind: Env
   };
 }
 
-/** Notes how a part ended that nobody asked to. */
+/** Notes the unexpected end of a component. */
 export function crashNote(journal: Journal, part: PartLabel): (exitCode: number | null) => void {
   return (exitCode) => {
     const detail = exitCode === null ? 'was killed from outside' : `exited by itself with ${exitCode}`;

@@ -54,7 +54,7 @@ async function startAll(start: OwnStart, engine: Engine, images: Images): Promis
   const access = await findHostAccess(engine);
   const servers = { redis: address('redis'), postgres: address('postgres') };
   const links = await startLinks(resources, block, servers, access.bind);
-  // Whatever has come about when something fails goes with all the rest.
+  // What was created before a failure is removed with all the rest.
   resources.defer(() => removeContainers(home.id));
   const postgresDisk =
     options.postgresDisk === 'small' ? await createSmallDisk(engine, home.id, images.postgres) : undefined;

@@ -93,7 +93,7 @@ export interface ContainerPartOptions {
   /** The signal for an orderly end. */
   stopSignal: NodeJS.Signals;
   hasData: boolean;
-  /** Called when it exits although nobody asked it to. */
+  /** Called when it exits unexpectedly. */
   onCrash(exitCode: number | null): void;
   /** Texts that must not appear in what `logs` gives. */
   secrets: readonly string[];
@@ -189,7 +189,7 @@ export class ContainerPart implements PartControl {
     await pollUntil(
       async () => {
         const { output, exitCode } = await engine.container.exec(container, ['sh', '-c', script]);
-        // Whose client left while it stood still, ends as soon as it goes on.
+        // One whose client left while it was suspended ends as soon as it continues.
         if (signal === 'SIGCONT' && /No such (process|file)/.test(output)) return true;
         if (exitCode !== 0) throw new SyncproofError(`Cannot signal process ${pid} of ${this.name}: ${output.trim()}`);
         const stopped = /\) [Tt] /.test(output);
@@ -219,7 +219,7 @@ export class ContainerPart implements PartControl {
   async memoryBytes(): Promise<number | undefined> {
     const container = this.#container;
     if (container === undefined || this.#life?.over !== false) return undefined;
-    // Its end between the question and the answer is none of our business.
+    // Its end between the question and the answer is not an error.
     const stats = await container.stats({ stream: false, 'one-shot': true }).catch(() => undefined);
     const kinds = stats?.memory_stats.stats as { anon?: number; total_rss?: number } | undefined;
     // The second generation of control groups, or the first.
@@ -262,7 +262,7 @@ export class ContainerPart implements PartControl {
     const life: Life = { exited: Promise.resolve(null), over: false, logged: writeDown(output, this.#options.logPath) };
     life.exited = container.wait({ condition: 'next-exit' }).then(
       ({ StatusCode }: { StatusCode: number }) => StatusCode,
-      // Removed under our hands, or the daemon went away: it is gone, nobody knows how.
+      // Removed by another process, or the daemon went away: how it ended is unknown.
       () => null,
     );
     void life.exited.then(() => {

@@ -39,7 +39,7 @@ export async function createSmallDisk(engine: Engine, environmentId: string, ima
     name: `${volume}-disk`,
     Image: image,
     Labels: labels,
-    // Waits for input that nobody gives it.
+    // Waits for input that never comes.
     Entrypoint: ['cat'],
     Cmd: [],
     OpenStdin: true,

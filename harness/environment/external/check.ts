@@ -24,7 +24,7 @@ export interface Claims extends Pick<Environment, 'urls' | 'accounts'> {
  * Whether a target is what its file says, before a case finds out: services answer, accounts get tokens, Redis and
  * PostgreSQL let us in and are new enough.
  * @returns versions of the servers
- * @throws UnreachableError for what nobody answers at, UsageError for what the file has wrong
+ * @throws UnreachableError for an address at which nothing answers, UsageError for what the file has wrong
  */
 export async function checkTarget(claimed: Claims): Promise<Record<string, string>> {
   await checkServices(claimed);
@@ -37,7 +37,7 @@ async function checkServices({ urls, accounts, drivers }: Claims): Promise<void>
   const checks = await Promise.allSettled(
     (Object.entries(urls) as [ServiceName, string][]).map(async ([service, url]) => {
       const { status, error } = await pipeline.live(service, { timeoutMs: ANSWER_TIMEOUT_MS });
-      if (status === undefined) throw new UnreachableError(`services.${service}: nobody answers at ${url} (${error})`);
+      if (status === undefined) throw new UnreachableError(`services.${service}: nothing answers at ${url} (${error})`);
       if (status !== 200) {
         throw new UnreachableError(
           `services.${service}: ${url}/health/live answered ${status}, not 200; is it that service?`,
@@ -83,7 +83,7 @@ async function checkRedis({ redis: address }: Claims): Promise<string | undefine
     const info = await redis.info('server').catch(async (cause: unknown) => {
       const text = describeError(cause);
       const where = `redis.url: ${address.host}:${address.port}`;
-      if (/NOAUTH|WRONGPASS|NOPERM/.test(text)) throw new UsageError(`${where} does not let us in: ${text}`);
+      if (/NOAUTH|WRONGPASS|NOPERM/.test(text)) throw new UsageError(`${where} refuses the login: ${text}`);
       const refused = await connectError(address);
       throw new UnreachableError(`${where} does not answer: ${refused ?? text}`);
     });
@@ -111,7 +111,8 @@ async function checkDatabases({ databases, registry }: Claims): Promise<string |
       const { code } = error as { code?: unknown };
       const text = describeError(error);
       // Classes 28 (authorization), 3D (no such database), 42 (no right, no such table): PostgreSQL documentation, appendix A.
-      if (typeof code === 'string' && /^(28|3D|42)/.test(code)) throw new UsageError(`${where} is of no use: ${text}`);
+      if (typeof code === 'string' && /^(28|3D|42)/.test(code))
+        throw new UsageError(`${where} cannot be used: ${text}`);
       throw new UnreachableError(`${where} does not answer: ${text}`);
     } finally {
       await database.end();

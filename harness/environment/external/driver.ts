@@ -6,8 +6,8 @@ import { untilAborted } from '../../core/time.ts';
 
 /**
  * Loads a target's own driver, and holds it to the contract: it is given up at the call's deadline even when it does not
- * look at it, and what it throws is told without secrets.
- * @param secrets texts that must not be told; neither is the call's bearer token
+ * look at it, and what it throws is reported without secrets.
+ * @param secrets texts that must not be disclosed; neither is the call's bearer token
  * @throws UsageError unless the module's default export is a driver
  */
 export async function loadDriver(path: string, secrets: readonly string[]): Promise<Driver> {

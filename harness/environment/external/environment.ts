@@ -27,11 +27,11 @@ import { commandsOf } from './hooks.ts';
 import { offersOf } from './offers.ts';
 import { addressOf, ExternalPart, furtherInstances, hostOf } from './part.ts';
 
-/** For parts whose commands nobody gave. */
+/** For components without commands. */
 const NO_HOOKS = { timeout_s: 30 } as const;
 
 /**
- * Somebody else's pipeline, as its target file describes it. Nothing is started; what cases stop is started again at the
+ * An external pipeline, as its target file describes it. Nothing is started; what cases stop is started again at the
  * latest when this ends, by any way.
  * @throws UnreachableError, UsageError: see `checkTarget`
  */
@@ -192,11 +192,12 @@ function partsOf(
   } satisfies Record<(typeof SERVER_NAMES)[number] | ServiceName, ExternalPart>;
 }
 
-/** Puts everything back, tries all, and says what could not be. */
+/** Restores everything, tries all, and reports what could not be restored. */
 async function restoreAll(parts: readonly ExternalPart[]): Promise<void> {
   const results = await Promise.allSettled(parts.map((part) => part.restore()));
   const failed = results.flatMap((result, index) =>
     result.status === 'rejected' ? [`${parts[index]?.name}: ${describeError(result.reason)}`] : [],
   );
-  if (failed.length > 0) throw new InconclusiveError(`Parts of the target were not put back: ${failed.join('; ')}`);
+  if (failed.length > 0)
+    throw new InconclusiveError(`Components of the target were not restored: ${failed.join('; ')}`);
 }

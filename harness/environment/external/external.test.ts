@@ -61,7 +61,7 @@ interface Daemon {
   pidFile: string;
 }
 
-/** One that nobody listens on now. */
+/** One without a listener now. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -123,7 +123,7 @@ const SECRET = 'a-secret-that-nobody-may-see';
 
 const stateOf = (pid: number): string => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? '';
 
-describe('a part of somebody else’s pipeline', () => {
+describe('a component of an external pipeline', () => {
   test('is killed, stopped and started by its commands, each seen from outside', async () => {
     const { part, up } = await daemonWith();
     for (const verb of ['kill', 'stop'] as const) {
@@ -225,7 +225,7 @@ describe('a part of somebody else’s pipeline', () => {
       timeoutMs: 5000,
     });
     await part.restore();
-    expect(await killing).toMatch(/was ended, to put the part back/);
+    expect(await killing).toMatch(/was ended, to restore the component/);
     await pollUntil(() => (existsSync(`/proc/${pid}`) ? undefined : true), { what: 'its end', timeoutMs: 5000 });
     expect(await up()).toBe(true);
   });
@@ -249,14 +249,14 @@ describe('a part of somebody else’s pipeline', () => {
     await part.kill();
     const error = await part.restore().catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(InconclusiveError);
-    expect(describeError(error)).toMatch(/query could not be put back, and is left down.*ended with 7: cannot/);
+    expect(describeError(error)).toMatch(/query could not be restored, and is left down.*ended with 7: cannot/);
   });
 
-  test('stands still while it is paused', async () => {
+  test('is suspended while it is paused', async () => {
     const { part, pidFile } = await daemonWith();
     const pid = Number(readFileSync(pidFile, 'utf8'));
     await part.pause();
-    await pollUntil(() => stateOf(pid) === 'T' || undefined, { what: 'the process to stand still', timeoutMs: 5000 });
+    await pollUntil(() => stateOf(pid) === 'T' || undefined, { what: 'the process to be suspended', timeoutMs: 5000 });
     await part.resume();
     expect(stateOf(pid)).not.toBe('T');
   });

@@ -65,7 +65,7 @@ export interface CommandOptions {
   timeoutMs: number;
   /** Ends the command with all that it started, and that is still of its group. */
   signal: AbortSignal;
-  /** Texts that must not appear in what is told. */
+  /** Texts that must not appear in messages. */
   secrets: readonly string[];
   /** Told the process group that it runs in. */
   onStarted: (group: number) => void;
@@ -105,7 +105,7 @@ export async function runCommand(
     reject(new InconclusiveError(`${name} ${why}${said()}`));
   };
   const timer = setTimeout(() => giveUp(`did not end within ${timeoutMs} ms`), timeoutMs);
-  const abort = (): void => giveUp('was ended, to put the part back');
+  const abort = (): void => giveUp('was ended, to restore the component');
   signal.addEventListener('abort', abort, { once: true });
   child.once('error', (cause) => reject(new InconclusiveError(`${name} cannot be run`, { cause })));
   // `exit`, not `close`: a command may leave something running that keeps its output open, the part itself for one.

@@ -4,7 +4,7 @@ import type { Target } from '../../config/target.ts';
 import type { PartName } from '../../record/history.ts';
 import { commandsOf } from './hooks.ts';
 
-/** What a target offers to cases, from its file alone: nobody is asked. */
+/** What a target offers to cases, from its file alone: nothing is contacted. */
 export function offersOf(target: Target): ReadonlySet<Capability> {
   const { services, credentials, redis, postgres, limits, unsupported, build, control } = target;
   const offered: Record<string, boolean> = {
@@ -34,7 +34,7 @@ export function offersOf(target: Target): ReadonlySet<Capability> {
   return new Set([...CAPABILITIES.keys()].filter((name) => offered[name] === true));
 }
 
-/** Without its address, nobody could witness what becomes of a part. */
+/** Without its address, what happens to a component could not be witnessed. */
 function hasAddress({ services, redis, postgres }: Target, part: PartName): boolean {
   if (part === 'redis') return redis !== undefined;
   if (part === 'postgres') return postgres !== undefined;

@@ -9,7 +9,7 @@ import { connectError, expectStatus } from '../process/probes.ts';
 import { type Commands, commandsOf, runCommand, type Verb } from './hooks.ts';
 
 /**
- * Puts a part of somebody else's pipeline back should this process die before it did. A command that is still at work is
+ * Restores a component of an external pipeline if this process dies before it did. A command that is still at work is
  * ended first: it would undo what puts the part back.
  */
 function guardWith(command: string, cwd: string): Guard {
@@ -28,9 +28,9 @@ export interface ExternalPartOptions {
   timeoutMs: number;
   /** A command that is at work when the part is put back has this long to come to its end. */
   commandEndsMs?: number;
-  /** Texts that must not appear in what is told of them. */
+  /** Texts that must not appear in messages about them. */
   secrets: readonly string[];
-  /** False: one that need not be there, so that nobody starts it again who did not end it. */
+  /** False: one that need not be there, so that only what ended it starts it again. */
   keptUp?: boolean;
 }
 
@@ -45,12 +45,12 @@ export function addressOf(url: string): ServerAddress {
   return { host: hostOf(url), port: Number(port || (protocol === 'https:' ? 443 : 80)) };
 }
 
-/** Docker gives a container 10 s to stop, whether or not anybody waits for it. */
+/** Docker gives a container 10 s to stop, whether or not that is awaited. */
 const COMMAND_ENDS_MS = 12_000;
 const DIES_MS = 1000;
 
 /**
- * A part of somebody else's pipeline, stopped and started by the target file's commands. It remembers what it did to it,
+ * A component of an external pipeline, stopped and started by the target file's commands. It remembers what was done,
  * so that `restore` can undo it: up ⇄ down, up ⇄ paused.
  */
 export class ExternalPart implements PartControl {
@@ -87,11 +87,11 @@ export class ExternalPart implements PartControl {
       if (error instanceof DeadlineError) await this.kill();
       throw error;
     }
-    // Nobody tells how it ended.
+    // How it ended is unknown.
     return { exitCode: null, ms: monotonicMs() - startedAt };
   }
 
-  /** Whoever asks while it is being started waits for the same start. */
+  /** Callers that ask while it is being started wait for the same start. */
   start(): Promise<void> {
     this.#starting ??= this.#start().finally(() => {
       this.#starting = undefined;
@@ -140,13 +140,13 @@ export class ExternalPart implements PartControl {
    */
   async restore(): Promise<void> {
     if (this.#state === 'up') {
-      // Whoever ends it then must not meet one that is only coming up.
+      // It must not be ended while it is still starting.
       await this.#starting?.catch(() => {});
       return;
     }
     if (this.#starting === undefined) {
       const tooSlow = setTimeout(() => this.#commands.abort(), this.#options.commandEndsMs ?? COMMAND_ENDS_MS);
-      // Whoever ran it hears of its end.
+      // Its caller is told of its end.
       await this.#atWork?.catch(() => {});
       clearTimeout(tooSlow);
       this.#commands = new AbortController();
@@ -154,7 +154,7 @@ export class ExternalPart implements PartControl {
     try {
       await this.#putBack();
     } catch (cause) {
-      throw new InconclusiveError(`${this.name} could not be put back, and is left ${this.#state}`, { cause });
+      throw new InconclusiveError(`${this.name} could not be restored, and is left ${this.#state}`, { cause });
     }
   }
 

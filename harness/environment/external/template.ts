@@ -27,13 +27,13 @@ export interface FoundService {
 
 export interface Discovery {
   services: Readonly<Partial<Record<ServiceName, FoundService>>>;
-  /** Why nobody was found at an address. */
+  /** Why no service was found at an address. */
   missing: Readonly<Partial<Record<ServiceName, string>>>;
   /** A Redis on this machine that has the stream of events. */
   redisUrl?: string;
 }
 
-/** Where services are looked for when nobody says where they are. */
+/** Where services are looked for when no address is given. */
 export function standardUrl(service: ServiceName): string {
   return `http://127.0.0.1:${STANDARD_PORTS[service]}`;
 }
@@ -87,7 +87,7 @@ async function ask(url: string): Promise<Asked> {
     const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS), redirect: 'manual' });
     return { status: response.status, body: await response.text() };
   } catch {
-    return { status: undefined, why: `nobody answers at ${url}` };
+    return { status: undefined, why: `nothing answers at ${url}` };
   }
 }
 
@@ -104,7 +104,7 @@ function objectIn(asked: Asked): Record<string, unknown> | undefined {
   }
 }
 
-/** Only one that has the stream: any other Redis is somebody else's. */
+/** Only one that has the stream: any other Redis belongs to another system. */
 async function findRedis(): Promise<string | undefined> {
   const redis = connectRedis(REDIS_ADDRESS, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
   try {
@@ -158,7 +158,7 @@ ${unsupportedLines(services)}
 
 ${buildLines(services.admin)}
 
-# How parts are ended and started again, so that outages can be judged. Whatever a case breaks is put back, also after
+# How components are stopped and started, so that outages can be judged. What a case breaks is restored, also after
 # Ctrl-C. Give one of docker, compose and kubectl, or commands of your own (run by /bin/sh where this file is).
 # control:
 #   redis: { docker: my-redis }
@@ -180,7 +180,7 @@ ${mappingLines(services)}
 #     link: https://tickets.example/123
 #     expires: 2030-01-31
 
-# allow_partial: true        # exit with 0 although cases were skipped for lack of a capability
+# allow_partial: true        # exit with 0 although cases were skipped for a missing capability
 `;
 }
 
@@ -207,7 +207,7 @@ function promiseLines({ query, admin, ingester }: Discovery['services']): string
     return `  ${given === undefined && standard === undefined ? '# ' : ''}${shown} # ${meaning}${given === undefined ? '' : ', as the service says'}`;
   };
   return [
-    line('sync_ms', undefined, 5000, 'a committed change shows within this time while nothing is broken'),
+    line('sync_ms', undefined, 5000, 'a committed change is visible within this time while no fault is active'),
     line(
       'pending_retry_ms',
       query?.config.REDIS_PENDING_RETRY_MS,
@@ -226,7 +226,7 @@ function unsupportedLines({ query, ...others }: Discovery['services']): string {
     ...(all.every(({ metrics }) => metrics) ? [] : ['metrics']),
   ];
   return unsupported.length === 0
-    ? '# unsupported: [download, metrics]   # what the contract has and your pipeline has not'
+    ? '# unsupported: [download, metrics]   # what of the contract your pipeline does not support'
     : `unsupported: [${unsupported.join(', ')}]`;
 }
 
@@ -234,11 +234,11 @@ function buildLines(admin: FoundService | undefined): string {
   const sha = text(admin?.version?.git_sha);
   const known = sha !== undefined && sha !== 'unknown';
   const line = `build: { git_sha: "${known ? sha : variable('GITHUB_SHA')}" }`;
-  return `# What /version must answer: that the build which is judged is the one you mean.
+  return `# What /version must answer: so that the build which is judged is the one you intend.
 ${known ? line : `# ${line}`}`;
 }
 
-/** Calls that nobody's `/openapi.json` has, as an invitation to say where they are. */
+/** Calls that no `/openapi.json` has, as an invitation to say where they are. */
 function mappingLines(services: Discovery['services']): string {
   const told = Object.values(services).flatMap(({ calls }) => (calls === undefined ? [] : [calls]));
   const unseen =
@@ -267,7 +267,7 @@ const variable = (name: string): string => `\${${name}}`;
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /**
- * Describes a running reference pipeline as a target, for whoever wants to see how one is judged. The file has secrets,
+ * Describes a running reference pipeline as a target, as an example of how one is judged. The file has secrets,
  * so only this user can read it.
  */
 export async function writeOwnTarget(environment: OwnEnvironment, path: string): Promise<void> {

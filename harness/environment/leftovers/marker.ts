@@ -58,7 +58,7 @@ export async function createMarker(
     containers: containers || undefined,
   };
   await mkdir(home, { recursive: true });
-  // The marker first: from here on whatever else is made can be found again.
+  // The marker first: from here on everything else that is made can be found again.
   await saveMarker(marker);
   const postgresFolder = dirname(marker.postgresData);
   await mkdir(postgresFolder, { recursive: true });
@@ -71,7 +71,7 @@ export async function saveMarker(marker: Marker): Promise<void> {
   const { id, harness, watchdog, folders, postgresData, containers } = marker;
   const text = JSON.stringify({ id, harness, watchdog, folders, postgresData, containers });
   const path = join(folders[0] ?? '', MARKER_FILE);
-  // Whole or not at all: whoever is killed in between must not leave a marker that nobody can read.
+  // Whole or not at all: a process killed in between must not leave an unreadable marker.
   await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
 }

@@ -21,7 +21,7 @@ export async function processesOf(marker: Marker): Promise<number[]> {
 }
 
 /**
- * Kills what is left of an environment and removes its folders, whoever started it.
+ * Kills what is left of an environment and removes its folders, whichever process started it.
  * @throws DeadlineError when a process survives SIGKILL
  */
 export async function removeLeftovers(marker: Marker): Promise<void> {
@@ -50,7 +50,7 @@ export async function sweep(): Promise<string[]> {
   const removed: string[] = [];
   const errors: unknown[] = [];
   for (const home of await environmentFolders()) {
-    // One that cannot be removed now (its Docker daemon is away, say) must not keep the others from it.
+    // One that cannot be removed now (its Docker daemon is down, say) must not keep the others from it.
     try {
       const marker = await deadMarker(home);
       if (marker === undefined) continue;
@@ -64,7 +64,7 @@ export async function sweep(): Promise<string[]> {
   return removed;
 }
 
-/** The marker of an environment that nobody looks after; undefined when somebody does, or may. */
+/** The marker of an orphaned environment; undefined when its harness or watchdog lives, or may live. */
 async function deadMarker(home: string): Promise<Marker | undefined> {
   const marker = await readMarker(home).catch((error: unknown) => {
     // Half of one, say after a full disk: whose it was cannot be known any more.

@@ -31,7 +31,7 @@ const LOOPBACK = '127.0.0.1';
 export interface OwnStart {
   kind: OwnKind;
   options: EnvironmentOptions;
-  /** Owns whatever is started. */
+  /** Owns everything that is started. */
   resources: AsyncDisposableStack;
   home: Home;
   journal: Journal;

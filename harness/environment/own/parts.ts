@@ -12,7 +12,7 @@ const READY_TIMEOUT_MS = 45_000;
 interface AwaitReadyOptions {
   urls: Readonly<Record<ServiceName, string>>;
   accounts: Readonly<Record<Role, ServiceAccount>>;
-  /** Parts that are not there yet: whoever needs them cannot be ready, and is not asked. */
+  /** Components that do not run yet: services that need them cannot be ready, and are not asked. */
   deferred: ReadonlySet<PartName>;
   signal: AbortSignal;
 }
@@ -27,7 +27,7 @@ const NEEDS: Readonly<Record<ServiceName, readonly PartName[]>> = {
 
 /**
  * Waits until every service that has what it needs says it is ready and sees Redis (where that is there), and the first
- * token can be had.
+ * token is available.
  */
 async function awaitReady({ urls, accounts, deferred, signal }: AwaitReadyOptions): Promise<void> {
   const askable = SERVICE_NAMES.filter((name) => [name, ...NEEDS[name]].every((part) => !deferred.has(part)));
@@ -36,7 +36,7 @@ async function awaitReady({ urls, accounts, deferred, signal }: AwaitReadyOption
   const ready = askable.map((name) =>
     until(`${name} to be ready`, async () => {
       const body = await expectStatus(`${urls[name]}/health/ready`);
-      // The contract's word for "alive and answering, but Redis is away".
+      // The contract's word for "alive and answering, but without Redis".
       const degraded = JSON.parse(body).cache === 'degraded';
       if (degraded && !deferred.has('redis')) throw new SyncproofError(`${name} does not see Redis`);
     }),
@@ -89,7 +89,7 @@ export async function startParts(options: StartPartsOptions): Promise<Record<str
   return steps;
 }
 
-/** An environment before somebody owns it. */
+/** An environment before it has an owner. */
 export type Running<E extends Environment = Environment> = Omit<E, 'stop' | typeof Symbol.asyncDispose>;
 
 /** Adds the one way to end it, taken by `stop`, by disposal and by the signal. */

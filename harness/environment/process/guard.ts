@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 
 /**
- * What becomes of us, a shell at the other end of a pipe sees: when this process ends, in whatever way, the kernel closes
+ * A shell at the other end of a pipe notices the end of this process: however it ends, the kernel closes
  * the pipe. It costs next to nothing while it waits.
  */
 const SCRIPT = `group=
@@ -19,7 +19,7 @@ exec "$@"`;
 
 /** Outlives this process, and does what it was told should that end before it has dismissed its guard. */
 export interface Guard {
-  /** Its process id. Rejects when there is no /bin/sh; whoever does not ask goes on without a guard. */
+  /** Its process id. Rejects when there is no /bin/sh; a caller that does not ask continues without a guard. */
   readonly started: Promise<number>;
   /** First of all it kills this process group; without one, none any more. */
   runs(group?: number): void;
@@ -30,7 +30,7 @@ export interface Guard {
 /**
  * Starts a guard, in a session of its own.
  * @param name in the process table
- * @param command what it becomes in the end: a program and its arguments; none, to kill a group and no more
+ * @param command what it finally becomes: a program and its arguments; none, to kill a group and no more
  */
 export function startGuard(
   name: string,
@@ -46,7 +46,7 @@ export function startGuard(
   const started = once(shell, 'spawn').then(() => shell.pid ?? 0);
   started.catch(() => {});
   const ended = new Promise<void>((resolve) => shell.once('exit', () => resolve()));
-  // Only a kill of this process would show that there is none, or that somebody killed it.
+  // Only a kill of this process would show that there is none, or that it was killed.
   shell.on('error', () => {});
   shell.stdin.on('error', () => {});
   shell.unref();

@@ -9,7 +9,7 @@ import { processTree } from './table.ts';
 /**
  * The resident memory of a process and of everything below it, in bytes: what each has for itself, and once what they
  * share, as PostgreSQL's backends do their buffers. Linux only (proc(5), `/proc/PID/status`).
- * @returns undefined where there is no such process, or nobody tells
+ * @returns undefined where there is no such process, or it cannot be read
  */
 export async function residentBytes(root: number): Promise<number | undefined> {
   const each = await Promise.all(processTree(root).map(statusOf));
@@ -41,14 +41,14 @@ export interface PartPlan {
   probe(): Promise<unknown>;
   /** The signal for an orderly end; SIGTERM when absent. */
   stopSignal?: NodeJS.Signals;
-  /** The signal for the end of the whole environment, when nobody needs the data any more. */
+  /** The signal for the end of the whole environment, when its data is no longer needed. */
   discardSignal: NodeJS.Signals;
   /** How long a discarded part may take before it is killed. */
   discardGraceMs: number;
   wipe?(): Promise<void>;
   /** Called with the pid of every process before it is waited for. */
   onSpawn(pid: number): Promise<void>;
-  /** Called when it exits although nobody asked it to. */
+  /** Called when it exits unexpectedly. */
   onCrash(exitCode: number | null): void;
   /** Texts that must not appear in what `logs` gives. */
   secrets: readonly string[];

@@ -4,7 +4,7 @@ import { connect as connectTls } from 'node:tls';
 import { SyncproofError } from '../../core/errors.ts';
 import type { RedisAddress, ServerAddress } from '../common/environment.ts';
 
-/** A connection came about, or was being made, but no answer came in time: the mark of a paused or cut-off part. */
+/** A connection was established, or was being made, but no answer came in time: a paused or cut-off component. */
 export class NoAnswerError extends SyncproofError {}
 
 /** How long one probe may take. */
@@ -100,7 +100,7 @@ export async function expectStatus(url: string, status = 200, options: HttpProbe
   return answer.body;
 }
 
-/** The error code of a connection attempt, e.g. ECONNREFUSED; undefined when the connection came about. */
+/** The error code of a connection attempt, e.g. ECONNREFUSED; undefined when the connection was established. */
 export function connectError(address: ServerAddress, timeoutMs = PROBE_TIMEOUT_MS): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const socket = connect({ host: address.host, port: address.port });

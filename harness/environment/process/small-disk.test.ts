@@ -13,7 +13,7 @@ const start = (options: Partial<EnvironmentOptions>): Promise<Environment> =>
   startReference({ recorder, deferred: SERVICE_NAMES, ...options });
 const mounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
 
-test('without a small disk nothing can be filled, and nobody offers to', async () => {
+test('without a small disk nothing can be filled, and filling is not offered', async () => {
   await using environment = await start({});
   expect(environment.capabilities.has('fill postgres')).toBe(false);
   await expect(createFaults(environment, recorder).postgres.fillDisk()).rejects.toThrow('cannot be filled');
@@ -38,7 +38,7 @@ test.skipIf(!canHaveSmallDisk())('a full disk refuses writes until it is healed,
   await (await faults.postgres.kill()).heal();
   expect((await database.query('SELECT count(*)::int AS count FROM kept')).rows).toEqual([{ count: 200 }]);
   await database.end();
-  // Nobody but root mounts it where all see it.
+  // Only root mounts it where all see it.
   expect(mounts().includes(environment.id)).toBe(process.getuid?.() === 0);
   await environment.stop();
   expect(mounts()).not.toContain(environment.id);

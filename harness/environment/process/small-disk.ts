@@ -10,7 +10,7 @@ import { run } from './run.ts';
 export interface SmallDisk extends Disk {
   /** Where this process finds its folder. */
   seenAt: string;
-  /** Comes before a command that is to find it at the folder itself; empty where everybody does. */
+  /** Comes before a command that is to find it at the folder itself; empty where every process does. */
   within: readonly string[];
 }
 
@@ -20,14 +20,14 @@ type Way = 'mount' | 'namespace';
 const MOUNT_TIMEOUT_MS = 10_000;
 const CHUNK = Buffer.alloc(1024 * 1024);
 const PAGE_BYTES = 4096;
-/** Tried on a folder that everybody has, in a namespace that ends with it. */
+/** Tried on a folder that always exists, in a namespace that ends with it. */
 const MOUNT_TRIAL = 'mount -t tmpfs syncproof /tmp';
 /** All that is done in a namespace (user_namespaces(7)). */
 const NAMESPACE_TRIAL = `${MOUNT_TRIAL} && unshare --user --map-user=1 true`;
 
 let known: { way: Way | undefined } | undefined;
 
-/** Whether a small disk can be had here: on Linux, unless root lacks the right to mount, or users that to namespaces. */
+/** Whether a small disk is available here: on Linux, unless root may not mount, or users may not make namespaces. */
 export function canHaveSmallDisk(): boolean {
   known ??= { way: process.platform === 'linux' ? findWay() : undefined };
   return known.way !== undefined;
@@ -43,7 +43,7 @@ function findWay(): Way | undefined {
     execFileSync('unshare', words, { stdio: 'ignore', timeout: MOUNT_TIMEOUT_MS });
     return isRoot ? 'mount' : 'namespace';
   } catch {
-    // No such program, or no such right: there is none to be had.
+    // No such program, or no such right: none is available.
     return undefined;
   }
 }

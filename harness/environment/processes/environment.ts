@@ -28,7 +28,7 @@ async function startAll(start: OwnStart): Promise<Running<OwnEnvironment>> {
   const { options, resources, home, block, address } = start;
   const links = await startLinks(resources, block, { redis: address('redis'), postgres: address('postgres') });
   const redisPasswords = createPasswords();
-  // Also when the parts, which take it with them, do not come about.
+  // Also when the components, which remove it with them, are never made.
   resources.defer(() => removeLeftovers(home));
   const postgresDisk =
     options.postgresDisk === 'small' && canHaveSmallDisk()

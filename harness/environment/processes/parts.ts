@@ -130,7 +130,7 @@ function partBuilder(
     });
 }
 
-/** Ends services and servers at once: nobody needs their data any more. Whatever still carries the mark goes, too. */
+/** Ends services and servers at once: their data is no longer needed. What still carries the mark is ended, too. */
 export async function discardParts(parts: Readonly<Record<PartName, ProcessPart>>, home: Home): Promise<void> {
   const results = await Promise.allSettled(Object.values(parts).map((part) => part.discard()));
   await removeLeftovers(home);

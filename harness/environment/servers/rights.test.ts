@@ -19,7 +19,7 @@ const STREAM = EVENT_STREAM_NAME;
 const LETTERS = STREAM + DEAD_LETTER_STREAM_SUFFIX;
 const OTHER: Record<ServiceUser, ServiceUser> = { admin: 'query', query: 'admin' };
 
-/** What nobody but the harness may do, and each service besides. */
+/** What only the harness may do, and each service besides. */
 const REFUSED: Record<ServiceUser | 'both', readonly string[]> = {
   both: [
     'FLUSHALL',
@@ -158,7 +158,7 @@ test('scripts of query may do no more than query itself', async () => {
   });
 });
 
-test('nobody who does not log in gets an answer', async () => {
+test('a client that does not log in gets no answer', async () => {
   const { host, port } = environment.redisAddress();
   const redis = connectRedis({ host, port });
   expect(await answerOf(redis, ['PING'])).toMatch(/^NOAUTH/);

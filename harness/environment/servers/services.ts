@@ -120,7 +120,7 @@ function planService(
   { options, compileCache }: ServicesOptions,
 ): ServicePlan {
   return {
-    // In order, so that node writes its compile cache; short, since nobody waits for what it drains.
+    // In order, so that node writes its compile cache; short, since its draining is not awaited.
     discardSignal: 'SIGTERM',
     discardGraceMs: 1500,
     async launch() {

@@ -28,7 +28,7 @@ export function differences(
     expect(verdict === wanted, `${key}: expected ${wanted}, got ${verdict}: ${reason}`);
     if (verdict !== wanted) continue;
     if (verdict === 'skip')
-      expect(reason === `The target lacks: ${missing.join(', ')}`, `${key}: skipped for: ${reason}`);
+      expect(reason === `Unsupported by the target: ${missing.join(', ')}`, `${key}: skipped for: ${reason}`);
     if (failure !== undefined) expect(failure.test(reason), `${key}: failed for another reason: ${reason}`);
   }
   for (const key of way.passes) expect(cases.get(key)?.verdict !== 'skip', `${key} was skipped, and has to pass`);

@@ -67,16 +67,16 @@ test('a case that did not run is a difference', () => {
 
 test('a skip must name what is missing, and nothing else', () => {
   const skipped = (reason: string): RunResult => resultOf({ ...RIGHT, 'SYNC-02': ['skip', reason] });
-  expect(found(skipped('The target lacks: redis'), withoutRedis)).toEqual([]);
-  expect(found(skipped('The target lacks: postgres'), withoutRedis)).toEqual([
-    'SYNC-02: skipped for: The target lacks: postgres',
+  expect(found(skipped('Unsupported by the target: redis'), withoutRedis)).toEqual([]);
+  expect(found(skipped('Unsupported by the target: postgres'), withoutRedis)).toEqual([
+    'SYNC-02: skipped for: Unsupported by the target: postgres',
   ]);
 });
 
 test('a failure that must be cannot be skipped', () => {
   const verdicts = {
     ...RIGHT,
-    'SYNC-02': ['skip', 'The target lacks: redis'],
+    'SYNC-02': ['skip', 'Unsupported by the target: redis'],
     'PUB-03': ['skip', 'no access'],
   } as const;
   const differing = found(resultOf(verdicts as unknown as Verdicts), withoutRedis);
