@@ -23,7 +23,7 @@ const verify = suite(AUTH);
 
 verify(
   'AUTH-01',
-  'Right credentials get a token that every service accepts; wrong ones get 401 and learn nothing about which part was wrong.',
+  'Valid credentials get a token that every service accepts; invalid ones get 401 without revealing which field was wrong.',
   givesTokens,
 );
 verify(
@@ -33,12 +33,12 @@ verify(
 );
 verify(
   'AUTH-02/times',
-  'Rightly signed tokens that are expired, not yet valid or of another issuer: 401 on every protected call of every service.',
+  'Correctly signed tokens that are expired, not yet valid or of another issuer: 401 on every protected call of every service.',
   refusesUntimely,
 );
 verify(
   'AUTH-03',
-  'Roles hold: a USER cannot delete and a READONLY cannot write; each is answered 403, and nothing has changed.',
+  'Roles are enforced: a USER cannot delete and a READONLY cannot write; each is answered 403, and nothing has changed.',
   keepsToRoles,
 );
 

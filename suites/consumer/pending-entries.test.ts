@@ -22,7 +22,7 @@ import { CONSUMER } from './requirements.ts';
 const verify = suite(CONSUMER);
 
 verify('CON-01', 'A delivered event is acknowledged only after its row is committed.', acknowledgesWhatIsCommitted);
-verify('CON-02/abandoned', 'A delivery abandoned by a consumer that is gone is taken over and applied.', (t) =>
+verify('CON-02/abandoned', 'A delivery left pending by a dead consumer is taken over and applied.', (t) =>
   isTakenOver(t),
 );
 verify(
@@ -42,7 +42,7 @@ verify(
 );
 verify(
   'CON-11/own',
-  'A consumer that starts again gets over its own pending entries that were trimmed away.',
+  'A restarted consumer copes with its own pending entries that were trimmed away.',
   getsOverItsOwnTrimmed,
 );
 

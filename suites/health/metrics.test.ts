@@ -18,7 +18,7 @@ verify('HLTH-02/dead-letters', 'An event that is moved to the dead-letter stream
 verify('HLTH-02/failures', 'Attempts to publish that fail are counted.', countsFailures);
 verify(
   'HLTH-02/backlog',
-  'Events that are pending and events that are not delivered show, and are gone when they are done.',
+  'Pending and undelivered events are counted, and no longer once they are processed.',
   showsBacklog,
 );
 

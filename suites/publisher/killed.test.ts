@@ -13,17 +13,17 @@ const verify = suite(PUBLISHER);
 
 verify(
   'PUB-01/killed',
-  'Changes committed while Redis was down, and admin killed before it came back: each of their events goes out.',
+  'Changes committed while Redis was down, and admin killed before it recovered: each of their events is published.',
   (t) => publishesAll(t, 'killed', AWAY_MS.killed),
 );
 verify(
   'PUB-01/paused',
-  'Changes committed while Redis stood still, and admin killed while it waited: each of their events goes out.',
+  'Changes committed while Redis was suspended, and admin killed while it waited: each of their events is published.',
   (t) => publishesAll(t, 'paused', AWAY_MS.paused),
 );
 verify(
   'PUB-05/crashed',
-  'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
+  'PostgreSQL is killed while a backlog of changes is being published: each of them arrives, in the order of the commits.',
   arrivesAfterCrash,
 );
 

@@ -14,10 +14,10 @@ type Answer = Awaited<ReturnType<PipelineClient['update']>>;
 const verify = suite(PUBLISHER);
 
 verify('PUB-02', 'A change that is rolled back publishes nothing.', rollsBackInSilence);
-verify('PUB-03', 'Lost replies to XADD change nothing in the end.', losesReplies);
+verify('PUB-03', 'Lost replies to XADD do not change the final state.', losesReplies);
 verify(
   'PUB-04',
-  'An open transaction with a lower outbox number does not hide later ones, nor does it get lost itself.',
+  'An open transaction with a lower outbox number does not hide later ones, nor is it lost itself.',
   opensTransaction,
 );
 verify('PUB-05/relayed', 'Fifty parallel updates of one file are published in the order of their commits.', (t) =>

@@ -15,7 +15,7 @@ const verify = suite(RECOVERY);
 
 verify(
   'REC-09',
-  'Removing dead consumers loses nothing that they held, and never removes a quiet one that lives.',
+  'Removing dead consumers loses nothing that they held, and never removes an idle one that is alive.',
   removesOnlyTheDead,
 );
 

@@ -15,22 +15,22 @@ const verify = suite(RECOVERY);
 
 verify(
   'REC-03/snapshot',
-  'Redis comes back from an old snapshot, with events that were applied since: they change nothing, and what is gone is made up for.',
+  'Redis restarts from an old snapshot, with events that were applied since: they change nothing, and missing ones are repaired.',
   comesBackFromSnapshot,
 );
 verify(
   'REC-03/tail-cut',
-  'Redis comes back without the tail of its log, which nobody had read: the read model ends equal to the registry.',
+  'Redis restarts without the unread tail of its log: the read model ends equal to the registry.',
   comesBackWithoutTail,
 );
 verify(
   'REC-05/tail-unseen',
-  'Failover to a replica that missed what nobody had read: the read model ends equal to the registry.',
+  'Failover to a replica that missed unread events: the read model ends equal to the registry.',
   (t) => failsOver(t, 'unseen'),
 );
 verify(
   'REC-05/tail-seen',
-  'Failover, under a blocked consumer, to a replica that missed what was read already: all goes on.',
+  'Failover, under a blocked consumer, to a replica that missed events already read: the pipeline continues.',
   (t) => failsOver(t, 'seen'),
 );
 

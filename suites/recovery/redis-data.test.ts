@@ -38,12 +38,12 @@ verify(
 );
 verify(
   'REC-02/database-silent',
-  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
+  'The same, and the connections of query to PostgreSQL are half-open: the read model ends equal to the registry.',
   losesWithSilentDatabase,
 );
 verify(
   'REC-02/comparing-silent',
-  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+  'The same, and the connections of query to PostgreSQL become half-open while it repairs the loss: the read model ends equal to the registry.',
   losesWithDatabaseFallingSilent,
 );
 verify('REC-04', 'Stream ids that go backwards hide nothing.', bearsIdsGoingBackwards);

@@ -14,13 +14,13 @@ const verify = suite(RECOVERY);
 
 verify(
   'RES-09/working',
-  'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
+  'SIGTERM to one service after the other: requests in progress are answered, and each exits within 10 s.',
   endsWhileWorking,
 );
-verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each ends within 10 s.', (t) =>
+verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each exits within 10 s.', (t) =>
   endWhileHanging(t, () => t.faults.redis.pause()),
 );
-verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.', (t) =>
+verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each exits within 10 s.', (t) =>
   endWhileHanging(t, () => t.faults.postgres.pause()),
 );
 verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consumers in the group.', restartsOften);

@@ -59,7 +59,7 @@ export const PUBLISHING_AIMS = {
   'two-publishers': { needs: ['redis', 'multiple-admin-instances'], act: twoPublishers },
 } as const satisfies Record<string, Aim>;
 
-/** Changes are accepted while Redis is away, and whoever accepted them dies before it is back. */
+/** Changes are accepted during a Redis outage, and every instance of admin is killed before it recovers. */
 async function killedBeforePublished(t: Aiming): Promise<void> {
   const { pipeline, faults, unique } = t;
   await using away = await faults.redis.kill();

@@ -28,7 +28,7 @@ const verify = suite(SOAK, lastsMs <= SMALL_DISK_MS_MAX ? { postgresDisk: 'small
 
 verify(
   'SOAK-01',
-  'Under mixed load, while a seeded nemesis breaks servers, services and wires, one or two at a time, nothing that was accepted is lost, undone or brought back, and an outage of Redis alone is no outage.',
+  'Under mixed load, while a seeded nemesis breaks servers, services and wires, one or two at a time, nothing that was accepted is lost, undone or brought back, and an outage of Redis alone is no outage of the pipeline.',
   soaks,
   { lastsMs, checkedFromFile: true },
 );

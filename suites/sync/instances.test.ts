@@ -16,7 +16,7 @@ const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
 
 verify(
   'SYNC-08',
-  'Several instances of query answer alike once converged, and one more or one less changes nothing.',
+  'Several instances of query give the same answers once converged, and adding or removing one changes nothing.',
   instancesAnswerAlike,
 );
 verify(
@@ -39,7 +39,7 @@ verify(
 );
 verify(
   'SYNC-09/before-redis',
-  'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+  'Every service starts and files are uploaded before Redis runs: the pipeline ends in sync.',
   startsBeforeRedis,
   { environment: { deferred: ['redis'] } },
 );

@@ -24,17 +24,17 @@ const SMALL_LIMIT = 100_000;
 
 verify(
   'UP-03/storage-killed',
-  'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  'Storage killed, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
   (t) => refusesWhile(t, AWAY['storage-killed']),
 );
 verify(
   'UP-03/admin-stopped',
-  'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  'Admin stopped, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
   (t) => refusesWhile(t, AWAY['admin-stopped']),
 );
 verify(
   'UP-03/admin-paused',
-  'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
+  'Admin suspended (SIGSTOP), an upload in progress: 503, and what it registers afterwards has all its bytes.',
   (t) => refusesWhile(t, AWAY['admin-paused']),
 );
 verify(
@@ -50,11 +50,11 @@ verify(
 );
 verify(
   'UP-04/vanished',
-  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+  'Clients that disconnect in the middle of an upload, and forms that end early, leave nothing.',
   vanishedLeaveNothing,
 );
-verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', takesEmptyOrNot);
-verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', diesWithWholeOrNothing);
+verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never partly.', takesEmptyOrNot);
+verify('UP-06', 'An upload whose ingester is killed happens completely or not at all.', diesWithWholeOrNothing);
 
 /** Uploads work again this long after what was away is back. */
 const HEALED_MS_MAX = 10_000;

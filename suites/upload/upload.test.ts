@@ -41,7 +41,7 @@ verify(
 );
 verify(
   'UP-05',
-  'A download returns the same bytes; a Range gives 206 with the right slice, an impossible one 416.',
+  'A download returns the same bytes; a Range gives 206 with the right slice, an unsatisfiable one 416.',
   downloadsTheBytes,
 );
 
