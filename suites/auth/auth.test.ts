@@ -102,7 +102,7 @@ async function givesTokens(t: CaseContext): Promise<void> {
       evidence.refused++;
     }
   }
-  // Which part was wrong must not be told, neither in words …
+  // Which field was wrong must not be revealed, neither in words …
   const reference = bodies.get('a wrong secret');
   for (const [what, body] of bodies) demandEqual(body, reference, `What ${what} is told, against a wrong secret`);
   // … nor by the clock: an unknown client that is refused without hashing shows by an order of magnitude.

@@ -75,7 +75,7 @@ async function killWhileLocked(t: CaseContext): Promise<{ fileIds: string[]; ent
     demand(
       gone.length === 0,
       () =>
-        `${gone.length} of ${delivered.length} delivered entries are not pending any more, although their rows cannot be committed: the table is locked`,
+        `${gone.length} of ${delivered.length} delivered entries are no longer pending, although their rows cannot be committed: the table is locked`,
     );
     return delivered.length;
   };
@@ -98,7 +98,7 @@ async function takesUpItsOwn(t: CaseContext): Promise<void> {
   await isTakenOver(t, owner);
 }
 
-/** Entries that somebody was given and never came back to are applied all the same: their rows are not there. */
+/** Entries that a consumer received and never processed are applied all the same: their rows are not there. */
 async function isTakenOver(t: CaseContext, owner?: string): Promise<void> {
   const { fileIds, entryIds } = await publishSome(t, 'held', FILES);
   await takeAwayRows(t, fileIds);

@@ -133,7 +133,7 @@ async function outageIsNoPoison(t: CaseContext): Promise<void> {
   await takeAwayRows(t, old.fileIds);
   await awaitSettled(t, old.entryIds);
   const fresh = Array.from({ length: FILES }, (_, i) => new CraftedFile(`${t.unique}-new-${i}.txt`, 'versions'));
-  const buryNone = (): Promise<void> => deadLetters.demandNone('while PostgreSQL was away');
+  const buryNone = (): Promise<void> => deadLetters.demandNone('during a PostgreSQL outage');
   const entryIds = [...old.entryIds];
   {
     await using _away = await faults.postgres.stop();
@@ -151,6 +151,6 @@ async function outageIsNoPoison(t: CaseContext): Promise<void> {
   const waiting = { timeoutMs: takeOverMs(t), signal };
   for (const id of fileIds) await awaitSearchable(pipeline, id, waiting);
   await awaitSettled(t, entryIds);
-  await deadLetters.demandNone('although only PostgreSQL was away');
+  await deadLetters.demandNone('although only PostgreSQL was unavailable');
   evidence.applied = fileIds.length;
 }

@@ -207,10 +207,13 @@ export const CONSUMER = [
     level: 'MUST',
     tier: 'durable',
     text: 'The same event twice, or ten times, makes one row with the same content.',
-    allowed: ['One result, with the fields of the event; nothing is dead-lettered, and the pending entries list drains.'],
+    allowed: [
+      'One result, with the fields of the event; nothing is dead-lettered, and the pending entries list drains.',
+    ],
     why: 'Streams deliver at least once: receiving an event twice is normal.',
     provoked: 'Events added again after they were applied, and all copies at once before any of them was.',
-    troubleshooting: 'Batches: one statement may touch a row only once. Plain INSERTs that conflict with their own row.',
+    troubleshooting:
+      'Batches: one statement may touch a row only once. Plain INSERTs that conflict with their own row.',
     since: '0.1.0',
     source: STREAMS,
     cases: [{ ...redelivery, floor: { copies: 54 }, seconds: 1 }],
@@ -324,8 +327,7 @@ export const CONSUMER = [
       'They leave the pending entries list within the retry time and the sync budget; later events are applied.',
     ],
     why: 'A capped stream trims entries that wait too long; a consumer that fails on the gap stops for good.',
-    provoked:
-      'Pending entries of a dead consumer or of a restarted one, trimmed at the same moment.',
+    provoked: 'Pending entries of a dead consumer or of a restarted one, trimmed at the same moment.',
     troubleshooting:
       'XREADGROUP with an id gives such an entry without fields, XAUTOCLAIM lists it separately, XCLAIM leaves it out.',
     since: '0.1.0',

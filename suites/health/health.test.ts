@@ -25,8 +25,10 @@ verify(
   'With Redis connectable but silent, live and ready answer 200, that of query with cache degraded, within 1 s.',
   (t) => staysHonest(t, STATES['redis-paused']),
 );
-verify('HLTH-01/postgres-stopped', 'With PostgreSQL stopped, live answers 200 and ready of query 503, within 1 s.', (t) =>
-  staysHonest(t, STATES['postgres-stopped']),
+verify(
+  'HLTH-01/postgres-stopped',
+  'With PostgreSQL stopped, live answers 200 and ready of query 503, within 1 s.',
+  (t) => staysHonest(t, STATES['postgres-stopped']),
 );
 verify('HLTH-03/running', 'The running build is the expected one.', runsWhatWasMeant);
 verify('HLTH-03/restarted', 'The build that runs after a restart is the expected one.', restartsWhatWasMeant);

@@ -89,7 +89,7 @@ async function known(t: CaseContext, metric: EventMetric): Promise<number> {
   return value;
 }
 
-/** @throws Violation when the metric does not come to be so in time, with what it was last */
+/** @throws Violation when the metric does not reach this state in time, with its last value */
 function awaitMetric(t: CaseContext, metric: EventMetric, isSo: (value: number) => boolean): Promise<number> {
   const what = `The metric for ${metric} following what happened`;
   const probe = async (): Promise<number> => {

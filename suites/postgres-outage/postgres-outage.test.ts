@@ -104,7 +104,7 @@ async function bearsFullDisk(t: CaseContext): Promise<void> {
   );
 }
 
-/** Events are on the stream when the disk is full, and have not been read: whoever reads them has no room for them. */
+/** Events are on the stream when the disk is full, and have not been read: their consumer has no room for them. */
 async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault> {
   const { faults, evidence } = t;
   await using _away = await faults.network.refuse({ client: 'query', server: 'redis' });
@@ -117,7 +117,7 @@ async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault
 const AFTERMATH_MS = 3000;
 const REFUSED_MS = 4000;
 
-/** One request after the other, as on a quiet day: each may meet another connection that nobody answers on any more. */
+/** One request after the other, as on a quiet day: each may meet another half-open connection. */
 async function getsOverForgotten(
   { pipeline, evidence, signal }: CaseContext,
   service: 'admin' | 'query',
@@ -136,7 +136,7 @@ async function getsOverForgotten(
     failed++;
     throw new Error(`GET ${path} was answered ${answer.status}`);
   };
-  const what = 'an answer after the connections to PostgreSQL were forgotten';
+  const what = 'an answer after the connections to PostgreSQL became half-open';
   await eventually(what, answeredWell, { timeoutMs: ANSWERED_MS, signal });
   const bad = (await Promise.all(Array.from({ length: AT_ONCE }, ask))).find((answer) => !isWell(answer));
   demand(

@@ -101,7 +101,7 @@ async function arrivesAfterCrash(t: CaseContext): Promise<void> {
  */
 async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile[]): Promise<number> {
   const { redis, faults, signal } = t;
-  // Whoever commits what it reads would force to the disk what is to be lost with the server.
+  // A consumer that commits what it reads would force to the disk what is to be lost with the server.
   await using unread = await faults.network.refuse({ client: 'query', server: 'redis' });
   // Or all of it would be on the stream before the server is gone.
   await using _narrow = await faults.network.throttle({ client: 'admin', server: 'redis', bytesPerSecond: PACE });

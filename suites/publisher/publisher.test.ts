@@ -163,7 +163,7 @@ async function opensTransaction(t: CaseContext): Promise<void> {
     (await registered(pipeline, fileId)).description === 'held',
     (await pipeline.registryFile(added.file_id)).status === 200,
   ];
-  // Whoever gave up waiting for its commit may have rolled back: then there is nothing to publish.
+  // A client that gave up waiting for its commit may have rolled back: then there is nothing to publish.
   evidence.held = answers.filter(({ outcome }, i) => outcome === 'ok' || committed[i]).length;
   if (evidence.held < held.length) return;
   // An update behind it: the event of the held one is not made up for by a later look at the registry's state.

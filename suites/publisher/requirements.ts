@@ -48,7 +48,9 @@ export const PUBLISHER = [
     level: 'MUST',
     tier: 'durable',
     text: 'A change that is rolled back publishes nothing.',
-    allowed: ['It is not answered 2xx; no event of it is on the stream, and registry and search show the previous state.'],
+    allowed: [
+      'It is not answered 2xx; no event of it is on the stream, and registry and search show the previous state.',
+    ],
     why: 'An event of a change that never happened adds files to search that do not exist, or removes some that do.',
     provoked: 'Registrations, an update and a deletion whose transactions fail at their COMMIT.',
     troubleshooting: 'Whether anything is sent before the COMMIT has succeeded.',
@@ -175,8 +177,7 @@ export const PUBLISHER = [
     why: 'Notifications are lost with the connection that listens: a publisher that only waits for them waits for ever.',
     provoked:
       'Every connection to the registry’s database terminated, then writes through the one instance and through the other.',
-    troubleshooting:
-      'Whether the publisher also polls, and whether it polls on behalf of every instance.',
+    troubleshooting: 'Whether the publisher also polls, and whether it polls on behalf of every instance.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, LISTEN: a session’s registrations end with it',
     cases: [{ ...two, needs: ['multiple-admin-instances', 'backends'], floor: { files: 6 }, seconds: 4 }],

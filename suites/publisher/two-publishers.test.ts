@@ -29,7 +29,7 @@ verify(
   needsNoHint,
 );
 
-/** An instance that publishes, and is gone or stands still, is replaced within this time. */
+/** A publishing instance that is killed or suspended is replaced within this time. */
 const TAKE_OVER_MS = 15_000;
 const UPDATES = 10;
 
@@ -61,9 +61,9 @@ async function killsEachInTurn(t: CaseContext): Promise<void> {
 
 const FILES = 4;
 const WRITE_EVERY_MS = 50;
-/** Long enough for an answer of the database to be under way to the publisher at any moment. */
+/** Long enough for an answer of the database to be in flight to the publisher at any moment. */
 const WIRE_MS = 100;
-/** Of each file, before the publisher is stopped and again while it stands still. */
+/** Of each file, before the publisher is suspended and again while it is. */
 const CHANGES = 5;
 
 async function pausesOneWithEvents(t: CaseContext): Promise<void> {

@@ -78,7 +78,7 @@ async function comesBackWithoutTail(t: CaseContext): Promise<void> {
   });
 }
 
-/** The consumer, when it has `seen` the tail, is connected all along: its blocking read ends in the middle of it. */
+/** The consumer, when it has `seen` the tail, is connected throughout: its blocking read ends in the middle of it. */
 async function failsOver(t: CaseContext, tail: 'seen' | 'unseen'): Promise<void> {
   const { faults, redis, evidence, signal } = t;
   const before = await processStartTimes(t);
@@ -124,7 +124,7 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
 }
 
 /**
- * Redis dies and comes back with what it held at an earlier moment; no client reaches it in between, which would find it
+ * Redis is killed and restarts with what it held at an earlier moment; no client reaches it in between, which would find it
  * empty. @returns how many events it lost
  */
 async function comesBackWith({ faults, redis }: CaseContext, dataset: Dataset): Promise<number> {
@@ -133,7 +133,7 @@ async function comesBackWith({ faults, redis }: CaseContext, dataset: Dataset): 
   await using dead = await faults.redis.kill({ data: 'lose' });
   await dead.heal();
   const empty = Number(await redis.xlen(EVENT_STREAM_NAME));
-  demand(empty === 0, `Redis came back with ${empty} entries although it was to be empty`);
+  demand(empty === 0, `Redis restarted with ${empty} entries although it was to be empty`);
   await loadDataset(redis, dataset);
   await cut.heal();
   return held - dataset.entries;

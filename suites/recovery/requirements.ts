@@ -117,7 +117,9 @@ export const RECOVERY = [
     level: 'MUST',
     tier: 'durable',
     text: 'When Redis restarts empty, and unread creations, updates and deletions are lost with its data, the read model still ends equal to the registry.',
-    allowed: ['Every file is in the end as the registry has it, within 30 s after Redis and the consumer have recovered.'],
+    allowed: [
+      'Every file is in the end as the registry has it, within 30 s after Redis and the consumer have recovered.',
+    ],
     why: 'An accepted change is a commitment to its author; losing it in a cache in between is no excuse.',
     provoked:
       'Changes are published while the consumer is down, or cut off; then Redis is killed and restarts without data.',
@@ -175,7 +177,8 @@ export const RECOVERY = [
     why: 'A snapshot is minutes old and a log loses its last second: both restore a past in which the group was at another position.',
     provoked:
       'Redis is killed and restarts with what it held before: the stream, the group, what was pending; no client reaches it in between.',
-    troubleshooting: 'Versions and tombstones against what is delivered again; a changed run_id against what is missing.',
+    troubleshooting:
+      'Versions and tombstones against what is delivered again; a changed run_id against what is missing.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: RDB and AOF disadvantages',
     cases: [
@@ -191,8 +194,7 @@ export const RECOVERY = [
       {
         ...old,
         variant: 'tail-cut',
-        title:
-          'Redis restarts without the unread tail of its log: the read model ends equal to the registry.',
+        title: 'Redis restarts without the unread tail of its log: the read model ends equal to the registry.',
         needs: [...OLD_DATA, 'stop redis', 'wipe redis', 'network redis'],
         floor: { creations: 5, updates: 5, deletions: 5, lostEvents: 9 },
         seconds: 10,
@@ -206,7 +208,8 @@ export const RECOVERY = [
     text: 'Stream ids that go backwards hide nothing.',
     allowed: ['Everything accepted after the ids went backwards is searchable within 10 s.'],
     why: 'Ids come from a clock: after a failover to a machine whose clock is behind, or a restart without data, they begin lower.',
-    provoked: 'An entry with an id of an hour ahead is consumed; then Redis restarts empty and assigns ids of the current time.',
+    provoked:
+      'An entry with an id of an hour ahead is consumed; then Redis restarts empty and assigns ids of the current time.',
     troubleshooting: 'A consumer that remembers the last id it saw and skips what is lower.',
     since: '0.1.0',
     source: STREAMS,
@@ -247,7 +250,8 @@ export const RECOVERY = [
       {
         ...old,
         variant: 'tail-seen',
-        title: 'Failover, under a blocked consumer, to a replica that missed events already read: the pipeline continues.',
+        title:
+          'Failover, under a blocked consumer, to a replica that missed events already read: the pipeline continues.',
         needs: [...OLD_DATA],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 10,

@@ -59,8 +59,8 @@ const blackholed = {
 } as const;
 
 /**
- * Writes are accepted all along and pile up, except while the one who registers them stands still itself. Without that
- * backlog, the part that stood still was not the one that is in use.
+ * Writes are accepted throughout and queue up, except while admin itself is suspended. Without that
+ * backlog, the suspended component was not the one in use.
  */
 const SUSPENDED = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38, timeoutMs: 90_000 } as const;
 const SUSPENDED_PILING_UP = {
@@ -162,8 +162,7 @@ export const REDIS_OUTAGE = [
         file: 'redis-outage/redis-outage.test.ts',
         lane: 'redis-suspended',
         variant: 'redis',
-        title:
-          'Redis is suspended for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it resumes.',
+        title: 'Redis is suspended for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it resumes.',
         needs: ['redis', 'pause redis', 'metrics'],
       },
       {
@@ -206,7 +205,8 @@ export const REDIS_OUTAGE = [
       {
         ...cutOff,
         variant: 'both',
-        title: 'Bytes between query and Redis are dropped in both directions: query reports it, and resumes afterwards.',
+        title:
+          'Bytes between query and Redis are dropped in both directions: query reports it, and resumes afterwards.',
         needs: ['redis', 'network redis', 'metrics'],
         floor: CUT_OFF_FLOOR,
         seconds: 11,
@@ -248,8 +248,7 @@ export const REDIS_OUTAGE = [
       'Everything accepted is searchable at most 10 s after Redis takes writes again.',
     ],
     why: 'A full Redis, a full disk or a failover answers at once: a client that takes any answer for a success loses events, and one that retries at once never stops.',
-    provoked:
-      'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each provoked on a real Redis, under steady changes.',
+    provoked: 'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each provoked on a real Redis, under steady changes.',
     troubleshooting:
       'Whether the replies inside a transaction or a pipeline are checked one by one, and what pauses between two attempts.',
     since: '0.1.0',
@@ -273,8 +272,7 @@ export const REDIS_OUTAGE = [
     ],
     why: 'Searches need the read model and nothing else: a cache in between that dies must not take them with it.',
     provoked: 'Searches and reads by id at a steady rate while Redis is killed, and while it is stopped (SIGSTOP).',
-    troubleshooting:
-      'Whether the search path waits for Redis anywhere: caches, rate limits, sessions, health checks.',
+    troubleshooting: 'Whether the search path waits for Redis anywhere: caches, rate limits, sessions, health checks.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [

@@ -97,7 +97,7 @@ async function orReason(read: () => Promise<string>): Promise<string> {
   try {
     return await read();
   } catch (error) {
-    return `not to be had: ${describeError(error)}`;
+    return `unavailable: ${describeError(error)}`;
   }
 }
 
@@ -114,5 +114,5 @@ function keyTexts(pem: string): string[] {
   return d === undefined ? lines : [...lines, d];
 }
 
-/** Whoever holds a token may do what it allows until it expires. */
+/** A token grants what it allows to any holder until it expires. */
 const withoutTokens = (text: string): string => text.replaceAll(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '***');

@@ -36,8 +36,7 @@ export const SOAK = [
 
 /** The steps of the write path that a soak aims at, by name; `aims.ts` says how. */
 export const AIM_TEXTS = {
-  'killed-before-published':
-    'Changes are accepted during a Redis outage, and every instance of admin is killed before it recovers.',
+  'killed-before-published': 'Changes are accepted during a Redis outage, and admin is killed before Redis recovers.',
   'delivered-again': 'Creations are delivered again, after an update of one file and the deletion of another.',
   'killed-while-holding': 'A consumer is killed with entries in hand that it cannot have committed.',
   'emptied-unread': 'Redis loses its data, unread creations, updates and deletions included.',

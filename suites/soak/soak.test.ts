@@ -114,7 +114,7 @@ async function soaks(t: CaseContext): Promise<void> {
   evidence.followed = (await tracker.finish()).length;
   await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS + files.length * FINAL_READ_MS, signal });
   evidence.readAtEnd = files.length;
-  // Before anybody is accused of having been away.
+  // Before a failure is attributed to the target.
   demandInTime(load.latestMs, ratePerSecond);
   const noOutage = await whileRedisAlone(operationsOf(historyPath, 'SOAK-01', since), broken);
   evidence.whileRedisAway = noOutage.whileRedisAway;

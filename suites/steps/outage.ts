@@ -9,7 +9,7 @@ const AFTER_MS = 1500;
 
 type Provoke = (t: CaseContext) => Promise<Fault>;
 
-/** The four ways in which Redis can be away: gone, alive but silent, unreachable at once, unreachable in silence. */
+/** The four outages of Redis: killed, suspended, connections refused, bytes silently dropped. */
 export const REDIS_AWAY = {
   killed: ({ faults }) => faults.redis.kill(),
   paused: ({ faults }) => faults.redis.pause(),

@@ -170,7 +170,8 @@ export const SYNC = [
       'Everything accepted is searchable within 15 s after the last component started; no process was started twice.',
     ],
     why: 'Nothing orders the start of machines after a power cut, and a group created at the wrong moment loses what came before.',
-    provoked: 'Components held back and started one after the other; Redis last; the stream removed before its first event.',
+    provoked:
+      'Components held back and started one after the other; Redis last; the stream removed before its first event.',
     troubleshooting:
       'How the consumer creates its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
     since: '0.1.0',

@@ -56,7 +56,7 @@ verify(
 verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never partly.', takesEmptyOrNot);
 verify('UP-06', 'An upload whose ingester is killed happens completely or not at all.', diesWithWholeOrNothing);
 
-/** Uploads work again this long after what was away is back. */
+/** Uploads work again this long after the failed component has recovered. */
 const HEALED_MS_MAX = 10_000;
 const TRIES = 3;
 
@@ -98,7 +98,7 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
   });
   const [underWay, ...answers] = await Promise.all([slow?.answer(ANSWER_MS_MAX), ...others]);
   for (const answer of answers) demand(answer === 503, `An upload while ${fault.kind}: expected 503, got ${answer}`);
-  const broken = `An upload that was under way while ${fault.kind}: expected 503, got ${underWay}`;
+  const broken = `An upload that was in progress while ${fault.kind}: expected 503, got ${underWay}`;
   demand(slow === undefined || underWay === 503, broken);
   evidence.refused = answers.length;
   evidence.underWay = slow === undefined ? 0 : 1;

@@ -65,14 +65,16 @@ export const UPLOAD = [
       {
         ...refused,
         variant: 'storage-killed',
-        title: 'Storage killed, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
+        title:
+          'Storage killed, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
         needs: ['upload', 'download', 'stop storage'],
         seconds: 4,
       },
       {
         ...refused,
         variant: 'admin-stopped',
-        title: 'Admin stopped, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
+        title:
+          'Admin stopped, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
         needs: ['upload', 'download', 'stop admin'],
         seconds: 4,
       },

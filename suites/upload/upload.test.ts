@@ -258,5 +258,5 @@ async function downloadsTheBytes(t: CaseContext): Promise<void> {
     demandBytes(answer, 206, content.subarray(10, 20), `A download of a range if it is still ${etag}`);
   }
   const unknown = await pipeline.request('query', 'GET', `/api/download/${randomUUID()}`, { signal });
-  demandEqual(unknown.status, 404, 'A download of a file that nobody uploaded');
+  demandEqual(unknown.status, 404, 'A download of a file that was never uploaded');
 }
