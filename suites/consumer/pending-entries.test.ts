@@ -142,7 +142,7 @@ async function findsTheAbandoned(t: CaseContext): Promise<void> {
     },
   });
   const held = (await pendingEntries(redis)).filter(({ consumer }) => consumer === BUSY);
-  demandEqual(held.length, busyIds.length, 'Entries that their consumer has just been given, and still holds');
+  demandEqual(held.length, busyIds.length, 'Entries that their consumer has just received, and still holds');
   for (let i = 0; i < busyIds.length; i += 1000) {
     await redis.xack(EVENT_STREAM_NAME, CONSUMER_GROUP, ...busyIds.slice(i, i + 1000));
   }

@@ -75,7 +75,10 @@ async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKin
       delayMs = Math.min(delayMs, behind.ms - usualMs);
     }
     const what = `${kinds.length} with ${[...new Set(kinds)].slice(0, 3).join(', ')}`;
-    demand(delayMs <= delayMsMax, `A good event came ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`);
+    demand(
+      delayMs <= delayMsMax,
+      `A good event was visible ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`,
+    );
     evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, delayMs);
   }
   await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.limits.pendingRetryMs + env.limits.syncMs });
@@ -111,8 +114,8 @@ async function demandBuried(t: CaseContext, poisons: readonly Poison[], deadLett
       continue;
     demand(own.length === 1, `${what} is ${own.length} times on the dead-letter stream, expected once`);
     const { error = '', attempts = '1' } = own[0]?.fields ?? {};
-    demand(error !== '', `${what}: its dead letter says no error`);
-    demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter says attempts ${JSON.stringify(attempts)}`);
+    demand(error !== '', `${what}: its dead letter has no error`);
+    demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter has attempts ${JSON.stringify(attempts)}`);
     buried++;
   }
   return buried;

@@ -97,7 +97,10 @@ async function staysGone(t: CaseContext, fileId: string, name: string, ids: read
   await awaitById(pipeline, fileId, `${fileId} gone after its deletion`, (hit) => hit === undefined, waiting);
   await redeliver(t, [ids.slice(0, 1), ids.slice(1, 2), ids], async () => {
     const back = (await findById(pipeline, fileId)) ?? (await findByName(pipeline, name))[0];
-    demand(back === undefined, () => `${fileId}, which was deleted, is back as ${back?.description ?? back?.filename}`);
+    demand(
+      back === undefined,
+      () => `${fileId}, which was deleted, reappeared as ${back?.description ?? back?.filename}`,
+    );
   });
 }
 

@@ -141,7 +141,7 @@ async function getsOverForgotten(
   const bad = (await Promise.all(Array.from({ length: AT_ONCE }, ask))).find((answer) => !isWell(answer));
   demand(
     bad === undefined,
-    () => `After ${failed} failures and a good answer, another one was ${bad?.status} ${bad?.error}`,
+    () => `After ${failed} failures and a success, another answer was ${bad?.status} ${bad?.error}`,
   );
   evidence.failed = failed;
 }

@@ -42,7 +42,7 @@ async function killsEachInTurn(t: CaseContext): Promise<void> {
     for (let i = 0; i < UPDATES; i++) await file.update(admins[i % admins.length]);
   };
   await updateBy(pipeline, other);
-  demandEqual(await file.published(), 1, 'Copies of an event while two instances run and nothing is broken');
+  demandEqual(await file.published(), 1, 'Copies of an event while two instances run without a fault');
   // Whichever of them publishes: each is killed once.
   {
     await using _first = await faults.admin.kill();

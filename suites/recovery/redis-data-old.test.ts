@@ -124,8 +124,8 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
 }
 
 /**
- * Redis is killed and restarts with what it held at an earlier moment; no client reaches it in between, which would find it
- * empty. @returns how many events it lost
+ * Redis is killed and restarts with what it held at an earlier moment; no client reaches it in between, which would
+ * find it empty. @returns how many events it lost
  */
 async function comesBackWith({ faults, redis }: CaseContext, dataset: Dataset): Promise<number> {
   const held = Number(await redis.xlen(EVENT_STREAM_NAME));

@@ -91,7 +91,7 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
 }
 
 const SUSPENDED_MS = 30_000;
-/** Everything is applied this long after the part continues. */
+/** Everything is applied this long after the component resumes. */
 const APPLIED_MS = 5000;
 const SUSPENDED_UPLOADS_PER_SECOND = 3;
 /** Longer than the standstill: a write that meets it may be answered after it. */
@@ -99,7 +99,7 @@ const PATIENCE_MS = SUSPENDED_MS + 15_000;
 
 type Part = 'redis' | 'query' | 'admin';
 
-/** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
+/** RES-05: a component that is suspended (SIGSTOP) for 30 s under steady uploads loses nothing that was accepted. */
 export async function survivesSuspension(t: CaseContext, part: Part): Promise<void> {
   const before = await processStartTimes(t);
   await using patient = clientOf(t.env, { recorder: t.recorder, timeoutMs: PATIENCE_MS });

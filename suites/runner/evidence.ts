@@ -42,7 +42,7 @@ export interface Witnessed {
 
 /**
  * Writes what a person needs to see why a case failed: what it recorded, the state of stream and group, and the end of each
- * part's log, without secrets. What cannot be had is said in its file; a file that cannot be written is left out.
+ * part's log, without secrets. What is unavailable is noted in its file; a file that cannot be written is left out.
  * @returns the paths of the files, relative to the run's folder
  */
 export async function writeEvidence(runDirectory: string, witnessed: Witnessed): Promise<string[]> {

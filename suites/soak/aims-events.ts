@@ -22,7 +22,9 @@ import { type Aim, type Aiming, type End, filesOf, killAll, REPAIRED_MS, SOON_MS
 const EVERY_MS = 20;
 
 export interface Registering extends AsyncDisposable {
-  /** Ends it once the registration in progress is answered. @returns the files' ids @throws what a registration threw */
+  /**
+   * Ends it once the registration in progress is answered. @returns the files' ids @throws what a registration threw
+   */
   stop(): Promise<string[]>;
 }
 
@@ -105,7 +107,7 @@ async function twoPublishers(t: Aiming): Promise<void> {
   await awaitAllAlike(t, [first.file_id], SOON_MS);
   const file = await ChangingFile.register(t, 'by-two');
   for (let i = 0; i < UPDATES; i++) await file.update(i % 2 === 0 ? otherAdmin : pipeline);
-  demandEqual(await file.published(), 1, `Copies of an event of ${file.id} while nothing is broken`);
+  demandEqual(await file.published(), 1, `Copies of an event of ${file.id} without a fault`);
 }
 
 const CONSUMERS = ['redis', 'postgres', 'multiple-query-instances', 'stop query'] as const;
@@ -136,10 +138,10 @@ async function deliveredAgain(t: Aiming): Promise<void> {
   await awaitSettled(t, entryIds, { timeoutMs: SOON_MS });
   await leavePending(t, entryIds);
   await awaitSettled(t, entryIds, { timeoutMs: takeOverMs(t) + SOON_MS });
-  for (const id of [kept, changed]) await demandAlike(t, id, 'its creation came once more');
+  for (const id of [kept, changed]) await demandAlike(t, id, 'its creation was delivered again');
   demand(
     (await findById(pipeline, removed)) === undefined,
-    `${removed} is back: it was deleted, and its creation came once more`,
+    `${removed} reappeared: it was deleted, and its creation was delivered again`,
   );
 }
 
@@ -155,7 +157,7 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
     const what = 'both consumers to hold entries that they cannot commit';
     const atLock = before;
     await pollUntil(() => consumersHolding(t, atLock), { what, timeoutMs: SOON_MS, signal }).catch((cause: unknown) => {
-      throw new InconclusiveError('There was nothing to end a consumer with', { cause });
+      throw new InconclusiveError('There was no way to stop a consumer', { cause });
     });
     ended = await faults.query[end]();
   }
@@ -245,7 +247,7 @@ async function cutOffCommitted(t: Aiming, before: string): Promise<{ cut: Fault;
 }
 
 function nothingHeld(cause: unknown): never {
-  throw new InconclusiveError('There was nothing to kill a consumer with', { cause });
+  throw new InconclusiveError('There was no way to kill a consumer', { cause });
 }
 
 /** Entries that were delivered in the meantime are settled, and the read model is what the registry is. */

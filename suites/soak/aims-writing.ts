@@ -32,7 +32,7 @@ export const UPLOADING_AIMS = {
 async function ingesterKilledUploading(t: Aiming): Promise<void> {
   const half = await killIngesterUploading(t);
   const happened = await demandWholeOrNothing(t, half, SOON_MS);
-  demand(!happened, `${half.filename} is found, of which only one half was sent`);
+  demand(!happened, `${half.filename} is found, although only half of it was sent`);
 }
 
 /** The ingester is stopped (SIGTERM) while it receives a body: it takes the rest, or refuses it. */
@@ -53,9 +53,9 @@ async function storageKilledStoring(t: Aiming): Promise<void> {
     await using _killed = await t.faults.storage.kill();
     answer = await half.finish();
   }
-  demand(answer !== 201, `${half.filename} was accepted although storage died while it was being sent the bytes`);
+  demand(answer !== 201, `${half.filename} was accepted although storage was killed while it received the bytes`);
   const happened = await demandWholeOrNothing(t, half, SOON_MS);
-  demand(!happened, `${half.filename} is found although storage died while it was being sent the bytes`);
+  demand(!happened, `${half.filename} is found although storage was killed while it received the bytes`);
 }
 
 /** The bytes are stored, the registration hangs at its COMMIT, and the ingester dies. */
@@ -134,7 +134,9 @@ async function commitHeld(t: Aiming): Promise<void> {
   await demandDone(t, held.fileId, before);
 }
 
-/** Admin is killed with a COMMIT in progress, which PostgreSQL executes once admin runs again and has published others. */
+/**
+ * Admin is killed with a COMMIT in progress, which PostgreSQL executes once admin runs again and has published more.
+ */
 async function adminKilledCommitting(t: Aiming): Promise<void> {
   const before = await lastEventId(t.redis);
   const held = heldRegistration(t);

@@ -24,7 +24,7 @@ const TOLD_MAX = 5;
 /** Faults that are reported beside an operation: those that were on so close to it. */
 const AROUND_MS = 15_000;
 
-/** @throws InconclusiveError for a load that began operations so late that no failure can be attributed to the target */
+/** @throws InconclusiveError for a load that began operations too late to attribute a failure to the target */
 export function demandInTime(latestMs: number, ratePerSecond: number, cause?: unknown): void {
   if (latestMs <= LATE_MS_MAX) return;
   throw new InconclusiveError(
@@ -61,8 +61,8 @@ export interface NoOutage {
 }
 
 /**
- * How the target did during an outage of Redis alone: operations due while a fault of Redis was on, and no other was on,
- * about to begin, or over so recently that its after-effects can be the cause.
+ * How the target did during an outage of Redis alone: operations due while a fault of Redis was on, and no other was
+ * on, about to begin, or over so recently that its after-effects can be the cause.
  */
 export async function whileRedisAlone(
   operations: AsyncIterable<SeenOperation> | Iterable<SeenOperation>,

@@ -85,7 +85,7 @@ export async function awaitAllAlike(t: Looking, fileIds: readonly string[], time
       else
         demand(
           (await findById(t.pipeline, id)) === undefined,
-          `${id} can be read although the registry has it no more`,
+          `${id} can be read although the registry no longer has it`,
         );
       return true;
     };

@@ -101,7 +101,7 @@ export function demandAllVisible({ accepted, invisible, backlogDrainedMs, undrai
   demand(invisible === 0, `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing`);
   demand(
     backlogDrainedMs !== null && backlogDrainedMs <= ms,
-    `What had piled up was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
+    `The backlog was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
   );
   demand(undrained === undefined, `Everything is searchable, but: ${undrained}`);
 }

@@ -51,8 +51,8 @@ async function holdLock(env: Environment, statement: string, values: unknown[] =
 }
 
 /**
- * Takes rows out of the read model behind its back, once they are there: a consumer that receives their events again has to
- * write them again.
+ * Takes rows out of the read model behind its back, once they are there: a consumer that receives their events again
+ * has to write them again.
  * @throws Violation when one is not there in time
  */
 export async function takeAwayRows({ env, signal }: CaseContext, fileIds: readonly string[]): Promise<void> {

@@ -8,7 +8,7 @@ import {
   randomUUID,
 } from 'node:crypto';
 
-/** A JSON Web Token (RFC 7519) taken apart; whether its signature holds is the target's matter. */
+/** A JSON Web Token (RFC 7519) taken apart; whether its signature is valid is for the target to check. */
 export interface DecodedToken {
   header: Record<string, unknown>;
   claims: Record<string, unknown>;

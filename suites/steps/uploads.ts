@@ -209,8 +209,8 @@ export async function killIngesterUploading(t: CaseContext): Promise<Interrupted
 }
 
 /**
- * Kills the ingester with the bytes stored and the registration in progress: it hangs at its COMMIT, which proceeds after the
- * ingester is gone, and before it is back.
+ * Kills the ingester with the bytes stored and the registration in progress: it hangs at its COMMIT, which proceeds
+ * after the ingester is gone, and before it is back.
  */
 export async function killIngesterRegistering(t: CaseContext): Promise<Interrupted> {
   const { pipeline, faults, unique } = t;
@@ -243,8 +243,8 @@ async function uploadOnceMore(t: CaseContext, timeoutMs: number): Promise<void> 
 }
 
 /**
- * What was interrupted has happened completely or not at all: search must eventually find as many files of this name as the
- * registry has, each with its bytes, and no more than one.
+ * What was interrupted has happened completely or not at all: search must eventually find as many files of this name as
+ * the registry has, each with its bytes, and no more than one.
  * @returns whether it has happened
  */
 export async function demandWholeOrNothing(
@@ -262,7 +262,7 @@ export async function demandWholeOrNothing(
     return { files };
   };
   const { files } = await eventually(what, probe, { timeoutMs, signal: t.signal });
-  demand(files <= 1, `${filename} was uploaded once and is there ${files} times`);
+  demand(files <= 1, `${filename} was uploaded once and is found ${files} times`);
   return files === 1;
 }
 

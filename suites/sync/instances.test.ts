@@ -127,9 +127,9 @@ async function startsBeforeRedis(t: CaseContext): Promise<void> {
 
 /** Starts a component that needs none that starts later, and waits until it is ready. */
 async function startPart({ env, pipeline, signal }: CaseContext, part: PartName): Promise<void> {
-  await eventually(`${part} starts without what comes later`, env.parts[part].start());
+  await eventually(`${part} starts without what starts later`, env.parts[part].start());
   if (part === 'redis' || part === 'postgres') return;
-  const what = `${part} ready without what comes later`;
+  const what = `${part} ready without what starts later`;
   const isReady = ({ status }: { status?: number }): boolean => status === 200;
   await eventually(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
 }

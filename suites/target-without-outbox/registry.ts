@@ -95,7 +95,9 @@ export function remove(pool: pg.Pool, id: string): Promise<(File & { deleted_at:
   });
 }
 
-/** Writes a file's next state, and nothing when that is undefined. A writer that was overtaken meanwhile reads again. */
+/**
+ * Writes a file's next state, and nothing when that is undefined. A writer that was overtaken meanwhile reads again.
+ */
 async function change<T extends File>(
   pool: pg.Pool,
   id: string,

@@ -33,7 +33,7 @@ export interface OfId {
 interface ServiceOptions {
   name: string;
   pool: pg.Pool;
-  /** Whether Redis does its part. */
+  /** Whether Redis works. */
   connected(): boolean;
   metrics(): Promise<Readonly<Record<string, number>>>;
 }

@@ -205,5 +205,5 @@ async function diesWithWholeOrNothing(t: CaseContext): Promise<void> {
   await judge(await killIngesterRegistering(t));
   if (!canSendSlowly(t.env)) return;
   const half = await killIngesterUploading(t);
-  demand(!(await judge(half)), `${half.filename} is found, of which only one half was sent`);
+  demand(!(await judge(half)), `${half.filename} is found, although only half of it was sent`);
 }

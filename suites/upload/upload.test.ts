@@ -95,7 +95,7 @@ async function keepsTheBytes(t: CaseContext): Promise<void> {
     const hit = await awaitSearchable(pipeline, answer.file_id, { timeoutMs: env.limits.syncMs, signal });
     demandHitAsSent(hit, sent, `${what}: what search shows`);
     const stored = await download(pipeline, answer.file_id, signal);
-    demand(content.equals(stored), () => `${what}: ${stored.length} bytes are handed out, and they are not the same`);
+    demand(content.equals(stored), () => `${what}: ${stored.length} bytes are downloaded, and they are not the same`);
     evidence.downloads++;
   }
   demandEqual(ids.size, SIZES.length, 'Ids given to as many uploads');
