@@ -23,7 +23,7 @@ const verify = suite(AUTH);
 
 verify(
   'AUTH-01',
-  'Right credentials get a token that every service accepts; wrong ones get 401 and learn nothing about which part was wrong.',
+  'Valid credentials get a token that every service accepts; invalid ones get 401 without revealing which field was wrong.',
   givesTokens,
 );
 verify(
@@ -33,12 +33,12 @@ verify(
 );
 verify(
   'AUTH-02/times',
-  'Rightly signed tokens that are expired, not yet valid or of another issuer: 401 on every protected call of every service.',
+  'Correctly signed tokens that are expired, not yet valid or of another issuer: 401 on every protected call of every service.',
   refusesUntimely,
 );
 verify(
   'AUTH-03',
-  'Roles hold: a USER cannot delete and a READONLY cannot write; each is answered 403, and nothing has changed.',
+  'Roles are enforced: a USER cannot delete and a READONLY cannot write; each is answered 403, and nothing has changed.',
   keepsToRoles,
 );
 
@@ -102,7 +102,7 @@ async function givesTokens(t: CaseContext): Promise<void> {
       evidence.refused++;
     }
   }
-  // Which part was wrong must not be told, neither in words …
+  // Which field was wrong must not be revealed, neither in words …
   const reference = bodies.get('a wrong secret');
   for (const [what, body] of bodies) demandEqual(body, reference, `What ${what} is told, against a wrong secret`);
   // … nor by the clock: an unknown client that is refused without hashing shows by an order of magnitude.

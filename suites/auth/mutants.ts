@@ -66,7 +66,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'upload-open-to-all',
-    defect: 'whoever may read may upload',
+    defect: 'every role that may read may upload',
     services: ['ingester', 'storage', 'admin'],
     caughtBy: ['AUTH-01', 'AUTH-03'],
     edits: [
@@ -90,7 +90,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'alg-none-accepted',
-    defect: 'a token that says alg none is believed without a signature',
+    defect: 'a token with alg none is accepted without a signature',
     services: ['query'],
     caughtBy: ['AUTH-02/forged'],
     edits: [
@@ -108,7 +108,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'hs256-with-public-key',
-    defect: 'the token chooses the algorithm, and the public key is taken for a shared secret',
+    defect: 'the token chooses the algorithm, and the public key is used as a shared secret',
     services: ['admin', 'ingester'],
     caughtBy: ['AUTH-02/forged'],
     edits: [
@@ -147,7 +147,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'key-out-of-the-token',
-    defect: 'a key that the token brings along is used to check it',
+    defect: 'a key embedded in the token is used to verify it',
     services: ['admin'],
     caughtBy: ['AUTH-02/forged'],
     edits: [
@@ -162,14 +162,14 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'unused-bits-accepted',
-    defect: 'bits that base64url leaves unused may be anything: one token has several spellings',
+    defect: 'bits that base64url leaves unused are ignored: one token has several spellings',
     services: ['storage'],
     caughtBy: ['AUTH-02/forged'],
     edits: [{ file: common, find: 'if (!isCanonical(token)) throw unauthorized();', replace: '' }],
   },
   {
     id: 'times-not-checked',
-    defect: 'tokens are good for ever, and before their time',
+    defect: 'tokens are valid for ever, and before their time',
     services: ['query', 'storage'],
     caughtBy: ['AUTH-02/times'],
     edits: [
@@ -178,7 +178,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'not-before-not-checked',
-    defect: 'tokens are good before their time',
+    defect: 'tokens are valid before their time',
     services: ['query'],
     caughtBy: ['AUTH-02/times'],
     edits: [
@@ -193,7 +193,7 @@ export const AUTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'issuer-not-checked',
-    defect: 'whoever issued a token, it is good',
+    defect: 'a token of any issuer is accepted',
     services: ['admin'],
     caughtBy: ['AUTH-02/times'],
     edits: [{ file: common, find: 'issuer, requiredClaims }', replace: 'requiredClaims }' }],

@@ -90,14 +90,14 @@ export function callWith(
   return pipeline.request(service, method, path, { authenticated: false, body, headers: authorized });
 }
 
-/** @throws Violation unless a call of somebody who may make it got past token and role */
+/** @throws Violation unless a permitted call got past token and role */
 export async function demandAccepted(pipeline: PipelineClient, call: ProtectedCall, token: string): Promise<void> {
   const { status, outcome } = await callWith(pipeline, call, `Bearer ${token}`);
   const accepted = status !== undefined && status < 500 && status !== 401 && status !== 403;
   demand(accepted, () => `${call.what} was answered ${status ?? outcome} for ${roleIn(token)}, who may make it`);
 }
 
-/** @throws Violation unless a call of somebody whose role does not allow it is answered 403 */
+/** @throws Violation unless a call that the role does not permit is answered 403 */
 export async function demandForbidden(pipeline: PipelineClient, call: ProtectedCall, token: string): Promise<void> {
   const { status, outcome } = await callWith(pipeline, call, `Bearer ${token}`);
   demand(status === 403, () => `${call.what} was answered ${status ?? outcome} for ${roleIn(token)}, not 403`);

@@ -43,7 +43,7 @@ export async function findChromium(): Promise<FoundChromium | undefined> {
 
 /**
  * Finds a browser or gets one: Playwright's download, else (root on a Debian-like system) the distribution's package.
- * @param say is told what is being done, in a line each
+ * @param say receives a line per step
  * @throws UnreachableError with what was tried and how to help; UsageError as `findChromium`
  */
 export async function ensureChromium(say: (line: string) => void = () => {}): Promise<FoundChromium> {

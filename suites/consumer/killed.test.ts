@@ -22,7 +22,7 @@ import { CONSUMER } from './requirements.ts';
 
 const verify = suite(CONSUMER);
 
-// A long retry time, where that can be chosen: the consumer that comes back has to go on with its own entries, and not
+// A long retry time, where that can be chosen: the restarted consumer has to resume with its own entries, and not
 // to wait until they look abandoned.
 const LONG_RETRY = { settings: { query: { REDIS_PENDING_RETRY_MS: '60000' } } };
 // A short one: it is what the case of the other consumer waits for.
@@ -60,7 +60,7 @@ async function resumesWhereItWas(t: CaseContext): Promise<void> {
 
 /**
  * Kills the consumer at the moment that tells: it was given entries and cannot have committed them, because the read
- * model's table is locked. What it acknowledged too early is then lost for good.
+ * model's table is locked. What it acknowledged too early is then lost.
  */
 async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }: CaseContext): Promise<Fault> {
   await using _locked = await lockReadModel(env);

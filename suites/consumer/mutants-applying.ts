@@ -62,7 +62,7 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'tombstone-only-for-versions',
-    defect: 'a tombstone holds off only events that have a version',
+    defect: 'a tombstone rejects only events that have a version',
     services: ['query'],
     caughtBy: ['CON-04/plain', 'CON-05/plain'],
     edits: [
@@ -89,7 +89,7 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'update-needs-its-row',
-    defect: 'an update of a file that is not there yet changes nothing',
+    defect: 'an update of a file that does not exist yet changes nothing',
     services: ['query'],
     caughtBy: ['CON-05/versions', 'CON-05/plain'],
     edits: [
@@ -128,7 +128,7 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'duplicates-add-up',
-    defect: 'an event that comes again adds its tags once more',
+    defect: 'a repeated event adds its tags again',
     services: ['query'],
     caughtBy: ['CON-06'],
     edits: [
@@ -171,7 +171,7 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'looks-then-inserts',
-    defect: 'whether a row is there is asked before it is inserted: of two consumers one violates its key',
+    defect: 'whether a row exists is checked before it is inserted: of two consumers one violates its key',
     services: ['query'],
     caughtBy: ['CON-12/colliding'],
     edits: [

@@ -4,7 +4,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 export const DELIVERY_MUTANTS: readonly Mutant[] = [
   {
     id: 'read-with-noack',
-    defect: 'the stream is read with NOACK: an entry is forgotten when it is delivered',
+    defect: 'the stream is read with NOACK: an entry is dropped from the pending entries list when it is delivered',
     services: ['query'],
     caughtBy: ['CON-01', 'SOAK-01'],
     aims: ['query-killed-reading'],
@@ -83,7 +83,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'claimed-entry-destructured',
-    defect: 'a takeover expects as many entries from XCLAIM as it asked for, and what it throws ends the process',
+    defect: 'a takeover expects as many entries from XCLAIM as it requested, and its exception ends the process',
     services: ['query'],
     caughtBy: ['CON-11/abandoned'],
     redis: { query: ['~file-events +xpending +xclaim'] },
@@ -124,7 +124,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'own-pending-not-drained',
-    defect: 'a consumer that starts again does not go on with the entries that it held',
+    defect: 'a consumer that restarts does not resume with the entries that it held',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-03'],
@@ -139,7 +139,7 @@ export const DELIVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'never-takes-over',
-    defect: 'what a consumer held that is gone is left to it',
+    defect: 'what a dead consumer held is never taken over',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-04', 'CON-02/abandoned', 'CON-02/own'],

@@ -4,7 +4,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 export const POISON_MUTANTS: readonly Mutant[] = [
   {
     id: 'poison-retried-for-ever',
-    defect: 'an event that the database refuses is tried again for ever',
+    defect: 'an event that the database refuses is retried for ever',
     services: ['query'],
     caughtBy: ['CON-07/single'],
     edits: [
@@ -17,7 +17,7 @@ export const POISON_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'exception-ends-the-loop',
-    defect: 'an event that cannot be read throws, and that ends the reading',
+    defect: 'an event that cannot be read throws, and that ends the read loop',
     services: ['query'],
     caughtBy: ['CON-07/single'],
     edits: [
@@ -48,7 +48,7 @@ export const POISON_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'poison-dropped',
-    defect: 'an event that cannot be applied is acknowledged, and nothing remains of it',
+    defect: 'an event that cannot be applied is acknowledged and dropped',
     services: ['query'],
     caughtBy: ['CON-07/single'],
     edits: [
@@ -90,7 +90,7 @@ export const POISON_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'poison-retried-slowly',
-    defect: 'everything waits a second after each try of an event that the database refuses',
+    defect: 'everything waits a second after each attempt at an event that the database refuses',
     services: ['query'],
     caughtBy: ['CON-07/many'],
     edits: [
@@ -106,7 +106,7 @@ export const POISON_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'every-error-counts-as-poison',
-    defect: 'every error counts towards the dead letter, also that the database is away',
+    defect: 'every error counts towards the dead letter, an unavailable database too',
     services: ['query'],
     caughtBy: ['CON-08'],
     edits: [

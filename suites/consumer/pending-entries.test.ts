@@ -22,7 +22,7 @@ import { CONSUMER } from './requirements.ts';
 const verify = suite(CONSUMER);
 
 verify('CON-01', 'A delivered event is acknowledged only after its row is committed.', acknowledgesWhatIsCommitted);
-verify('CON-02/abandoned', 'A delivery abandoned by a consumer that is gone is taken over and applied.', (t) =>
+verify('CON-02/abandoned', 'A delivery left pending by a dead consumer is taken over and applied.', (t) =>
   isTakenOver(t),
 );
 verify(
@@ -42,7 +42,7 @@ verify(
 );
 verify(
   'CON-11/own',
-  'A consumer that starts again gets over its own pending entries that were trimmed away.',
+  'A restarted consumer copes with its own pending entries that were trimmed away.',
   getsOverItsOwnTrimmed,
 );
 
@@ -75,7 +75,7 @@ async function killWhileLocked(t: CaseContext): Promise<{ fileIds: string[]; ent
     demand(
       gone.length === 0,
       () =>
-        `${gone.length} of ${delivered.length} delivered entries are not pending any more, although their rows cannot be committed: the table is locked`,
+        `${gone.length} of ${delivered.length} delivered entries are no longer pending, although their rows cannot be committed: the table is locked`,
     );
     return delivered.length;
   };
@@ -98,7 +98,7 @@ async function takesUpItsOwn(t: CaseContext): Promise<void> {
   await isTakenOver(t, owner);
 }
 
-/** Entries that somebody was given and never came back to are applied all the same: their rows are not there. */
+/** Entries that a consumer received and never processed are applied all the same: their rows are not there. */
 async function isTakenOver(t: CaseContext, owner?: string): Promise<void> {
   const { fileIds, entryIds } = await publishSome(t, 'held', FILES);
   await takeAwayRows(t, fileIds);
@@ -142,7 +142,7 @@ async function findsTheAbandoned(t: CaseContext): Promise<void> {
     },
   });
   const held = (await pendingEntries(redis)).filter(({ consumer }) => consumer === BUSY);
-  demandEqual(held.length, busyIds.length, 'Entries that their consumer has just been given, and still holds');
+  demandEqual(held.length, busyIds.length, 'Entries that their consumer has just received, and still holds');
   for (let i = 0; i < busyIds.length; i += 1000) {
     await redis.xack(EVENT_STREAM_NAME, CONSUMER_GROUP, ...busyIds.slice(i, i + 1000));
   }

@@ -75,7 +75,10 @@ async function delayNothing(t: CaseContext, groups: readonly (readonly PoisonKin
       delayMs = Math.min(delayMs, behind.ms - usualMs);
     }
     const what = `${kinds.length} with ${[...new Set(kinds)].slice(0, 3).join(', ')}`;
-    demand(delayMs <= delayMsMax, `A good event came ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`);
+    demand(
+      delayMs <= delayMsMax,
+      `A good event was visible ${delayMs} ms late behind ${what}, not within ${delayMsMax} ms`,
+    );
     evidence.slowestDelayMs = Math.max(evidence.slowestDelayMs, delayMs);
   }
   await awaitSettled(t, entryIds, { timeoutMs: TRIES_MAX * env.limits.pendingRetryMs + env.limits.syncMs });
@@ -111,8 +114,8 @@ async function demandBuried(t: CaseContext, poisons: readonly Poison[], deadLett
       continue;
     demand(own.length === 1, `${what} is ${own.length} times on the dead-letter stream, expected once`);
     const { error = '', attempts = '1' } = own[0]?.fields ?? {};
-    demand(error !== '', `${what}: its dead letter says no error`);
-    demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter says attempts ${JSON.stringify(attempts)}`);
+    demand(error !== '', `${what}: its dead letter has no error`);
+    demand(/^[1-9]\d*$/.test(attempts), `${what}: its dead letter has attempts ${JSON.stringify(attempts)}`);
     buried++;
   }
   return buried;
@@ -133,7 +136,7 @@ async function outageIsNoPoison(t: CaseContext): Promise<void> {
   await takeAwayRows(t, old.fileIds);
   await awaitSettled(t, old.entryIds);
   const fresh = Array.from({ length: FILES }, (_, i) => new CraftedFile(`${t.unique}-new-${i}.txt`, 'versions'));
-  const buryNone = (): Promise<void> => deadLetters.demandNone('while PostgreSQL was away');
+  const buryNone = (): Promise<void> => deadLetters.demandNone('during a PostgreSQL outage');
   const entryIds = [...old.entryIds];
   {
     await using _away = await faults.postgres.stop();
@@ -151,6 +154,6 @@ async function outageIsNoPoison(t: CaseContext): Promise<void> {
   const waiting = { timeoutMs: takeOverMs(t), signal };
   for (const id of fileIds) await awaitSearchable(pipeline, id, waiting);
   await awaitSettled(t, entryIds);
-  await deadLetters.demandNone('although only PostgreSQL was away');
+  await deadLetters.demandNone('although only PostgreSQL was unavailable');
   evidence.applied = fileIds.length;
 }

@@ -42,7 +42,7 @@ verify(
 verify('CON-06', 'The same event twice, or ten times, makes one row with the same content.', appliesCopiesOnce);
 
 const idsOf = (entries: readonly StreamEntry[]): string[] => entries.map(({ id }) => id);
-/** So many that their numbers are out of order where somebody compares them as text. */
+/** So many that their numbers are out of order when compared as text. */
 const UPDATES = 10;
 
 async function publishedStaysNewest(t: CaseContext): Promise<void> {
@@ -90,14 +90,17 @@ async function plainStaysGone(t: CaseContext): Promise<void> {
   await staysGone(t, file.id, file.filename, ids);
 }
 
-/** Once the deletion was seen the file stays away, while its events are delivered again: one by one, then all. */
+/** Once the deletion was seen the file stays deleted, while its events are delivered again: one by one, then all. */
 async function staysGone(t: CaseContext, fileId: string, name: string, ids: readonly string[]): Promise<void> {
   const { env, pipeline, signal } = t;
   const waiting = { timeoutMs: env.limits.syncMs, signal };
   await awaitById(pipeline, fileId, `${fileId} gone after its deletion`, (hit) => hit === undefined, waiting);
   await redeliver(t, [ids.slice(0, 1), ids.slice(1, 2), ids], async () => {
     const back = (await findById(pipeline, fileId)) ?? (await findByName(pipeline, name))[0];
-    demand(back === undefined, () => `${fileId}, which was deleted, is back as ${back?.description ?? back?.filename}`);
+    demand(
+      back === undefined,
+      () => `${fileId}, which was deleted, reappeared as ${back?.description ?? back?.filename}`,
+    );
   });
 }
 

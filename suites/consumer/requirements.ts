@@ -19,7 +19,7 @@ export const CONSUMER = [
     tier: 'resilient',
     text: 'A consumer killed in the middle of a burst and started again resumes where it was; nothing is lost.',
     allowed: [
-      'Everything accepted is searchable within 10 s after the restart, and the pending entries list is empty; where the retry time can be chosen it is so long that a takeover cannot help.',
+      'Everything accepted is searchable within 10 s after the restart, and the pending entries list is empty; where the retry time is configurable it is set too long for a takeover to help.',
     ],
     why: 'Deployments and crashes hit a consumer in the middle of a batch, every day.',
     provoked:
@@ -44,11 +44,11 @@ export const CONSUMER = [
     allowed: [
       'Everything accepted is searchable within the retry time and the sync budget after the kill, and the pending entries list is empty.',
     ],
-    why: 'An instance that is gone for good keeps its entries for good: files that nobody finds, and no error anywhere.',
+    why: 'An instance that never returns keeps its entries for ever: files that cannot be found, and no error anywhere.',
     provoked:
       'SIGKILL of one of two instances of query while both hold entries that they cannot have committed: the table is locked.',
     troubleshooting:
-      'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what becomes of the entries that it gives.',
+      'Whether anything calls XAUTOCLAIM or XCLAIM, with which idle time, and what happens to the entries that it returns.',
     since: '0.1.0',
     source: 'Redis documentation, XAUTOCLAIM',
     cases: [
@@ -69,9 +69,9 @@ export const CONSUMER = [
     allowed: [
       'While the rows cannot be committed, every delivered entry stays in the pending entries list; after a SIGKILL and a restart all rows are there within the retry time and the sync budget.',
     ],
-    why: 'What is acknowledged is never delivered again: acknowledged too early, it is lost with the process that had it.',
+    why: 'An acknowledged entry is never delivered again: acknowledged too early, it is lost with the process that held it.',
     provoked:
-      'The table locked, events, a look at the list all along, SIGKILL of the consumer, then the lock released.',
+      'The table is locked, events are added, the pending entries list is polled throughout, the consumer is killed (SIGKILL), then the lock is released.',
     troubleshooting: 'The order of COMMIT and XACK, and whether the stream is read with NOACK.',
     since: '0.1.0',
     source: STREAMS,
@@ -92,9 +92,9 @@ export const CONSUMER = [
     allowed: [
       'Entries held for longer than the retry time leave the pending entries list within the retry time and the sync budget, and their rows are there.',
     ],
-    why: 'A delivery whose consumer died, or whose reply got lost, is in nobody else’s hands: without a takeover it is lost.',
+    why: 'A delivery whose consumer died, or whose reply got lost, is held by no running consumer: without a takeover it is lost.',
     provoked:
-      'Rows taken out of the read model and their entries put back into the pending entries list, aged, of a consumer that is gone or of the one that runs.',
+      'Rows deleted from the read model and their entries put back into the pending entries list with a long idle time, under a dead consumer or under the running one.',
     troubleshooting: 'XPENDING; whether XAUTOCLAIM is called at all, how often, and for which consumers.',
     since: '0.1.0',
     source: STREAMS,
@@ -102,7 +102,7 @@ export const CONSUMER = [
       {
         ...pending,
         variant: 'abandoned',
-        title: 'A delivery abandoned by a consumer that is gone is taken over and applied.',
+        title: 'A delivery left pending by a dead consumer is taken over and applied.',
         needs: ['redis', 'postgres'],
         floor: { takenOver: 10 },
         seconds: 2,
@@ -151,9 +151,9 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'A redelivered creation or update never brings a deleted file back.',
     allowed: ['Once the deletion was seen, no read by id or by name finds the file, whatever is delivered again.'],
-    why: 'A deleted file that can be found again is a breach of whatever made somebody delete it.',
+    why: 'A deleted file that can be found again breaches the reason for which it was deleted.',
     provoked: 'The events of a deleted file put back into the pending entries list, single ones and all of them.',
-    troubleshooting: 'Whether a deletion leaves a tombstone, and whether every creation asks for it.',
+    troubleshooting: 'Whether a deletion leaves a tombstone, and whether every creation checks for it.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -179,7 +179,7 @@ export const CONSUMER = [
     tier: 'durable',
     text: "In whatever order a file's events arrive, the final state is right: update before creation, deletion before creation.",
     allowed: ['Updated files show the update, deleted ones are not found, and none of the events is dead-lettered.'],
-    why: 'Two consumers, a retry or a takeover are enough to turn the order round.',
+    why: 'Two consumers, a retry or a takeover are enough to reorder events.',
     provoked:
       'Every order of creation, update and deletion, all at once and each after the one before it was applied, for files that exist as events only.',
     troubleshooting: 'An update without a row must insert it, a deletion without a row must leave a tombstone.',
@@ -207,10 +207,13 @@ export const CONSUMER = [
     level: 'MUST',
     tier: 'durable',
     text: 'The same event twice, or ten times, makes one row with the same content.',
-    allowed: ['One result, with the fields of the event; nothing is dead-lettered, and the list drains.'],
-    why: 'At least once is what streams give: an event that came twice is an ordinary day.',
+    allowed: [
+      'One result, with the fields of the event; nothing is dead-lettered, and the pending entries list drains.',
+    ],
+    why: 'Streams deliver at least once: receiving an event twice is normal.',
     provoked: 'Events added again after they were applied, and all copies at once before any of them was.',
-    troubleshooting: 'Batches: one statement may touch a row only once. Plain INSERTs that meet their own row.',
+    troubleshooting:
+      'Batches: one statement may touch a row only once. Plain INSERTs that conflict with their own row.',
     since: '0.1.0',
     source: STREAMS,
     cases: [{ ...redelivery, floor: { copies: 54 }, seconds: 1 }],
@@ -221,10 +224,10 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'An event that cannot be applied delays the next one by at most 2 s, and ends in the dead-letter stream with its error.',
     allowed: [
-      'The event behind it is visible at most 2 s later than one behind nothing, or thirty times as late where that is more; <stream>:dead-letter then has the event once, with a field error, and nothing stays pending; a field attempts, where there is one, is a number from 1 up.',
+      'The next event is visible at most 2 s later than one with nothing ahead of it, or thirty times as late where that is more; <stream>:dead-letter then has the event once, with a field error, and nothing stays pending; a field attempts, where there is one, is a number from 1 up.',
       'A value that a read model need not be able to hold (a negative size, a year 0, a huge tag) is applied, or dead-lettered like the others.',
     ],
-    why: 'One bad event at the head of the stream must not keep everybody else’s changes from search, nor vanish without a trace.',
+    why: 'One bad event at the head of the stream must not keep all later changes from search, nor vanish without a trace.',
     provoked:
       'Events with broken JSON, missing fields, unknown types, NUL, and values that columns and indexes refuse; each alone and thirty of them before a good one, all in one batch.',
     troubleshooting:
@@ -256,9 +259,9 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'An outage of PostgreSQL is not poison: nothing is dead-lettered for it.',
     allowed: [
-      'The dead-letter stream stays as it is; once PostgreSQL is back everything is applied within the retry time and the sync budget, however often it was delivered before.',
+      'The dead-letter stream stays as it is; once PostgreSQL has recovered everything is applied within the retry time and the sync budget, however often it was delivered before.',
     ],
-    why: 'A limit on tries that counts the database’s failures throws away every event of an outage that lasts longer than the tries.',
+    why: 'An attempt limit that counts database failures discards every event of an outage that outlasts the attempts.',
     provoked: 'PostgreSQL stopped, then entries that were delivered a hundred times, aged, and new events behind them.',
     troubleshooting:
       'Which errors count as an attempt: those that the event itself causes, or all; and limits on the delivery count.',
@@ -281,10 +284,10 @@ export const CONSUMER = [
     allowed: [
       'The abandoned entry is taken over within the retry time and the sync budget; the busy ones stay with their consumer.',
     ],
-    why: 'A takeover that looks at the beginning of the list only never comes to its end while others are at work.',
+    why: 'A takeover that scans only the beginning of the list never reaches its end while other consumers are busy.',
     provoked: 'Thousands of young entries of another consumer, and an aged one with a higher id.',
     troubleshooting:
-      'Whether XAUTOCLAIM goes on at the cursor it was given: it scans ten times COUNT entries at a time.',
+      'Whether XAUTOCLAIM continues from the cursor that it returned: it scans ten times COUNT entries at a time.',
     since: '0.1.0',
     source: 'Redis documentation, XAUTOCLAIM: the cursor, and how much one call scans',
     cases: [{ ...pending, needs: ['redis'], floor: { busy: 200 }, seconds: 3 }],
@@ -295,13 +298,13 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'A row that is locked for longer than the retry time, with two consumers, ends in the right result and in no livelock.',
     allowed: [
-      'All along its event stays pending, gets at most four owners, and other files are searchable within the sync budget; once the lock is gone the update shows within the retry time and the sync budget.',
+      'Throughout, its event stays pending and gets at most four owners, and other files are searchable within the sync budget; once the lock is released the update is visible within the retry time and the sync budget.',
     ],
-    why: 'A report, a migration or a forgotten session locks a row: it must cost that row’s freshness and nothing else.',
+    why: 'A report, a migration or an idle session locks a row: it must cost that row’s freshness and nothing else.',
     provoked:
-      'A row locked for one and a half times the retry time, and at least until a second consumer has come to wait for it, too, while its update is on the stream and other files are registered.',
+      'A row locked for one and a half times the retry time, and at least until a second consumer waits for it too, while its update is on the stream and other files are registered.',
     troubleshooting:
-      'Lock timeouts, what becomes of a batch with one locked row, and the idle time from which entries are claimed.',
+      'Lock timeouts, what happens to a batch with one locked row, and the idle time from which entries are claimed.',
     since: '0.1.0',
     source:
       'PostgreSQL documentation, Explicit Locking: row-level locks; Redis documentation, XAUTOCLAIM: min-idle-time',
@@ -323,11 +326,10 @@ export const CONSUMER = [
     allowed: [
       'They leave the pending entries list within the retry time and the sync budget; later events are applied.',
     ],
-    why: 'A stream with a limit forgets what waits too long; a consumer that stumbles over the gap stops for good.',
-    provoked:
-      'Entries that are pending, of a dead consumer or of the one that starts again, and trimmed in the same moment.',
+    why: 'A capped stream trims entries that wait too long; a consumer that fails on the gap stops for good.',
+    provoked: 'Pending entries of a dead consumer or of a restarted one, trimmed at the same moment.',
     troubleshooting:
-      'XREADGROUP with an id gives such an entry without fields, XAUTOCLAIM lists it apart, XCLAIM leaves it out.',
+      'XREADGROUP with an id gives such an entry without fields, XAUTOCLAIM lists it separately, XCLAIM leaves it out.',
     since: '0.1.0',
     source: 'Redis documentation, XREADGROUP and XAUTOCLAIM: entries that were deleted while pending',
     cases: [
@@ -342,7 +344,7 @@ export const CONSUMER = [
       {
         ...pending,
         variant: 'own',
-        title: 'A consumer that starts again gets over its own pending entries that were trimmed away.',
+        title: 'A restarted consumer copes with its own pending entries that were trimmed away.',
         needs: ['redis', 'stop query'],
         floor: { trimmed: 10, later: 10 },
         seconds: 3,
@@ -355,9 +357,9 @@ export const CONSUMER = [
     tier: 'durable',
     text: 'Two consumers lose nothing to each other in a burst on the same ids.',
     allowed: [
-      'Registry and read model are equal in the end, and nothing is dead-lettered, for a unique violation or else.',
+      'Registry and read model are equal in the end, and nothing is dead-lettered, for a unique violation or for any other reason.',
     ],
-    why: 'Consumers are doubled for safety: two that insert the same row at the same moment must not lose one of two changes.',
+    why: 'Consumers are replicated for availability: two that insert the same row at the same moment must not lose one of two changes.',
     provoked:
       'Files that are registered and updated eight times at once, and creations and updates of the same ids that fall into batches of different consumers.',
     troubleshooting:

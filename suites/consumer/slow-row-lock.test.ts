@@ -48,7 +48,7 @@ async function waitsForTheRow(t: CaseContext): Promise<void> {
   }
   const isUpdated = (hit?: { description: string | null }): boolean => hit?.description === 'from behind the lock';
   const waiting = { timeoutMs: takeOverMs(t), signal };
-  await awaitById(pipeline, file_id, 'the update after the lock was gone', isUpdated, waiting);
+  await awaitById(pipeline, file_id, 'the update after the lock was released', isUpdated, waiting);
   await awaitSettled(t, entryIds);
   await deadLetters.demandNone('for a row that was locked');
 }
@@ -58,7 +58,7 @@ async function watchOwners(t: CaseContext, entryIds: readonly string[], ms: numb
   const owners: string[] = [];
   const look = async (): Promise<void> => {
     const [entry] = await stillPending(t, entryIds);
-    demand(entry !== undefined || owners.length === 0, 'The event of a locked row is not pending any more');
+    demand(entry !== undefined || owners.length === 0, 'The event of a locked row is no longer pending');
     if (entry !== undefined && entry.consumer !== owners.at(-1)) owners.push(entry.consumer);
     demand(
       owners.length <= OWNERS_MAX,
@@ -69,7 +69,7 @@ async function watchOwners(t: CaseContext, entryIds: readonly string[], ms: numb
   return owners.length;
 }
 
-/** Other files are searchable within the sync budget all along. @returns how many */
+/** Other files stay searchable within the sync budget throughout. @returns how many */
 async function othersGoOn({ env, pipeline, unique, signal }: CaseContext, ms: number): Promise<number> {
   const untilMs = monotonicMs() + ms;
   let others = 0;

@@ -14,7 +14,7 @@ const verify = suite(DATA);
 verify('DATA-02', 'A file size is kept to the last digit, from 0 to beyond 2^53, or refused with 4xx.', keepsSizes);
 verify(
   'DATA-03',
-  'A megabyte of user metadata, and other large fields, are accepted and searchable or refused with 4xx, and the pipeline lives.',
+  'A megabyte of user metadata, and other large fields, are accepted and searchable or refused with 4xx, and the pipeline keeps working.',
   takesLargeFields,
 );
 verify('DATA-04', 'A file without its optional fields syncs like any other.', syncsWithoutOptionalFields);

@@ -18,7 +18,7 @@ function variant(
 export const DATA_MUTANTS: readonly Mutant[] = [
   variant(
     'name-limit-smaller-in-read-model',
-    'the consumer takes names of up to 255 characters only',
+    'the consumer accepts names of up to 255 characters only',
     ['query', 'DATA-01'],
     {
       file: EVENTS,
@@ -26,36 +26,36 @@ export const DATA_MUTANTS: readonly Mutant[] = [
       replace: 'original_filename: z.string().max(255),',
     },
   ),
-  variant('names-cut-in-read-model', 'the read model cuts names at 255 characters', ['query', 'DATA-01'], {
+  variant('names-cut-in-read-model', 'the read model truncates names at 255 characters', ['query', 'DATA-01'], {
     file: APPLY,
     find: 'metadata.original_filename)',
     replace: 'metadata.original_filename.slice(0, 255))',
   }),
-  variant('names-composed', 'the registry composes letters and their accents', ['admin', 'DATA-01'], {
+  variant('names-composed', 'the registry composes letters and accents (NFC)', ['admin', 'DATA-01'], {
     file: STORE,
     find: '      file.original_filename,',
     replace: "      file.original_filename.normalize('NFC'),",
   }),
-  variant('names-composed-in-read-model', 'the read model composes letters and their accents', ['query', 'DATA-01'], {
+  variant('names-composed-in-read-model', 'the read model composes letters and accents (NFC)', ['query', 'DATA-01'], {
     file: APPLY,
     find: 'metadata.original_filename)',
     replace: "metadata.original_filename.normalize('NFC'))",
   }),
-  variant('names-without-their-path', 'an upload takes the last part of a path for the name', ['ingester', 'DATA-01'], {
-    file: 'services/ingester/app.ts',
-    find: 'preservePath: true',
-    replace: 'preservePath: false',
-  }),
   variant(
-    'lone-surrogates-replaced',
-    'the registry stores something else for what has no form in UTF-8',
-    ['admin', 'DATA-01'],
+    'names-without-their-path',
+    'an upload takes the last segment of a path for the name',
+    ['ingester', 'DATA-01'],
     {
-      file: 'services/common/text.ts',
-      find: 'return text.isWellFormed() ? undefined :',
-      replace: 'return text.length > 0 ? undefined :',
+      file: 'services/ingester/app.ts',
+      find: 'preservePath: true',
+      replace: 'preservePath: false',
     },
   ),
+  variant('lone-surrogates-replaced', 'the registry replaces what cannot be encoded in UTF-8', ['admin', 'DATA-01'], {
+    file: 'services/common/text.ts',
+    find: 'return text.isWellFormed() ? undefined :',
+    replace: 'return text.length > 0 ? undefined :',
+  }),
   variant('names-trimmed', 'the registry trims names', ['admin', 'DATA-01'], {
     file: STORE,
     find: '      file.original_filename,',
@@ -66,7 +66,7 @@ export const DATA_MUTANTS: readonly Mutant[] = [
     find: 'metadata.original_filename)',
     replace: String.raw`metadata.original_filename.replaceAll(/\p{Cc}/gu, ''))`,
   }),
-  variant('long-names-not-searchable', 'a search takes texts of up to 255 characters only', ['query', 'DATA-01'], {
+  variant('long-names-not-searchable', 'a search accepts texts of up to 255 characters only', ['query', 'DATA-01'], {
     file: 'services/query/search.ts',
     find: 'z.string().min(1).max(FILENAME_BYTES_MAX)',
     replace: 'z.string().min(1).max(255)',
@@ -81,7 +81,7 @@ export const DATA_MUTANTS: readonly Mutant[] = [
     find: '$5::bigint[]',
     replace: '$5::real[]',
   }),
-  variant('size-0-taken-for-none', 'the consumer takes a size of 0 for none', ['query', 'DATA-02'], {
+  variant('size-0-taken-for-none', 'the consumer treats a size of 0 as absent', ['query', 'DATA-02'], {
     file: APPLY,
     find: 'column(({ metadata }) => metadata.file_size)',
     replace: 'column(({ metadata }) => metadata.file_size || null)',
@@ -102,7 +102,7 @@ export const DATA_MUTANTS: readonly Mutant[] = [
     find: 'z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)',
     replace: 'z.number().transform(Math.trunc).pipe(z.number().int().min(0))',
   }),
-  variant('large-events-dropped', 'the consumer takes events of more than 512 kB for broken', ['query', 'DATA-03'], {
+  variant('large-events-dropped', 'the consumer treats events of more than 512 kB as malformed', ['query', 'DATA-03'], {
     file: 'services/query/events.ts',
     find: 'const parsed = fileEventSchema.safeParse(foldFields(fields));',
     replace: `if (fields.some((field) => field.length > 2 ** 19)) return { error: 'too large' };
@@ -141,7 +141,7 @@ export const DATA_MUTANTS: readonly Mutant[] = [
     replace: `if (depth >= NESTING_MAX) throw new Error('too deep');
   if (depth > NESTING_MAX) return`,
   }),
-  variant('type-required-in-events', 'the consumer wants a content type', ['query', 'DATA-04'], {
+  variant('type-required-in-events', 'the consumer requires a content type', ['query', 'DATA-04'], {
     file: EVENTS,
     find: 'content_type: z.string().nullish()',
     replace: 'content_type: z.string()',

@@ -31,9 +31,9 @@ async function keepsNames(t: CaseContext): Promise<void> {
   demand(Number(evidence.accepted) > 0, 'Not one of the names was accepted, not even an ordinary one');
 }
 
-/** Accepted means to be had back, from the registry and from search, by id and by name, as it was given. */
+/** Accepted means retrievable, from the registry and from search, by id and by name, as it was given. */
 async function roundTrip({ pipeline, env, evidence, signal }: CaseContext, way: Way, given: string): Promise<void> {
-  // There are no bytes for a lone surrogate: what an upload sends in its place is the name to be had back.
+  // There are no bytes for a lone surrogate: what an upload sends in its place is the name to be read back.
   const name = way.how === 'upload' ? given.toWellFormed() : given;
   const what = `The ${way.how} of a file with the name ${written(name)}`;
   const content = Buffer.from('named');

@@ -93,7 +93,7 @@ const VIOLATIONS: Record<string, { files: Record<string, string>; breach: RegExp
     files: { 'harness/net/db.ts': "import type { Pool } from 'pg'; export type { Pool };" },
     breach: /net\/db\.ts:1: pg may not be imported here/,
   },
-  'a library nobody gave a room': {
+  'a library without a room': {
     files: { 'harness/core/pad.ts': "import pad from 'left-pad'; export { pad };" },
     breach: /left-pad may not be imported here/,
   },

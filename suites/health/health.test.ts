@@ -25,11 +25,13 @@ verify(
   'With Redis connectable but silent, live and ready answer 200, that of query with cache degraded, within 1 s.',
   (t) => staysHonest(t, STATES['redis-paused']),
 );
-verify('HLTH-01/postgres-stopped', 'With PostgreSQL away, live answers 200 and ready of query 503, within 1 s.', (t) =>
-  staysHonest(t, STATES['postgres-stopped']),
+verify(
+  'HLTH-01/postgres-stopped',
+  'With PostgreSQL stopped, live answers 200 and ready of query 503, within 1 s.',
+  (t) => staysHonest(t, STATES['postgres-stopped']),
 );
-verify('HLTH-03/running', 'What runs is the build that was meant.', runsWhatWasMeant);
-verify('HLTH-03/restarted', 'What comes back after a restart is the build that was meant.', restartsWhatWasMeant);
+verify('HLTH-03/running', 'The running build is the expected one.', runsWhatWasMeant);
+verify('HLTH-03/restarted', 'The build that runs after a restart is the expected one.', restartsWhatWasMeant);
 
 /**
  * Not counting the machine's share: of a readiness answer what the same service takes for its liveness at that moment,

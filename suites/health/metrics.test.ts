@@ -18,7 +18,7 @@ verify('HLTH-02/dead-letters', 'An event that is moved to the dead-letter stream
 verify('HLTH-02/failures', 'Attempts to publish that fail are counted.', countsFailures);
 verify(
   'HLTH-02/backlog',
-  'Events that are pending and events that are not delivered show, and are gone when they are done.',
+  'Pending and undelivered events are counted, and no longer once they are processed.',
   showsBacklog,
 );
 
@@ -89,7 +89,7 @@ async function known(t: CaseContext, metric: EventMetric): Promise<number> {
   return value;
 }
 
-/** @throws Violation when the metric does not come to be so in time, with what it was last */
+/** @throws Violation when the metric does not reach this state in time, with its last value */
 function awaitMetric(t: CaseContext, metric: EventMetric, isSo: (value: number) => boolean): Promise<number> {
   const what = `The metric for ${metric} following what happened`;
   const probe = async (): Promise<number> => {

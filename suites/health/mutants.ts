@@ -4,7 +4,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 export const HEALTH_MUTANTS: readonly Mutant[] = [
   {
     id: 'live-needs-servers',
-    defect: 'liveness fails when a server is away',
+    defect: 'liveness fails when a server is unavailable',
     services: ['query'],
     caughtBy: ['HLTH-01/postgres-stopped'],
     edits: [
@@ -20,7 +20,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'live-is-late',
-    defect: 'liveness is answered late while Redis is away',
+    defect: 'liveness is answered late during a Redis outage',
     services: ['query'],
     caughtBy: ['HLTH-01/redis-paused'],
     edits: [
@@ -51,7 +51,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ready-only-once',
-    defect: 'the ingester says that it is ready once, and 503 from then on',
+    defect: 'the ingester reports ready once, and 503 from then on',
     services: ['ingester'],
     caughtBy: ['HLTH-01/healthy'],
     edits: [
@@ -66,7 +66,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'not-ready-without-redis',
-    defect: 'admin is not ready while Redis is away, and so nobody uploads',
+    defect: 'admin is not ready during a Redis outage, so uploads are refused',
     services: ['admin'],
     caughtBy: ['HLTH-01/redis-killed', 'HLTH-01/redis-paused'],
     edits: [
@@ -128,7 +128,7 @@ export const HEALTH_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'lag-stays',
-    defect: 'the gauge of events that are behind says the most that it ever was',
+    defect: 'the gauge of undelivered events reports the highest value that it ever had',
     services: ['query'],
     caughtBy: ['HLTH-02/backlog'],
     edits: [

@@ -22,7 +22,7 @@ const verify = suite(HONESTY);
 verify('HON-01', 'The harness is honest: a stall of 2 s under open-loop load shows in its p99.', showsStall);
 verify(
   'HON-02',
-  'The harness is honest: what it says of a known delay holds, within the resolution that it states.',
+  'The harness is honest: what it reports of a known delay is true within the resolution that it states.',
   tellsDelays,
 );
 

@@ -28,7 +28,7 @@ test('a read that fails says neither hit nor miss', async () => {
   expect(await tracker.finish()).toMatchObject([{ missAt: null, hitAt: null }]);
 });
 
-test('an error while following is heard of at the end, and before that disturbs nobody', async () => {
+test('an error while following is reported at the end, and has no effect before', async () => {
   const { pipeline, recorder } = cleanup.use(await startLocalTarget(() => NOT_FOUND));
   const tracker = new VisibilityTracker({ pipeline, recorder, timeoutMs: 50 });
   const thrown = Promise.withResolvers<void>();

@@ -17,7 +17,7 @@ export interface LocalTarget extends AsyncDisposable {
   pipeline: PipelineClient;
   recorder: ReturnType<typeof memoryRecorder>;
   url: string;
-  /** What the client must tell nobody. */
+  /** What the client must not reveal. */
   secrets: readonly string[];
 }
 

@@ -9,7 +9,7 @@ export const HONESTY = [
     tier: 'core',
     text: 'The harness is honest: a stall of 2 s under open-loop load shows in its p99.',
     allowed: ['The lower bound of the p99 is at most 102 ms below the stall.'],
-    why: 'A load that waits for each answer asks a stalled service nothing, and reports that all is well.',
+    why: 'A load that waits for each answer sends a stalled service nothing, and reports that all is well.',
     provoked:
       'A target in the harness’s own process that stalls once, under uploads at a steady rate, and under uploads one after the other.',
     troubleshooting:
@@ -22,8 +22,8 @@ export const HONESTY = [
     id: 'HON-02',
     level: 'MUST',
     tier: 'core',
-    text: 'The harness is honest: what it says of a known delay holds, within the resolution that it states.',
-    allowed: ['Every interval, of samples and of percentiles, holds the true value.'],
+    text: 'The harness is honest: what it reports of a known delay is true within the resolution that it states.',
+    allowed: ['Every interval, of samples and of percentiles, contains the true value.'],
     why: 'A figure without its error is an opinion.',
     provoked: 'A target in the harness’s own process that makes each file visible after a delay of its own.',
     troubleshooting: 'Which moments bound a sample: when the last miss was sent, and when the first hit was answered.',

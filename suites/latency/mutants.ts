@@ -18,7 +18,7 @@ export const LATENCY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'publisher-shares-a-blocked-connection',
-    defect: 'somebody reads with BLOCK on the connection that the relay publishes on',
+    defect: 'a read with BLOCK runs on the connection that the relay publishes on',
     services: ['admin'],
     caughtBy: ['LAT-02'],
     redis: { admin: ['~file-events +xread'] },
@@ -43,7 +43,7 @@ export const LATENCY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'polls-rarely-when-idle',
-    defect: 'a consumer that was given nothing looks again after 4 s',
+    defect: 'a consumer that received nothing reads again after 4 s',
     services: ['query'],
     caughtBy: ['LAT-02'],
     edits: [

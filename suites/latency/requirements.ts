@@ -6,8 +6,8 @@ export const LATENCY = [
     level: 'MUST',
     tier: 'core',
     text: 'Sync latency, upload time and search time are measured under open-loop load and stay within the declared thresholds.',
-    allowed: ['Every declared threshold holds on at least its minimum of samples.'],
-    why: 'A file that is found after a minute is, to whoever looks for it now, not found.',
+    allowed: ['Every declared threshold is met on at least its minimum number of samples.'],
+    why: 'A file that is found only after a minute is missing for a user who looks for it now.',
     provoked:
       'Uploads and searches at a steady rate whether or not earlier ones were answered, each file followed until it is seen.',
     troubleshooting:
@@ -33,10 +33,10 @@ export const LATENCY = [
     allowed: [
       'Of ten writes half are searchable within 500 ms, and each within 2 s (beyond what liveness, which needs no server, takes meanwhile).',
     ],
-    why: 'Most pipelines are idle most of the time: a wait that load hides is what their users have with every file.',
+    why: 'Most pipelines are idle most of the time: a wait that load hides is what their users experience with every file.',
     provoked: 'Ten registrations, each one to seven seconds after the one before.',
     troubleshooting:
-      'Whether anything waits on a connection that somebody else blocks (XREAD BLOCK), or for the next poll.',
+      'Whether anything waits on a connection that another command blocks (XREAD BLOCK), or for the next poll.',
     since: '0.1.0',
     source: 'Redis documentation, XREAD: BLOCK holds the connection',
     cases: [

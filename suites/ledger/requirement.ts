@@ -51,7 +51,7 @@ export interface Case {
   floor: Readonly<Record<string, number>>;
   /** About how long it takes: the longest lane starts first. */
   seconds: number;
-  /** Runs only when it is asked for by its id: it lasts, and what it meets is drawn by lot. */
+  /** Runs only when it is asked for by its id: it takes long, and its faults are random. */
   onDemand?: true;
   /** How long it may take, the start of its environment not included; default 60 s. */
   timeoutMs?: number;

@@ -14,7 +14,7 @@ export function applyEdit(source: string, { file, find, replace }: Edit): string
   return pieces.join(replace);
 }
 
-/** Takes away what would mend lost events. */
+/** Removes what would repair lost events. */
 const NO_RECONCILIATION: Edit = {
   file: 'services/query/reconciler.ts',
   find: 'if (registry === undefined ||',

@@ -29,7 +29,7 @@ export const mutantSchema = z
     redis: z
       .partialRecord(z.enum(['admin', 'query']), z.array(z.string().min(1)))
       .optional()
-      .describe("what a service's user at Redis may do besides, as selectors of its ACL; nobody else may do more"),
+      .describe("what a service's user at Redis may do besides, as selectors of its ACL; no other user may do more"),
     aims: z
       .array(z.string().min(1))
       .min(1)

@@ -58,7 +58,7 @@ export async function tryMutants(
 }
 
 function soakFor({ aims, unrepaired }: Mutant): NonNullable<RunPlan['soak']> {
-  // Whoever repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
+  // A pipeline that repairs nothing has no answer to a Redis that lost its data, and would be found out by that alone.
   if (aims === undefined) return { ...SOAK, ...(unrepaired ? { without: ['wipe redis'] } : {}) };
   const turns = Array.from({ length: TURNS }, () => aims).flat();
   const rounds = turns.map((name) => ({

@@ -48,7 +48,7 @@ export const POSTGRES_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'outage-gives-up',
-    defect: 'what could not be applied three times, since the database was away, is acknowledged',
+    defect: 'what could not be applied three times, during a database outage, is acknowledged',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-08/query-refused'],
@@ -79,7 +79,7 @@ export const POSTGRES_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'search-empty-without-database',
-    defect: 'a search whose database is away answers 200 and finds nothing',
+    defect: 'a search whose database is unavailable answers 200 and finds nothing',
     services: ['query'],
     caughtBy: ['RES-08/killed', 'RES-08/query-stopped'],
     edits: [

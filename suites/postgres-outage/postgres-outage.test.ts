@@ -19,18 +19,18 @@ verify(
 );
 verify(
   'RES-08/disk-full',
-  'PostgreSQL’s disk is full: writes are answered, searches do not notice, no event is given up, all recovers.',
+  'PostgreSQL’s disk is full: writes are answered, searches are unaffected, no event is given up, all recovers.',
   bearsFullDisk,
   { environment: { postgresDisk: 'small' } },
 );
 verify(
   'RES-08/paused',
-  'PostgreSQL stands still (SIGSTOP): requests are answered, nothing crashes, no event is given up, all recovers.',
+  'PostgreSQL is suspended (SIGSTOP): requests are answered, nothing crashes, no event is given up, all recovers.',
   (t) => bearsDatabaseOutage(t, { provoke: ({ faults }) => faults.postgres.pause(), faultMs: HANGS_FOR_MS, mayFail }),
 );
 verify(
   'RES-08/admin-terminated',
-  'Every connection of admin to PostgreSQL is terminated: searches do not notice, all recovers.',
+  'Every connection of admin to PostgreSQL is terminated: searches are unaffected, all recovers.',
   (t) =>
     bearsDatabaseOutage(t, {
       provoke: terminateManyOfAdmin,
@@ -40,7 +40,7 @@ verify(
 );
 verify(
   'RES-08/query-terminated',
-  'Every connection of query to PostgreSQL is terminated in the middle of a write: uploads do not notice, all recovers.',
+  'Every connection of query to PostgreSQL is terminated in the middle of a write: uploads are unaffected, all recovers.',
   (t) =>
     bearsDatabaseOutage(t, {
       provoke: () => whileItWrites(t, () => t.faults.backends.terminate('query')),
@@ -50,7 +50,7 @@ verify(
 );
 verify(
   'RES-08/query-refused',
-  'Connections of query to PostgreSQL are reset in the middle of a write, and refused: uploads do not notice, all recovers.',
+  'Connections of query to PostgreSQL are reset in the middle of a write, and refused: uploads are unaffected, all recovers.',
   (t) =>
     bearsDatabaseOutage(t, {
       provoke: () => whileItWrites(t, () => t.faults.network.refuse({ client: 'query', server: 'postgres' })),
@@ -60,7 +60,7 @@ verify(
 );
 verify(
   'RES-08/admin-forgotten',
-  'Every connection of admin to PostgreSQL falls silent, and new ones come about: one request pays for it, not each.',
+  'Every connection of admin to PostgreSQL is half-open, and new ones are established: one request pays for it, not each.',
   (t) =>
     getsOverForgotten(t, 'admin', '/api/v1/files?page_size=1', () =>
       t.faults.network.forget({ client: 'admin', server: 'postgres' }),
@@ -68,7 +68,7 @@ verify(
 );
 verify(
   'RES-08/query-forgotten',
-  'Every connection of query to PostgreSQL falls silent, and new ones come about: one request pays for it, not each.',
+  'Every connection of query to PostgreSQL is half-open, and new ones are established: one request pays for it, not each.',
   (t) =>
     getsOverForgotten(t, 'query', `/api/search/${randomUUID()}`, () =>
       t.faults.network.forget({ client: 'query', server: 'postgres' }),
@@ -76,12 +76,12 @@ verify(
 );
 verify(
   'RES-08/admin-stopped',
-  'The backends of admin stand still (SIGSTOP): writes are answered, searches do not notice, all recovers.',
+  'The backends of admin are suspended (SIGSTOP): writes are answered, searches are unaffected, all recovers.',
   (t) => bearsDatabaseOutage(t, OUTAGES.admin),
 );
 verify(
   'RES-08/query-stopped',
-  'The backends of query stand still (SIGSTOP): searches are answered, uploads do not notice, all recovers.',
+  'The backends of query are suspended (SIGSTOP): searches are answered, uploads are unaffected, all recovers.',
   (t) => bearsDatabaseOutage(t, OUTAGES.query),
 );
 
@@ -104,7 +104,7 @@ async function bearsFullDisk(t: CaseContext): Promise<void> {
   );
 }
 
-/** Events are on the stream when the disk is full, and have not been read: whoever reads them has no room for them. */
+/** Events are on the stream when the disk is full, and have not been read: their consumer has no room for them. */
 async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault> {
   const { faults, evidence } = t;
   await using _away = await faults.network.refuse({ client: 'query', server: 'redis' });
@@ -117,7 +117,7 @@ async function whileEventsWait(t: CaseContext, waiting: string[]): Promise<Fault
 const AFTERMATH_MS = 3000;
 const REFUSED_MS = 4000;
 
-/** One request after the other, as on a quiet day: each may meet another connection that nobody answers on any more. */
+/** One request after the other, as on a quiet day: each may meet another half-open connection. */
 async function getsOverForgotten(
   { pipeline, evidence, signal }: CaseContext,
   service: 'admin' | 'query',
@@ -136,12 +136,12 @@ async function getsOverForgotten(
     failed++;
     throw new Error(`GET ${path} was answered ${answer.status}`);
   };
-  const what = 'an answer after the connections to PostgreSQL were forgotten';
+  const what = 'an answer after the connections to PostgreSQL became half-open';
   await eventually(what, answeredWell, { timeoutMs: ANSWERED_MS, signal });
   const bad = (await Promise.all(Array.from({ length: AT_ONCE }, ask))).find((answer) => !isWell(answer));
   demand(
     bad === undefined,
-    () => `After ${failed} failures and a good answer, another one was ${bad?.status} ${bad?.error}`,
+    () => `After ${failed} failures and a success, another answer was ${bad?.status} ${bad?.error}`,
   );
   evidence.failed = failed;
 }

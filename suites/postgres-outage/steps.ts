@@ -27,14 +27,14 @@ interface PostgresFault {
   mayFail: readonly Kind[];
 }
 
-/** RES-08: PostgreSQL, or one service's connections to it, is away. */
+/** RES-08: PostgreSQL, or one service's connections to it, is unavailable. */
 export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, mayFail }: PostgresFault): Promise<void> {
   const before = await processStartTimes(t);
   const letters = await watchDeadLetters(t);
   await using pipeline = clientOf(t.env, { recorder: t.recorder, timeoutMs: ANSWERED_MS });
   const choices = { provoke, uploadsPerSecond: 4, faultMs, convergeMs: CONVERGE_MS };
   const result = await outage({ ...t, pipeline }, choices).catch(async (error: unknown) => {
-    // What could not be read in the end, since a process is gone, is no lack of evidence.
+    // What could not be read in the end, since a process has exited, is no lack of evidence.
     await demandSameProcesses(t, before);
     throw error;
   });
@@ -42,7 +42,7 @@ export async function bearsDatabaseOutage(t: CaseContext, { provoke, faultMs, ma
   t.evidence.refused = demandRefused(t.records);
   demandUntouched(result, mayFail);
   demandAllFound(result);
-  await letters.demandNone('although only PostgreSQL was away');
+  await letters.demandNone('although only PostgreSQL was unavailable');
   demandAllVisible(result, CONVERGE_MS);
   await awaitMarker(t, 'after it was over');
 }
@@ -69,13 +69,13 @@ function demandRefused(records: readonly HistoryRecord[]): number {
     const { at, kind, status, error = 'without a reason' } = record;
     demand(at >= brokenAt, `An operation (${kind}) failed before anything was broken: ${error}`);
     demand(status !== undefined, `An operation (${kind}) got no answer within ${ANSWERED_MS} ms: ${error}`);
-    demand(status >= 500, `An operation (${kind}) was answered ${status} while its database was away: ${error}`);
+    demand(status >= 500, `An operation (${kind}) was answered ${status} while its database was unavailable: ${error}`);
     refused++;
   }
   return refused;
 }
 
-/** @throws Violation when a request failed that does not need what is away */
+/** @throws Violation when a request failed that does not need what is unavailable */
 function demandUntouched(result: OutageResult, mayFail: readonly Kind[]): void {
   for (const name of (Object.keys(KINDS) as Kind[])
     .filter((kind) => !mayFail.includes(kind))

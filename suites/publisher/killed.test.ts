@@ -13,17 +13,17 @@ const verify = suite(PUBLISHER);
 
 verify(
   'PUB-01/killed',
-  'Changes committed while Redis was down, and admin killed before it came back: each of their events goes out.',
+  'Changes committed while Redis was down, and admin killed before it recovered: each of their events is published.',
   (t) => publishesAll(t, 'killed', AWAY_MS.killed),
 );
 verify(
   'PUB-01/paused',
-  'Changes committed while Redis stood still, and admin killed while it waited: each of their events goes out.',
+  'Changes committed while Redis was suspended, and admin killed while it waited: each of their events is published.',
   (t) => publishesAll(t, 'paused', AWAY_MS.paused),
 );
 verify(
   'PUB-05/crashed',
-  'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
+  'PostgreSQL is killed while a backlog of changes is being published: each of them arrives, in the order of the commits.',
   arrivesAfterCrash,
 );
 
@@ -101,7 +101,7 @@ async function arrivesAfterCrash(t: CaseContext): Promise<void> {
  */
 async function crashWhilePublishing(t: CaseContext, files: readonly ChangingFile[]): Promise<number> {
   const { redis, faults, signal } = t;
-  // Whoever commits what it reads would force to the disk what is to be lost with the server.
+  // A consumer that commits what it reads would force to the disk what is to be lost with the server.
   await using unread = await faults.network.refuse({ client: 'query', server: 'redis' });
   // Or all of it would be on the stream before the server is gone.
   await using _narrow = await faults.network.throttle({ client: 'admin', server: 'redis', bytesPerSecond: PACE });

@@ -7,7 +7,7 @@ const OUTBOX = 'services/admin/outbox-store.ts';
 export const PUBLISHER_MUTANTS: readonly Mutant[] = [
   {
     id: 'marked-before-sent',
-    defect: 'rows count as published before Redis has taken them',
+    defect: 'rows count as published before Redis has accepted them',
     services: ['admin'],
     caughtBy: ['PUB-01/killed', 'PUB-01/paused'],
     edits: [
@@ -102,7 +102,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
   },
   {
     id: 'relay-ends-with-a-lost-reply',
-    defect: 'the relay ends for good when Redis does not answer',
+    defect: 'the relay stops for good when Redis does not answer',
     services: ['admin'],
     caughtBy: ['PUB-03'],
     edits: [
@@ -115,7 +115,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
   },
   {
     id: 'outbox-cursor',
-    defect: 'the relay reads the rows behind the last number that it has published',
+    defect: 'the relay reads the rows above the last number that it has published',
     services: ['admin'],
     caughtBy: ['PUB-04', 'SOAK-01'],
     aims: ['commit-held', 'admin-killed-committing'],
@@ -215,7 +215,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
   },
   {
     id: 'everybody-publishes',
-    defect: 'two publishers both send what waits',
+    defect: 'two publishers both send the pending events',
     services: ['admin'],
     caughtBy: ['PUB-06/killed', 'SOAK-01'],
     aims: ['two-publishers'],
@@ -242,7 +242,7 @@ async function sendThenCommit(pool: Pool, query: { name: string; text: string; v
   },
   {
     id: 'sends-what-it-has-in-hand',
-    defect: 'a publisher that was replaced while it stood still sends what it had read before',
+    defect: 'a publisher that was replaced while it was suspended sends what it had read before',
     services: ['admin'],
     caughtBy: ['PUB-06/paused'],
     edits: [

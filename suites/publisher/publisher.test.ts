@@ -14,10 +14,10 @@ type Answer = Awaited<ReturnType<PipelineClient['update']>>;
 const verify = suite(PUBLISHER);
 
 verify('PUB-02', 'A change that is rolled back publishes nothing.', rollsBackInSilence);
-verify('PUB-03', 'Lost replies to XADD change nothing in the end.', losesReplies);
+verify('PUB-03', 'Lost replies to XADD do not change the final state.', losesReplies);
 verify(
   'PUB-04',
-  'An open transaction with a lower outbox number does not hide later ones, nor does it get lost itself.',
+  'An open transaction with a lower outbox number does not hide later ones, nor is it lost itself.',
   opensTransaction,
 );
 verify('PUB-05/relayed', 'Fifty parallel updates of one file are published in the order of their commits.', (t) =>
@@ -163,7 +163,7 @@ async function opensTransaction(t: CaseContext): Promise<void> {
     (await registered(pipeline, fileId)).description === 'held',
     (await pipeline.registryFile(added.file_id)).status === 200,
   ];
-  // Whoever gave up waiting for its commit may have rolled back: then there is nothing to publish.
+  // A client that gave up waiting for its commit may have rolled back: then there is nothing to publish.
   evidence.held = answers.filter(({ outcome }, i) => outcome === 'ok' || committed[i]).length;
   if (evidence.held < held.length) return;
   // An update behind it: the event of the held one is not made up for by a later look at the registry's state.

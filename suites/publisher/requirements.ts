@@ -13,13 +13,13 @@ export const PUBLISHER = [
     tier: 'durable',
     text: 'There is no gap between commit and publish: killed in between, the publisher sends the event after its restart.',
     allowed: [
-      'Each change committed while Redis was away is on the stream within 10 s after the restart, in the order of the commits, and search ends as the registry says.',
+      'Each change committed during the Redis outage is on the stream within 10 s after the restart, in the order of the commits, and search ends as the registry says.',
     ],
-    why: 'A change that is committed and not published is in the registry and never in search, and nobody knows.',
+    why: 'A change that is committed and not published is in the registry and never in search, and nothing reports it.',
     provoked:
-      'Redis killed, or stopped (SIGSTOP); registrations, updates and deletions; SIGKILL of admin; then both back.',
+      'Redis killed, or stopped (SIGSTOP); registrations, updates and deletions; SIGKILL of admin; then both are restored.',
     troubleshooting:
-      'Whether the event is stored in the transaction of the change, and what becomes of it when sending fails.',
+      'Whether the event is stored in the transaction of the change, and what happens to it when sending fails.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -27,7 +27,7 @@ export const PUBLISHER = [
         ...killed,
         variant: 'killed',
         title:
-          'Changes committed while Redis was down, and admin killed before it came back: each of their events goes out.',
+          'Changes committed while Redis was down, and admin killed before it recovered: each of their events is published.',
         needs: ['redis', 'stop redis', 'stop admin'],
         floor: { changes: 6 },
         seconds: 4,
@@ -36,7 +36,7 @@ export const PUBLISHER = [
         ...killed,
         variant: 'paused',
         title:
-          'Changes committed while Redis stood still, and admin killed while it waited: each of their events goes out.',
+          'Changes committed while Redis was suspended, and admin killed while it waited: each of their events is published.',
         needs: ['redis', 'pause redis', 'stop admin'],
         floor: { changes: 6 },
         seconds: 9,
@@ -48,8 +48,10 @@ export const PUBLISHER = [
     level: 'MUST',
     tier: 'durable',
     text: 'A change that is rolled back publishes nothing.',
-    allowed: ['It is not answered 2xx; no event of it is on the stream, and registry and search show what was before.'],
-    why: 'An event of what never happened puts files into search that do not exist, or takes out some that do.',
+    allowed: [
+      'It is not answered 2xx; no event of it is on the stream, and registry and search show the previous state.',
+    ],
+    why: 'An event of a change that never happened adds files to search that do not exist, or removes some that do.',
     provoked: 'Registrations, an update and a deletion whose transactions fail at their COMMIT.',
     troubleshooting: 'Whether anything is sent before the COMMIT has succeeded.',
     since: '0.1.0',
@@ -60,12 +62,12 @@ export const PUBLISHER = [
     id: 'PUB-03',
     level: 'MUST',
     tier: 'durable',
-    text: 'Lost replies to XADD change nothing in the end.',
+    text: 'Lost replies to XADD do not change the final state.',
     allowed: [
       'Each change is on the stream at least once, and with three replies lost at most four times; first and last copies are in the order of the commits, and search ends as the registry says without going back.',
     ],
-    why: 'Whoever does not know whether Redis took an event must neither drop it nor send it for ever, nor past later ones.',
-    provoked: 'The wire loses three replies to XADD while a file is updated all the time.',
+    why: 'A publisher that does not know whether Redis took an event must neither drop it, nor send it for ever, nor send it after later ones.',
+    provoked: 'Three replies to XADD are lost while a file is updated continuously.',
     troubleshooting: 'What a failed publish means for the rows of its batch, and for those behind them.',
     since: '0.1.0',
     source: OUTBOX,
@@ -75,14 +77,14 @@ export const PUBLISHER = [
     id: 'PUB-04',
     level: 'MUST',
     tier: 'durable',
-    text: 'An open transaction with a lower outbox number does not hide later ones, nor does it get lost itself.',
+    text: 'An open transaction with a lower outbox number does not hide later ones, nor is it lost itself.',
     allowed: [
       'While it is open, others become visible within the sync budget and its own changes do not; once it is committed its events are on the stream, and visible within the sync budget.',
     ],
     why: 'Numbers are taken in one order and committed in another: a cursor over them skips what commits late, for ever.',
     provoked:
-      'An update and a registration held at their COMMIT while others are registered, then let go, then updated again.',
-    troubleshooting: 'What the publisher asks for: rows behind a number, or rows not published yet.',
+      'An update and a registration held at their COMMIT while others are registered, then released, then updated again.',
+    troubleshooting: 'What the publisher selects: rows above a number, or rows not published yet.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, Sequence Manipulation Functions: numbers are taken before the commit',
     cases: [{ ...alone, needs: ['redis', 'registry'], floor: { held: 2, others: 5 }, seconds: 2 }],
@@ -98,9 +100,9 @@ export const PUBLISHER = [
     ],
     why: 'A consumer without versions takes the last event for the last state: in the wrong order it ends in an old one.',
     provoked:
-      'Three times fifty parallel updates of one file, relayed at once, or piled up behind a Redis that stands still; a thousand updates of twenty files, and PostgreSQL killed (SIGKILL) while they are being published.',
+      'Three times fifty parallel updates of one file, relayed at once, or queued behind a suspended Redis; a thousand updates of twenty files, and PostgreSQL killed (SIGKILL) while they are being published.',
     troubleshooting:
-      'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read; whether the publisher believes its own memory or the database about what it has sent.',
+      'Whether the row of the file is locked before the outbox number is taken, and the order in which rows are read; whether the publisher trusts its own memory or the database about what it has sent.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -125,7 +127,7 @@ export const PUBLISHER = [
         ...killed,
         variant: 'crashed',
         title:
-          'PostgreSQL is killed while a pile of changes is being published: each of them arrives, in the order of the commits.',
+          'PostgreSQL is killed while a backlog of changes is being published: each of them arrives, in the order of the commits.',
         needs: ['redis', 'network redis', 'stop postgres'],
         floor: { changes: 1000, sentBefore: 100, waiting: 1 },
         seconds: 12,
@@ -136,15 +138,15 @@ export const PUBLISHER = [
     id: 'PUB-06',
     level: 'MUST',
     tier: 'durable',
-    text: 'Two publishers lose nothing and disorder nothing, and where one is gone the other takes over.',
+    text: 'Two publishers neither lose nor reorder events, and when one fails the other takes over.',
     allowed: [
-      'While nothing is broken, one event per change; an instance that is killed or stands still is replaced within 15 s; every change is on the stream, first and last copies in the order of the commits.',
+      'Without a fault, one event per change; an instance that is killed or suspended is replaced within 15 s; every change is on the stream, first and last copies in the order of the commits.',
     ],
-    why: 'Publishers are doubled for safety: they must not double or disorder events, and must not wait for each other for ever.',
+    why: 'Publishers are replicated for availability: they must not duplicate or reorder events, and must not wait for each other for ever.',
     provoked:
       'Writes through two instances, each killed in turn; and one stopped (SIGSTOP) with events in hand, replaced, and continued.',
     troubleshooting:
-      'Who publishes, how the others notice that it is gone, and whether one that slept knows that it was replaced.',
+      'Who publishes, how the others notice its failure, and whether one that was suspended knows that it was replaced.',
     since: '0.1.0',
     source: OUTBOX,
     cases: [
@@ -172,11 +174,10 @@ export const PUBLISHER = [
     tier: 'durable',
     text: 'A notification is only a hint: without one, an event waits for the next poll and no longer.',
     allowed: ['Everything written through either instance is visible within the sync budget.'],
-    why: 'Notifications get lost with the connection that listens: whoever only waits for them waits for ever.',
+    why: 'Notifications are lost with the connection that listens: a publisher that only waits for them waits for ever.',
     provoked:
-      'Every connection to the registry’s database ended, then writes through the one instance and through the other.',
-    troubleshooting:
-      'Whether the publisher looks by itself now and then, and whether it looks on every instance’s behalf.',
+      'Every connection to the registry’s database terminated, then writes through the one instance and through the other.',
+    troubleshooting: 'Whether the publisher also polls, and whether it polls on behalf of every instance.',
     since: '0.1.0',
     source: 'PostgreSQL documentation, LISTEN: a session’s registrations end with it',
     cases: [{ ...two, needs: ['multiple-admin-instances', 'backends'], floor: { files: 6 }, seconds: 4 }],
@@ -187,9 +188,9 @@ export const PUBLISHER = [
     tier: 'durable',
     text: 'The stream stays within its length, approximately, and nothing that was trimmed is lost in the end.',
     allowed: [
-      'Never longer than its limit and a tenth of it more, at least 200 entries more (Redis trims whole nodes); in the end search finds every file.',
+      'Never longer than its limit plus a tenth of it, or plus 200 entries where that is more (Redis trims whole nodes); in the end search finds every file.',
     ],
-    why: 'Without a limit a consumer that is away fills the memory of Redis; with one, it comes back to a hole.',
+    why: 'Without a limit an absent consumer fills the memory of Redis; with one, it returns to a gap.',
     provoked:
       'Two and a half times as many registrations as the stream may hold, with the consumer off; then it is started.',
     troubleshooting: 'MAXLEN of the XADD; then whether the consumer notices what is missing when it starts.',

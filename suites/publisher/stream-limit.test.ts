@@ -37,7 +37,7 @@ async function keepsToItsLength(t: CaseContext): Promise<void> {
   const allowed = limit + Math.max(SLACK_ENTRIES, limit * SLACK_SHARE);
   demand(
     length <= allowed,
-    `The stream held ${length} entries, its limit is ${limit} (and ${allowed} with what Redis leaves over)`,
+    `The stream held ${length} entries, its limit is ${limit} (and ${allowed} with Redis's approximate trimming)`,
   );
   evidence.trimmed = count - Number(await redis.xlen(EVENT_STREAM_NAME));
   await off.heal();

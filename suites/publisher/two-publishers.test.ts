@@ -29,7 +29,7 @@ verify(
   needsNoHint,
 );
 
-/** An instance that publishes, and is gone or stands still, is replaced within this time. */
+/** A publishing instance that is killed or suspended is replaced within this time. */
 const TAKE_OVER_MS = 15_000;
 const UPDATES = 10;
 
@@ -42,7 +42,7 @@ async function killsEachInTurn(t: CaseContext): Promise<void> {
     for (let i = 0; i < UPDATES; i++) await file.update(admins[i % admins.length]);
   };
   await updateBy(pipeline, other);
-  demandEqual(await file.published(), 1, 'Copies of an event while two instances run and nothing is broken');
+  demandEqual(await file.published(), 1, 'Copies of an event while two instances run without a fault');
   // Whichever of them publishes: each is killed once.
   {
     await using _first = await faults.admin.kill();
@@ -61,9 +61,9 @@ async function killsEachInTurn(t: CaseContext): Promise<void> {
 
 const FILES = 4;
 const WRITE_EVERY_MS = 50;
-/** Long enough for an answer of the database to be under way to the publisher at any moment. */
+/** Long enough for an answer of the database to be in flight to the publisher at any moment. */
 const WIRE_MS = 100;
-/** Of each file, before the publisher is stopped and again while it stands still. */
+/** Of each file, before the publisher is suspended and again while it is. */
 const CHANGES = 5;
 
 async function pausesOneWithEvents(t: CaseContext): Promise<void> {

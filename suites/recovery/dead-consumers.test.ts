@@ -15,7 +15,7 @@ const verify = suite(RECOVERY);
 
 verify(
   'REC-09',
-  'Removing dead consumers loses nothing that they held, and never removes a quiet one that lives.',
+  'Removing dead consumers loses nothing that they held, and never removes an idle one that is alive.',
   removesOnlyTheDead,
 );
 
@@ -48,7 +48,7 @@ async function removesOnlyTheDead(t: CaseContext): Promise<void> {
   const look = async (): Promise<void> => {
     const names = await realConsumers(t);
     const missing = living.find((name) => !names.includes(name));
-    demand(missing === undefined, `Living consumers stay in the group: ${missing} is gone`);
+    demand(missing === undefined, `Live consumers stay in the group: ${missing} is gone`);
   };
   evidence.quietObservations = await consistently(look, { forMs: QUIET_MS, everyMs: OBSERVE_EVERY_MS, signal });
   const isDone = async (): Promise<true | undefined> => ((await pendingCount(redis)) === 0 ? true : undefined);

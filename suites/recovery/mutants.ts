@@ -46,7 +46,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'risen-until-mended',
-    defect: 'a deletion leaves no tombstone: what is delivered once more is there until the next comparison',
+    defect: 'a deletion leaves no tombstone: what is delivered again is visible until the next comparison',
     services: ['query'],
     caughtBy: ['REC-03/snapshot'],
     edits: [
@@ -86,7 +86,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'comparison-never-ended',
-    defect: 'the lock of a comparison whose connections have fallen silent stays with the server',
+    defect: 'the lock of a comparison whose connections are half-open is never released',
     services: ['query'],
     caughtBy: ['REC-02/comparing-silent'],
     edits: [
@@ -137,7 +137,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'failover-overlooked',
-    defect: 'a server that was a replica meanwhile is taken for the same as before, and gaps are not looked for',
+    defect: 'a server that was a replica meanwhile is treated as unchanged, and gaps are not looked for',
     services: ['query'],
     caughtBy: ['REC-05/tail-unseen'],
     edits: [
@@ -156,7 +156,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'readonly-ends-the-loop',
-    defect: 'the consumer ends for good when the server has become a replica',
+    defect: 'the consumer stops for good when the server has become a replica',
     services: ['query'],
     caughtBy: ['REC-05/tail-seen', 'REC-05/tail-unseen'],
     edits: [
@@ -198,7 +198,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'group-recreated-at-end',
-    defect: 'a group that was lost starts again at $: what came in the same moment is skipped',
+    defect: 'a group that was lost starts again at $: what arrived at the same moment is skipped',
     services: ['query'],
     caughtBy: ['REC-01/stream-deleted', 'REC-01/group-destroyed', 'REC-01/flushed'],
     unrepaired: true,
@@ -212,7 +212,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'lost-group-ends-the-loop',
-    defect: 'a consumer whose group is gone reads no more',
+    defect: 'a consumer whose group is gone stops reading',
     services: ['query'],
     caughtBy: ['REC-01/stream-deleted', 'REC-01/group-destroyed', 'REC-01/flushed'],
     unrepaired: true,
@@ -306,7 +306,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'reaper-goes-by-idle-time',
-    defect: 'a consumer that was given nothing for a while is removed although it is connected',
+    defect: 'a consumer that received nothing for a while is removed although it is connected',
     services: ['query'],
     caughtBy: ['REC-09'],
     edits: [
@@ -319,7 +319,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ends-at-once',
-    defect: 'SIGTERM ends a service with what it has in hand',
+    defect: 'SIGTERM ends a service with its work in progress',
     services: ['admin', 'ingester'],
     caughtBy: ['RES-09/working'],
     edits: [
@@ -332,14 +332,14 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ends-with-an-error-code',
-    defect: 'a service that was asked to end ends with exit code 143',
+    defect: 'a service that receives SIGTERM exits with code 143',
     services: ['query'],
     caughtBy: ['RES-09/working'],
     edits: [{ file: 'services/common/lifecycle.ts', find: 'process.exit(0);', replace: 'process.exit(143);' }],
   },
   {
     id: 'publishes-before-it-ends',
-    defect: 'admin ends only when everything was published',
+    defect: 'admin exits only when everything was published',
     services: ['admin'],
     caughtBy: ['RES-09/redis-hangs'],
     edits: [
@@ -360,7 +360,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'asks-the-database-before-it-ends',
-    defect: 'query asks its database once more before it ends, however long that takes',
+    defect: 'query queries its database once more before it exits, however long that takes',
     services: ['query'],
     caughtBy: ['RES-09/postgres-hangs'],
     edits: [
@@ -384,7 +384,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'new-name-at-every-start',
-    defect: 'a consumer takes a new name at every start, and nobody removes the old ones',
+    defect: 'a consumer takes a new name at every start, and the old ones are never removed',
     services: ['query'],
     caughtBy: ['RES-10'],
     edits: [

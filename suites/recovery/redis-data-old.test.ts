@@ -15,22 +15,22 @@ const verify = suite(RECOVERY);
 
 verify(
   'REC-03/snapshot',
-  'Redis comes back from an old snapshot, with events that were applied since: they change nothing, and what is gone is made up for.',
+  'Redis restarts from an old snapshot, with events that were applied since: they change nothing, and missing ones are repaired.',
   comesBackFromSnapshot,
 );
 verify(
   'REC-03/tail-cut',
-  'Redis comes back without the tail of its log, which nobody had read: the read model ends equal to the registry.',
+  'Redis restarts without the unread tail of its log: the read model ends equal to the registry.',
   comesBackWithoutTail,
 );
 verify(
   'REC-05/tail-unseen',
-  'Failover to a replica that missed what nobody had read: the read model ends equal to the registry.',
+  'Failover to a replica that missed unread events: the read model ends equal to the registry.',
   (t) => failsOver(t, 'unseen'),
 );
 verify(
   'REC-05/tail-seen',
-  'Failover, under a blocked consumer, to a replica that missed what was read already: all goes on.',
+  'Failover, under a blocked consumer, to a replica that missed events already read: the pipeline continues.',
   (t) => failsOver(t, 'seen'),
 );
 
@@ -78,7 +78,7 @@ async function comesBackWithoutTail(t: CaseContext): Promise<void> {
   });
 }
 
-/** The consumer, when it has `seen` the tail, is connected all along: its blocking read ends in the middle of it. */
+/** The consumer, when it has `seen` the tail, is connected throughout: its blocking read ends in the middle of it. */
 async function failsOver(t: CaseContext, tail: 'seen' | 'unseen'): Promise<void> {
   const { faults, redis, evidence, signal } = t;
   const before = await processStartTimes(t);
@@ -124,8 +124,8 @@ async function changeCounted(t: CaseContext, choice: Parameters<typeof changeFil
 }
 
 /**
- * Redis dies and comes back with what it held at an earlier moment; no client reaches it in between, which would find it
- * empty. @returns how many events it lost
+ * Redis is killed and restarts with what it held at an earlier moment; no client reaches it in between, which would
+ * find it empty. @returns how many events it lost
  */
 async function comesBackWith({ faults, redis }: CaseContext, dataset: Dataset): Promise<number> {
   const held = Number(await redis.xlen(EVENT_STREAM_NAME));
@@ -133,7 +133,7 @@ async function comesBackWith({ faults, redis }: CaseContext, dataset: Dataset): 
   await using dead = await faults.redis.kill({ data: 'lose' });
   await dead.heal();
   const empty = Number(await redis.xlen(EVENT_STREAM_NAME));
-  demand(empty === 0, `Redis came back with ${empty} entries although it was to be empty`);
+  demand(empty === 0, `Redis restarted with ${empty} entries although it was to be empty`);
   await loadDataset(redis, dataset);
   await cut.heal();
   return held - dataset.entries;

@@ -38,12 +38,12 @@ verify(
 );
 verify(
   'REC-02/database-silent',
-  'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
+  'The same, and the connections of query to PostgreSQL are half-open: the read model ends equal to the registry.',
   losesWithSilentDatabase,
 );
 verify(
   'REC-02/comparing-silent',
-  'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+  'The same, and the connections of query to PostgreSQL become half-open while it repairs the loss: the read model ends equal to the registry.',
   losesWithDatabaseFallingSilent,
 );
 verify('REC-04', 'Stream ids that go backwards hide nothing.', bearsIdsGoingBackwards);
@@ -52,7 +52,7 @@ verify('REC-06', 'Events that are trimmed away before they were delivered are no
 const RECOVERS_MS = 10_000;
 const REPAIRED_MS = 30_000;
 const UPLOADS = 10;
-/** A statement on a connection that nobody answers on is given up first. */
+/** A statement on a half-open connection times out first. */
 const GOES_ON_MS = 12_000;
 const isThere = (hit: unknown): boolean => hit !== undefined;
 
@@ -96,7 +96,7 @@ async function losesWithDatabaseFallingSilent(t: CaseContext): Promise<void> {
     await using _locked = await lockReadModel(t.env, 'everybody');
     await away.heal();
     await awaitSomebodyWaiting(t, 'a comparison').catch((cause: unknown) => {
-      throw new InconclusiveError('No comparison was under way that could lose its connections', { cause });
+      throw new InconclusiveError('No comparison was in progress that could lose its connections', { cause });
     });
     await t.faults.network.forget({ client: 'query', server: 'postgres' });
   });

@@ -12,22 +12,22 @@ export const RECOVERY = [
     id: 'RES-09',
     level: 'MUST',
     tier: 'resilient',
-    text: 'A service that is asked to end (SIGTERM) finishes what is under way and ends within 10 s with exit code 0, also while a server hangs.',
+    text: 'A service that receives SIGTERM finishes the work in progress and exits within 10 s with code 0, even while a server hangs.',
     allowed: [
-      'It is gone within 10 s, its exit code, where somebody tells, is 0, and requests that were under way while nothing else was wrong were answered.',
+      'It exits within 10 s, its exit code, where known, is 0, and requests that were in progress while nothing else was wrong were answered.',
     ],
-    why: 'Every deployment ends every service: one that does not go by itself is killed, with whatever it had in hand.',
+    why: 'Every deployment stops every service: one that does not exit by itself is killed, with the work it had in progress.',
     provoked:
       'SIGTERM while an upload is half sent and while a commit is held; and to all services while Redis, or PostgreSQL, is stopped (SIGSTOP).',
     troubleshooting:
-      'What is awaited at the end without a limit: QUIT on a hung Redis, a pool that drains, a request that nobody answers.',
+      'What shutdown awaits without a timeout: QUIT on a hung Redis, a pool that drains, a request that is never answered.',
     since: '0.1.0',
     source: 'The Twelve-Factor App, IX. Disposability',
     cases: [
       {
         ...ended,
         variant: 'working',
-        title: 'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
+        title: 'SIGTERM to one service after the other: requests in progress are answered, and each exits within 10 s.',
         needs: ['stop admin', 'stop query'],
         floor: { ended: 2 },
         seconds: 8,
@@ -35,7 +35,7 @@ export const RECOVERY = [
       {
         ...ended,
         variant: 'redis-hangs',
-        title: 'SIGTERM to every service while Redis hangs: each ends within 10 s.',
+        title: 'SIGTERM to every service while Redis hangs: each exits within 10 s.',
         needs: ['stop admin', 'stop query', 'pause redis'],
         floor: { ended: 2, sent: 10 },
         seconds: 6,
@@ -43,7 +43,7 @@ export const RECOVERY = [
       {
         ...ended,
         variant: 'postgres-hangs',
-        title: 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.',
+        title: 'SIGTERM to every service while PostgreSQL hangs: each exits within 10 s.',
         needs: ['stop admin', 'stop query', 'pause postgres'],
         floor: { ended: 2, sent: 10 },
         seconds: 12,
@@ -56,7 +56,7 @@ export const RECOVERY = [
     tier: 'resilient',
     text: 'Twenty restarts of a consumer leave a bounded number of consumers in the group.',
     allowed: ['At most five more than before, at the latest 60 s and the retry time after the last one.'],
-    why: 'Every name that is never used again is asked about and counted for ever, and may hold entries that nobody looks for.',
+    why: 'Every name that is never used again is queried and counted for ever, and may hold entries that are never taken over.',
     provoked: 'Twenty restarts, every other one by SIGKILL, with a file synced after each.',
     troubleshooting: 'Whether the consumer’s name outlives the process, and if not, who removes the old ones.',
     since: '0.1.0',
@@ -75,14 +75,14 @@ export const RECOVERY = [
     id: 'REC-01',
     level: 'MUST',
     tier: 'durable',
-    text: 'A stream that is deleted, a group that is destroyed and a Redis that is flushed under a blocked consumer cost nothing that is written from then on.',
+    text: 'When the stream is deleted, the group destroyed or Redis flushed under a blocked consumer, nothing written from then on is lost.',
     allowed: [
-      'Everything accepted since, and an event that came in the very same moment, is searchable within 10 s, without a restart.',
+      'Everything accepted since, and an event that arrived at the same moment, is searchable within 10 s, without a restart.',
     ],
     why: 'An operator who clears up, or a failover to an empty node, must not silence the pipeline for good.',
     provoked:
       'DEL, XGROUP DESTROY and FLUSHALL, each in one transaction with the XADD of an event, then uploads at once.',
-    troubleshooting: `What the consumer does after UNBLOCKED and NOGROUP: ${RUNS_ON} has to be made again, from 0.`,
+    troubleshooting: `What the consumer does after UNBLOCKED and NOGROUP: ${RUNS_ON} must be created again, from 0.`,
     since: '0.1.0',
     source: STREAMS,
     cases: [
@@ -116,13 +116,15 @@ export const RECOVERY = [
     id: 'REC-02',
     level: 'MUST',
     tier: 'durable',
-    text: 'A Redis that comes back empty, and with it the loss of creations, updates and deletions that nobody had seen, costs nothing: the read model ends equal to the registry.',
-    allowed: ['Every file is in the end as the registry has it, within 30 s after Redis and the consumer are back.'],
-    why: 'What was accepted is a promise; that a cache in between forgot it is no excuse to whoever made the change.',
+    text: 'When Redis restarts empty, and unread creations, updates and deletions are lost with its data, the read model still ends equal to the registry.',
+    allowed: [
+      'Every file is in the end as the registry has it, within 30 s after Redis and the consumer have recovered.',
+    ],
+    why: 'An accepted change is a commitment to its author; losing it in a cache in between is no excuse.',
     provoked:
-      'Changes are published while the consumer is down, or cut off; then Redis is killed and comes back without data.',
+      'Changes are published while the consumer is down, or cut off; then Redis is killed and restarts without data.',
     troubleshooting:
-      'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be made, a gap; how long that waits for a connection on which nobody answers, and whether a lock on it stays for good.',
+      'Whether anything compares the read model with the registry: after a changed run_id, a group that had to be created, a gap; how long that waits on a connection that is never answered, and whether a lock held by it is ever released.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: what a restart may lose',
     cases: [
@@ -148,7 +150,7 @@ export const RECOVERY = [
         ...lost,
         variant: 'database-silent',
         title:
-          'The same, and the connections of query to PostgreSQL have fallen silent: the read model ends equal to the registry.',
+          'The same, and the connections of query to PostgreSQL are half-open: the read model ends equal to the registry.',
         needs: ['redis', 'stop redis', 'wipe redis', 'network redis', 'network postgres'],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 14,
@@ -157,7 +159,7 @@ export const RECOVERY = [
         ...lost,
         variant: 'comparing-silent',
         title:
-          'The same, and the connections of query to PostgreSQL fall silent while it makes up for the loss: the read model ends equal to the registry.',
+          'The same, and the connections of query to PostgreSQL become half-open while it repairs the loss: the read model ends equal to the registry.',
         needs: ['redis', 'stop redis', 'wipe redis', 'network redis', 'network postgres', 'postgres'],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 20,
@@ -168,14 +170,15 @@ export const RECOVERY = [
     id: 'REC-03',
     level: 'MUST',
     tier: 'durable',
-    text: 'A Redis that comes back with old data costs nothing: events that are delivered once more change nothing, and those that are gone are made up for.',
+    text: 'When Redis restarts with old data, nothing is lost: events that are delivered again change nothing, and missing ones are repaired.',
     allowed: [
-      'Every file is in the end as the registry has it, within 30 s after Redis and the consumer are back; what was deleted stays deleted.',
+      'Every file is in the end as the registry has it, within 30 s after Redis and the consumer have recovered; what was deleted stays deleted.',
     ],
-    why: 'A snapshot is minutes old and a log loses its last second: both bring back a past in which the group stood elsewhere.',
+    why: 'A snapshot is minutes old and a log loses its last second: both restore a past in which the group was at another position.',
     provoked:
-      'Redis is killed and comes back with what it held before: the stream, the group, what was pending; no client reaches it in between.',
-    troubleshooting: 'Versions and tombstones against what is delivered again; a changed run_id against what is gone.',
+      'Redis is killed and restarts with what it held before: the stream, the group, what was pending; no client reaches it in between.',
+    troubleshooting:
+      'Versions and tombstones against what is delivered again; a changed run_id against what is missing.',
     since: '0.1.0',
     source: 'Redis documentation, Persistence: RDB and AOF disadvantages',
     cases: [
@@ -183,7 +186,7 @@ export const RECOVERY = [
         ...old,
         variant: 'snapshot',
         title:
-          'Redis comes back from an old snapshot, with events that were applied since: they change nothing, and what is gone is made up for.',
+          'Redis restarts from an old snapshot, with events that were applied since: they change nothing, and missing ones are repaired.',
         needs: [...OLD_DATA, 'stop redis', 'wipe redis', 'network redis'],
         floor: { creations: 8, updates: 7, deletions: 6, deliveredAgain: 5, lostEvents: 16 },
         seconds: 12,
@@ -191,8 +194,7 @@ export const RECOVERY = [
       {
         ...old,
         variant: 'tail-cut',
-        title:
-          'Redis comes back without the tail of its log, which nobody had read: the read model ends equal to the registry.',
+        title: 'Redis restarts without the unread tail of its log: the read model ends equal to the registry.',
         needs: [...OLD_DATA, 'stop redis', 'wipe redis', 'network redis'],
         floor: { creations: 5, updates: 5, deletions: 5, lostEvents: 9 },
         seconds: 10,
@@ -206,7 +208,8 @@ export const RECOVERY = [
     text: 'Stream ids that go backwards hide nothing.',
     allowed: ['Everything accepted after the ids went backwards is searchable within 10 s.'],
     why: 'Ids come from a clock: after a failover to a machine whose clock is behind, or a restart without data, they begin lower.',
-    provoked: 'An entry with an id of an hour ahead is consumed; then Redis comes back empty and gives ids of now.',
+    provoked:
+      'An entry with an id of an hour ahead is consumed; then Redis restarts empty and assigns ids of the current time.',
     troubleshooting: 'A consumer that remembers the last id it saw and skips what is lower.',
     since: '0.1.0',
     source: STREAMS,
@@ -223,15 +226,15 @@ export const RECOVERY = [
     id: 'REC-05',
     level: 'MUST',
     tier: 'durable',
-    text: 'A failover to a replica that missed the last events costs nothing, and READONLY and UNBLOCKED on the way to it end nothing.',
+    text: 'A failover to a replica that missed the last events loses nothing, and READONLY and UNBLOCKED during it stop nothing.',
     allowed: [
       'Every write is accepted, every file is in the end as the registry has it, within 30 s after there is a primary again, by the same processes.',
     ],
-    why: 'Replication is asynchronous: every failover may lose what came last, and says so to nobody.',
+    why: 'Replication is asynchronous: every failover may lose the last writes, without reporting it.',
     provoked:
-      'Redis becomes a replica, which ends blocking reads and refuses writes; it takes the data of before some changes; it becomes a primary again.',
+      'Redis becomes a replica, which ends blocking reads and refuses writes; it loads data from before some changes; it becomes a primary again.',
     troubleshooting:
-      'Whether the consumer asks who the server is after every new start (run_id and master_replid), and whether READONLY ends a loop.',
+      'Whether the consumer checks the server’s identity (run_id and master_replid) after every restart, and whether READONLY ends a loop.',
     since: '0.1.0',
     source:
       'Redis documentation, Replication: how the replication id changes; safety of replication without persistence',
@@ -239,7 +242,7 @@ export const RECOVERY = [
       {
         ...old,
         variant: 'tail-unseen',
-        title: 'Failover to a replica that missed what nobody had read: the read model ends equal to the registry.',
+        title: 'Failover to a replica that missed unread events: the read model ends equal to the registry.',
         needs: [...OLD_DATA, 'network redis'],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 10,
@@ -247,7 +250,8 @@ export const RECOVERY = [
       {
         ...old,
         variant: 'tail-seen',
-        title: 'Failover, under a blocked consumer, to a replica that missed what was read already: all goes on.',
+        title:
+          'Failover, under a blocked consumer, to a replica that missed events already read: the pipeline continues.',
         needs: [...OLD_DATA],
         floor: { creations: 5, updates: 3, deletions: 3, lostEvents: 11 },
         seconds: 10,
@@ -260,7 +264,7 @@ export const RECOVERY = [
     tier: 'durable',
     text: 'Events that are trimmed away before they were delivered are noticed and repaired.',
     allowed: ['Every file is in the end as the registry has it, within 30 s after the consumer reads again.'],
-    why: 'A stream has a limit, and a consumer that was away for too long finds a hole; Redis itself then reports a lag of 0.',
+    why: 'A stream has a limit, and a consumer that was disconnected for too long finds a gap; Redis itself then reports a lag of 0.',
     provoked: 'The consumer is cut off while files are changed; the stream is trimmed to nothing; then it reads on.',
     troubleshooting:
       'Whether events carry a sequence, and what the consumer does on a gap; the group’s own lag does not show it.',
@@ -343,15 +347,15 @@ export const RECOVERY = [
     id: 'REC-09',
     level: 'MUST',
     tier: 'durable',
-    text: 'Removing dead consumers loses nothing that they held, and never removes a quiet one that lives.',
+    text: 'Removing dead consumers loses nothing that they held, and never removes an idle one that is alive.',
     allowed: [
-      'What a dead consumer held is applied, whether or not the consumer is removed; a connected consumer that is given nothing stays.',
+      'What a dead consumer held is applied, whether or not the consumer is removed; a connected consumer that receives nothing stays.',
     ],
     why: 'XGROUP DELCONSUMER discards what the consumer held, and idle time alone is no sign of death.',
     provoked:
-      'A dead consumer that holds an entry of a row that was lost; a second instance that is given nothing for 45 s.',
+      'A dead consumer that holds an entry of a row that was lost; a second instance that receives nothing for 45 s.',
     troubleshooting:
-      'What the reaper asks before it removes: what is pending, and whether there is a connection of that name.',
+      'What the reaper checks before it removes: what is pending, and whether there is a connection of that name.',
     since: '0.1.0',
     source: 'Redis documentation, XGROUP DELCONSUMER',
     cases: [

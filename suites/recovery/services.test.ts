@@ -14,13 +14,13 @@ const verify = suite(RECOVERY);
 
 verify(
   'RES-09/working',
-  'SIGTERM to one service after the other: what is under way is answered, and each ends within 10 s.',
+  'SIGTERM to one service after the other: requests in progress are answered, and each exits within 10 s.',
   endsWhileWorking,
 );
-verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each ends within 10 s.', (t) =>
+verify('RES-09/redis-hangs', 'SIGTERM to every service while Redis hangs: each exits within 10 s.', (t) =>
   endWhileHanging(t, () => t.faults.redis.pause()),
 );
-verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each ends within 10 s.', (t) =>
+verify('RES-09/postgres-hangs', 'SIGTERM to every service while PostgreSQL hangs: each exits within 10 s.', (t) =>
   endWhileHanging(t, () => t.faults.postgres.pause()),
 );
 verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consumers in the group.', restartsOften);
@@ -28,7 +28,7 @@ verify('RES-10', 'Twenty restarts of a consumer leave a bounded number of consum
 const RESTARTS = 20;
 /** How many consumers there may be in the end, beside those that there were. */
 const MORE_MAX = 5;
-/** Whoever takes a new name at every start must have removed the old ones by then. */
+/** A consumer that takes a new name at every start must have removed the old ones by then. */
 const REMOVED_MS = 60_000;
 
 async function restartsOften(t: CaseContext): Promise<void> {
@@ -61,10 +61,10 @@ type Stopped = Awaited<ReturnType<CaseContext['faults']['query']['stop']>>;
 
 type End = () => Promise<Stopped>;
 const UPLOAD_BYTES = 200_000;
-/** A request that was under way is answered before its service ends. */
+/** A request in progress is answered before its service exits. */
 const ANSWER_MS = ORDERLY_END_MS;
 const LOAD_PER_SECOND = 20;
-/** Requests that were sent before services are asked to end. */
+/** Requests that were sent before services receive SIGTERM. */
 const SENT_MIN = 10;
 
 async function endsWhileWorking(t: CaseContext): Promise<void> {
@@ -94,7 +94,7 @@ function judge({ evidence }: CaseContext, service: ServiceName, { ended }: Stopp
   evidence.ended = Number(evidence.ended) + 1;
 }
 
-/** An upload whose bytes were not all sent when the ingester was asked to end is taken all the same. */
+/** An upload whose bytes were not all sent when the ingester received SIGTERM is accepted all the same. */
 async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   const { env, pipeline, evidence, unique, signal } = t;
   const filename = `${unique}-under-way.bin`;
@@ -106,7 +106,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
     await awaitEnding(t, 'ingester');
     await slow.write(half);
     slow.end();
-    demandEqual(await slow.answer(ANSWER_MS), 201, 'The answer to an upload under way when the ingester was ended');
+    demandEqual(await slow.answer(ANSWER_MS), 201, 'The answer to an upload in progress when the ingester was stopped');
   } catch (error) {
     await (await ending).heal();
     throw error;
@@ -120,7 +120,7 @@ async function endDuringUpload(t: CaseContext, end: End): Promise<Stopped> {
   return stopped;
 }
 
-/** A registration whose COMMIT had not returned when admin was asked to end is answered. */
+/** A registration whose COMMIT had not returned when admin received SIGTERM is answered. */
 async function endDuringCommit(t: CaseContext, end: End): Promise<Stopped> {
   const { env, pipeline, faults, evidence, unique, signal } = t;
   const body = plainRegistration(`${unique}-under-way.txt`);
@@ -170,7 +170,7 @@ interface Load extends AsyncDisposable {
   counts(): { sent: number; unanswered: number };
 }
 
-/** Writes and searches, of which nobody judges what becomes. Resolves once some were sent; disposing ends it. */
+/** Writes and searches whose outcome is not judged. Resolves once some were sent; disposing ends it. */
 async function startLoad({ pipeline, recorder, unique, signal }: CaseContext): Promise<Load> {
   const counts = { sent: 0, unanswered: 0 };
   const act = async (index: number): Promise<void> => {

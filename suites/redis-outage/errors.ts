@@ -9,7 +9,7 @@ import { demand } from '../steps/violation.ts';
 const REFUSED_MS = 5000;
 const SHOWN_MS = 10_000;
 const CONVERGE_MS = 10_000;
-/** What an error that comes back at once must not lead to, all together and on average; each request may be a log line. */
+/** What an immediate error reply must not lead to, all together and on average; each request may be a log line. */
 const PER_SECOND_MAX = { errorReplies: 100, connections: 50, logLines: 200 } as const;
 
 type Tally = Record<keyof typeof PER_SECOND_MAX, number>;

@@ -65,7 +65,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'relay-ends-with-its-session',
-    defect: 'the relay ends for good when its database session is lost',
+    defect: 'the relay stops for good when its database session is lost',
     services: ['admin'],
     caughtBy: ['RES-05/admin', 'RES-08/admin-terminated'],
     edits: [
@@ -79,7 +79,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'never-reconnects',
-    defect: 'no client connects to Redis again once the connection is lost',
+    defect: 'no client reconnects to Redis once the connection is lost',
     services: ['admin', 'query'],
     caughtBy: ['RES-02/killed-1s'],
     edits: [
@@ -92,7 +92,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'read-never-settles',
-    defect: 'a blocking read that outlives its connection is neither answered nor given up',
+    defect: 'a blocking read that outlives its connection is neither answered nor aborted',
     services: ['query'],
     caughtBy: ['RES-05/redis', 'RES-02/paused-10s'],
     edits: [
@@ -110,7 +110,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'search-empty-without-redis',
-    defect: 'searches answer 200 and find nothing while Redis is away',
+    defect: 'searches answer 200 and find nothing during a Redis outage',
     services: ['query'],
     caughtBy: ['RES-01/killed'],
     edits: [
@@ -124,7 +124,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'search-counts-only-without-redis',
-    defect: 'searches count what they find, and list nothing of it, while Redis is away',
+    defect: 'searches count their results, and list none of them, during a Redis outage',
     services: ['query'],
     caughtBy: ['RES-01/killed'],
     edits: [
@@ -140,7 +140,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'by-id-needs-redis',
-    defect: 'single files cannot be read while Redis is away',
+    defect: 'single files cannot be read during a Redis outage',
     services: ['query'],
     caughtBy: ['RES-01/killed', 'RES-02/killed-10s'],
     edits: [
@@ -156,7 +156,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'by-id-unknown-without-redis',
-    defect: 'no file is known by its id while Redis is away',
+    defect: 'no file is found by its id during a Redis outage',
     services: ['query'],
     caughtBy: ['RES-01/killed'],
     edits: [
@@ -185,7 +185,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ready-without-redis',
-    defect: 'readiness says healthy while Redis is away',
+    defect: 'readiness says healthy during a Redis outage',
     services: ['query'],
     caughtBy: ['RES-01/killed', 'HLTH-01/redis-killed', 'HLTH-01/redis-paused'],
     edits: [
@@ -198,7 +198,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'read-without-watchdog',
-    defect: 'neither the client nor the consumer gives a blocking read up that is never answered',
+    defect: 'neither the client nor the consumer times out a blocking read that is never answered',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-06/forgotten'],
@@ -213,7 +213,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'ready-by-client-status',
-    defect: 'readiness believes the Redis client, which calls itself ready while nothing is answered',
+    defect: 'readiness trusts the Redis client, which reports ready while nothing is answered',
     services: ['query'],
     caughtBy: ['RES-06/both', 'RES-06/requests', 'RES-06/replies'],
     edits: [
@@ -308,7 +308,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'consumer-spins-on-errors',
-    defect: 'a consumer that is answered with an error asks, or connects, again at once',
+    defect: 'a consumer that is answered with an error retries, or reconnects, at once',
     services: ['query'],
     caughtBy: ['RES-07/noperm'],
     edits: [
@@ -321,7 +321,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'refusals-shown-nowhere',
-    defect: 'neither metrics nor readiness tell that nothing can be published',
+    defect: 'neither metrics nor readiness report that nothing can be published',
     services: ['admin'],
     caughtBy: ['RES-07/oom'],
     edits: [
@@ -330,7 +330,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'crashes-on-readonly',
-    defect: 'a Redis that has become a replica ends the consumer',
+    defect: 'a Redis that has become a replica stops the consumer',
     services: ['query'],
     caughtBy: ['RES-07/readonly'],
     edits: [
@@ -343,7 +343,7 @@ export const REDIS_OUTAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'missing-rights-end-the-loop',
-    defect: 'a consumer that is answered NOPERM or LOADING reads no more',
+    defect: 'a consumer that is answered NOPERM or LOADING stops reading',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['RES-07/noperm', 'RES-07/loading'],

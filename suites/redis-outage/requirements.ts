@@ -30,12 +30,12 @@ function arrivesFloor(seconds: number): Case['floor'] {
 const goesOn = (way: string): string =>
   `${way}: uploads answer 2xx within 2 s, search answers, readiness says degraded, nothing crashes.`;
 const arrives = (way: string, seconds: number): string =>
-  `${way}, for ${seconds} s: no upload fails, and all are searchable within 10 s of its return.`;
+  `${way}, for ${seconds} s: no upload fails, and all are searchable within 10 s of its recovery.`;
 
 const KILLED = 'Redis killed';
-const PAUSED = 'Redis stopped (SIGSTOP): it takes connections and answers nothing';
+const PAUSED = 'Redis stopped (SIGSTOP): it accepts connections and answers nothing';
 const REFUSED = 'Redis unreachable, connections refused';
-const BLACKHOLED = 'Redis unreachable, bytes swallowed in silence';
+const BLACKHOLED = 'Redis unreachable, bytes silently dropped';
 
 const killed = {
   file: 'redis-outage/redis-outage.test.ts',
@@ -59,8 +59,8 @@ const blackholed = {
 } as const;
 
 /**
- * Writes are accepted all along and pile up, except while the one who registers them stands still itself. Without that
- * backlog, the part that stood still was not the one that is in use.
+ * Writes are accepted throughout and queue up, except while admin itself is suspended. Without that
+ * backlog, the suspended component was not the one in use.
  */
 const SUSPENDED = { floor: { uploadsBefore: 4, uploadsAfter: 3 }, seconds: 38, timeoutMs: 90_000 } as const;
 const SUSPENDED_PILING_UP = {
@@ -72,7 +72,7 @@ const cutOff = { file: 'redis-outage/redis-outage.test.ts', lane: 'cut-off' } as
 const CUT_OFF_FLOOR = { uploadsBefore: 5, uploadsDuring: 16, uploadsAfter: 3, backlog: 1 } as const;
 
 const refuses = (error: string, why: string): string =>
-  `Redis answers ${error}, since ${why}: changes go on, the trouble shows, nothing spins, all arrives once it is over.`;
+  `Redis answers ${error}, since ${why}: changes go on, the error is reported, nothing spins, all arrives once it is over.`;
 const refusing = {
   needs: ['redis', 'redis admin', 'metrics'],
   floor: { uploadsBefore: 5, uploadsDuring: 14, uploadsAfter: 3, seenBefore: 1, backlog: 1 },
@@ -86,7 +86,7 @@ export const REDIS_OUTAGE = [
     id: 'RES-01',
     level: 'MUST',
     tier: 'resilient',
-    text: 'While Redis is away uploads answer 2xx within 2 s, search answers, readiness says degraded, and nothing crashes.',
+    text: 'During a Redis outage uploads answer 2xx within 2 s, search answers, readiness says degraded, and nothing crashes.',
     allowed: [
       'Every upload 2xx within 2 s (beyond what liveness, which needs no server, takes meanwhile), every search 200, degraded within 10 s, every process still the same one.',
       'A file that was found before, and not deleted since, is found by search, by id and by its exact name.',
@@ -109,16 +109,16 @@ export const REDIS_OUTAGE = [
     id: 'RES-02',
     level: 'MUST',
     tier: 'resilient',
-    text: 'Once Redis is back, everything written before, during and after its outage becomes searchable within 10 s, without a restart.',
+    text: 'Once Redis has recovered, everything written before, during and after its outage becomes searchable within 10 s, without a restart.',
     allowed: [
       'No upload fails; all are searchable at most 10 s after Redis answered again; every process still the same one.',
       'Meanwhile a file that was found before, and not deleted since, is found by search, by id and by its exact name.',
     ],
-    why: 'An outage that ends must be over: what was written meanwhile may not wait for somebody to restart or repair.',
+    why: 'An outage that ends must be over: what was written meanwhile must not wait for a manual restart or repair.',
     provoked:
-      'Outages of Redis of all four kinds, of 1 s, 10 s and 60 s, with uploads, updates and deletions all along.',
+      'Outages of Redis of all four kinds, of 1 s, 10 s and 60 s, with uploads, updates and deletions throughout.',
     troubleshooting:
-      'An outbox that is read again after a failure; a consumer that connects again, makes its group and drains what it held.',
+      'An outbox that is read again after a failure; a consumer that reconnects, creates its group and drains what it held.',
     since: '0.1.0',
     source: ORIGINAL,
     cases: [
@@ -149,8 +149,8 @@ export const REDIS_OUTAGE = [
     id: 'RES-05',
     level: 'MUST',
     tier: 'resilient',
-    text: 'A part that stands still for 30 s (SIGSTOP) while writes go on costs nothing: all is applied at most 5 s after it continues.',
-    allowed: ['Everything accepted, by then or while the part stood still, is searchable at most 5 s after SIGCONT.'],
+    text: 'A component that is suspended for 30 s (SIGSTOP) while writes go on loses nothing: all is applied at most 5 s after it resumes.',
+    allowed: ['Everything accepted before or during the suspension is searchable at most 5 s after SIGCONT.'],
     why: 'Paused virtual machines, full disks and long garbage collections look like this: connected, and silent.',
     provoked: 'SIGSTOP of Redis, of the consumer and of admin for 30 s under steady uploads.',
     troubleshooting: 'Blocking reads without a watchdog of their own; a connection that is "ready" and never answers.',
@@ -162,8 +162,7 @@ export const REDIS_OUTAGE = [
         file: 'redis-outage/redis-outage.test.ts',
         lane: 'redis-suspended',
         variant: 'redis',
-        title:
-          'Redis stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+        title: 'Redis is suspended for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it resumes.',
         needs: ['redis', 'pause redis', 'metrics'],
       },
       {
@@ -172,7 +171,7 @@ export const REDIS_OUTAGE = [
         lane: 'query-suspended',
         variant: 'query',
         title:
-          'The consumer stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+          'The consumer is suspended for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it resumes.',
         needs: ['redis', 'pause query', 'metrics'],
       },
       {
@@ -181,7 +180,7 @@ export const REDIS_OUTAGE = [
         lane: 'admin-suspended',
         variant: 'admin',
         title:
-          'The producer (admin) stands still for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it continues.',
+          'The producer (admin) is suspended for 30 s (SIGSTOP) while writes go on: all is applied at most 5 s after it resumes.',
         needs: ['redis', 'pause admin', 'metrics'],
       },
     ],
@@ -190,14 +189,14 @@ export const REDIS_OUTAGE = [
     id: 'RES-06',
     level: 'MUST',
     tier: 'resilient',
-    text: 'A consumer that is cut off in silence says so within 10 s, and goes on within 10 s after the network heals, without a restart.',
+    text: 'A consumer that is silently cut off reports it within 10 s, and resumes within 10 s after the network heals, without a restart.',
     allowed: [
       'Readiness of query is 200 with cache degraded, or not 200, within 10 s; everything accepted is searchable within 10 s after healing.',
-      'Where only the open connections are lost and new ones pass, it need not say so: everything accepted is searchable within 10 s.',
+      'Where only the open connections are lost and new ones are established, it need not report it: everything accepted is searchable within 10 s.',
     ],
-    why: 'Lost routes and forgetful firewalls close no connection: who waits for an answer waits for ever, and looks alive.',
+    why: 'Lost routes and firewalls that lost their state close no connection: a client that waits for an answer waits for ever, and looks alive.',
     provoked:
-      'Bytes between query and Redis are swallowed: in both directions, in one, and for good on the connections that are open.',
+      'Bytes between query and Redis are silently dropped: in both directions, in one, and for good on the connections that are open.',
     troubleshooting:
       'Whether the blocking read has a deadline of its own, and whether readiness asks Redis or only its client.',
     since: '0.1.0',
@@ -206,7 +205,8 @@ export const REDIS_OUTAGE = [
       {
         ...cutOff,
         variant: 'both',
-        title: 'What query and Redis send each other is swallowed: query says so, and goes on once it is over.',
+        title:
+          'Bytes between query and Redis are dropped in both directions: query reports it, and resumes afterwards.',
         needs: ['redis', 'network redis', 'metrics'],
         floor: CUT_OFF_FLOOR,
         seconds: 11,
@@ -214,7 +214,7 @@ export const REDIS_OUTAGE = [
       {
         ...cutOff,
         variant: 'requests',
-        title: 'What query sends to Redis is swallowed, answers pass: query says so, and goes on once it is over.',
+        title: 'Requests of query to Redis are dropped, replies pass: query reports it, and resumes afterwards.',
         needs: ['redis', 'network redis', 'metrics'],
         floor: CUT_OFF_FLOOR,
         seconds: 11,
@@ -222,7 +222,7 @@ export const REDIS_OUTAGE = [
       {
         ...cutOff,
         variant: 'replies',
-        title: 'What Redis answers query is swallowed, requests pass: query says so, and goes on once it is over.',
+        title: 'Replies of Redis to query are dropped, requests pass: query reports it, and resumes afterwards.',
         needs: ['redis', 'network redis', 'metrics'],
         floor: CUT_OFF_FLOOR,
         seconds: 11,
@@ -230,7 +230,7 @@ export const REDIS_OUTAGE = [
       {
         ...cutOff,
         variant: 'forgotten',
-        title: 'The open connections of query to Redis are silent for good, new ones pass: query goes on.',
+        title: 'The open connections of query to Redis become half-open, new ones are established: query resumes.',
         needs: ['network redis', 'metrics'],
         floor: { uploadsAfter: 8 },
         seconds: 5,
@@ -241,26 +241,25 @@ export const REDIS_OUTAGE = [
     id: 'RES-07',
     level: 'MUST',
     tier: 'resilient',
-    text: 'While Redis answers with errors the pipeline backs off, shows the trouble in health or metrics, and recovers without a restart.',
+    text: 'While Redis answers with errors the pipeline backs off, reports the errors in health or metrics, and recovers without a restart.',
     allowed: [
       'Every upload 2xx and every search 200; readiness of admin or query says degraded, or failed attempts to publish are counted, within 10 s.',
       'On average at most 100 error replies, 50 connections and 200 log lines per second; every process still the same one.',
       'Everything accepted is searchable at most 10 s after Redis takes writes again.',
     ],
-    why: 'A full Redis, a full disk or a failover answers at once: who takes an answer for a success loses events, and who tries again at once never lets go.',
-    provoked:
-      'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each by what makes a real Redis answer so, under steady changes.',
+    why: 'A full Redis, a full disk or a failover answers at once: a client that takes any answer for a success loses events, and one that retries at once never stops.',
+    provoked: 'OOM, MISCONF, READONLY, LOADING, NOPERM and BUSY, each provoked on a real Redis, under steady changes.',
     troubleshooting:
-      'Whether the replies inside a transaction or a pipeline are looked at one by one, and what pauses between two attempts.',
+      'Whether the replies inside a transaction or a pipeline are checked one by one, and what pauses between two attempts.',
     since: '0.1.0',
     source: 'Redis documentation, Redis serialization protocol: simple errors, and their prefixes',
     cases: [
       { ...refusesWrites, variant: 'oom', title: refuses('OOM', 'it is out of memory') },
       { ...refusesWrites, variant: 'misconf', title: refuses('MISCONF', 'it cannot save its data') },
       { ...refusesWrites, variant: 'readonly', title: refuses('READONLY', 'it has become a replica') },
-      { ...refusesMore, variant: 'loading', title: refuses('LOADING', 'it loads its data') },
-      { ...refusesMore, variant: 'noperm', title: refuses('NOPERM', 'it takes the right to streams away') },
-      { ...refusesMore, variant: 'busy', title: refuses('BUSY', 'a script runs and does not end') },
+      { ...refusesMore, variant: 'loading', title: refuses('LOADING', 'it is loading its data') },
+      { ...refusesMore, variant: 'noperm', title: refuses('NOPERM', 'access to streams was revoked') },
+      { ...refusesMore, variant: 'busy', title: refuses('BUSY', 'a script never ends') },
     ],
   },
   {
@@ -273,8 +272,7 @@ export const REDIS_OUTAGE = [
     ],
     why: 'Searches need the read model and nothing else: a cache in between that dies must not take them with it.',
     provoked: 'Searches and reads by id at a steady rate while Redis is killed, and while it is stopped (SIGSTOP).',
-    troubleshooting:
-      'Whether the way of a search waits for Redis anywhere: caches, rate limits, sessions, a check of health.',
+    troubleshooting: 'Whether the search path waits for Redis anywhere: caches, rate limits, sessions, health checks.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [

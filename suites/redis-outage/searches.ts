@@ -13,7 +13,7 @@ const SEARCH_MS_MAX = 2000;
 /** How long the load runs in each phase: there is nothing to probe for, only something that must not happen. */
 const BEFORE_MS = 1000;
 const AWAY_MS = 5000;
-/** Connections that come back are no reason to answer late either. */
+/** Reconnecting is no reason to answer late either. */
 const AFTER_MS = 1500;
 
 /** RES-11: searches and reads by id at a steady rate, before, during and after an outage of Redis. */

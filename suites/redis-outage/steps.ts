@@ -24,7 +24,7 @@ const DETECT_TIMEOUT_MS = 10_000;
 /** Enough to tell, and little enough for several outages to run side by side on two cores. */
 const UPLOADS_PER_SECOND = 4;
 
-/** RES-01: uploads, searches and readiness while Redis is away, and the same processes all along. */
+/** RES-01: uploads, searches and readiness during a Redis outage, and the same processes throughout. */
 export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<void> {
   const before = await processStartTimes(t);
   await using machine = watchMachine(t, t.env.services);
@@ -50,7 +50,7 @@ export async function serviceGoesOn(t: CaseContext, kind: RedisAway): Promise<vo
     const [tookMs, machineMs] = [answeredAt - dueAt, machine.shareMs(dueAt, answeredAt)];
     demand(
       tookMs - machineMs <= UPLOAD_MS_MAX,
-      `An upload took ${tookMs.toFixed(0)} ms while Redis was away, more than ${UPLOAD_MS_MAX} ms beyond the ${machineMs.toFixed(0)} ms of calls that need no server`,
+      `An upload took ${tookMs.toFixed(0)} ms during the Redis outage, more than ${UPLOAD_MS_MAX} ms beyond the ${machineMs.toFixed(0)} ms of calls that need no server`,
     );
   }
   await demandSameProcesses(t, before);
@@ -91,7 +91,7 @@ export async function everythingArrives(t: CaseContext, kind: RedisAway, seconds
 }
 
 const SUSPENDED_MS = 30_000;
-/** Everything is applied this long after the part continues. */
+/** Everything is applied this long after the component resumes. */
 const APPLIED_MS = 5000;
 const SUSPENDED_UPLOADS_PER_SECOND = 3;
 /** Longer than the standstill: a write that meets it may be answered after it. */
@@ -99,7 +99,7 @@ const PATIENCE_MS = SUSPENDED_MS + 15_000;
 
 type Part = 'redis' | 'query' | 'admin';
 
-/** RES-05: a part that is stopped (SIGSTOP) for 30 s under steady uploads costs nothing that was accepted. */
+/** RES-05: a component that is suspended (SIGSTOP) for 30 s under steady uploads loses nothing that was accepted. */
 export async function survivesSuspension(t: CaseContext, part: Part): Promise<void> {
   const before = await processStartTimes(t);
   await using patient = clientOf(t.env, { recorder: t.recorder, timeoutMs: PATIENCE_MS });
@@ -114,7 +114,7 @@ export async function survivesSuspension(t: CaseContext, part: Part): Promise<vo
   );
   if (part !== 'admin') {
     const { fail, unknown, firstError } = result.uploads.outage;
-    demand(fail + unknown === 0, () => `${fail + unknown} uploads failed while ${part} stood still: ${firstError}`);
+    demand(fail + unknown === 0, () => `${fail + unknown} uploads failed while ${part} was suspended: ${firstError}`);
   }
   demandAllVisible(result, APPLIED_MS);
   await demandSameProcesses(t, before);
@@ -123,7 +123,7 @@ export async function survivesSuspension(t: CaseContext, part: Part): Promise<vo
 
 const WIRE = { client: 'query', server: 'redis' } as const;
 
-/** After the connections were forgotten; over a while, so that one that is found by chance does not stand for all. */
+/** After the connections became half-open; over a while, so that one chance success does not stand for all. */
 const LATER_UPLOADS = 8;
 const LATER_UPLOADS_PER_SECOND = 3;
 const DETECTED_MS = 10_000;
@@ -131,7 +131,7 @@ const RESUMES_MS = 10_000;
 /** Longer than any sensible blocking read: one that began before the fault must not outlast it. */
 const BLACKHOLED_MS = 6000;
 
-/** RES-06: query is cut off in silence, says so, and goes on. */
+/** RES-06: query is silently cut off, reports it, and resumes. */
 export async function noticesAndResumes(t: CaseContext, only?: 'requests' | 'replies'): Promise<void> {
   const before = await processStartTimes(t);
   const result = await outage(t, {
@@ -178,7 +178,7 @@ export async function goesOnWithNewConnections(t: CaseContext): Promise<void> {
   });
   await uploading.done;
   evidence.uploadsAfter = LATER_UPLOADS;
-  const what = 'What was uploaded after the connections were forgotten, searchable';
+  const what = 'What was uploaded after the connections became half-open, searchable';
   await demandInSync(t, { created, updated: [], deleted: [] }, { timeoutMs: RESUMES_MS, what });
   await demandSameProcesses(t, before);
 }

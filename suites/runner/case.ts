@@ -133,7 +133,7 @@ function flaky({ verdict, reason }: Judgement): Judgement {
   return { verdict: 'flaky', reason: `It passed when tried again; before: ${verdict}: ${reason ?? 'no reason'}` };
 }
 
-/** What a case leaves behind in somebody else's pipeline is removed; what cannot be is not the case's verdict. */
+/** What a case leaves behind in a foreign pipeline is removed; a failure to do so is not the case's verdict. */
 async function removeFiles(env: Environment, created: Iterable<string>): Promise<void> {
   const silent: Recorder = { now: () => 0, record: () => {}, forCase: () => silent };
   await using pipeline = clientOf(env, { recorder: silent });

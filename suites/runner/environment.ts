@@ -120,7 +120,7 @@ async function runStatements(environment: Environment): Promise<void> {
   }
 }
 
-/** Its parts live as long as this process, so that a kept environment, too, is gone once its owner is. */
+/** Its components live as long as this process, so that a kept environment, too, ends with its owner. */
 async function keepUntilInterrupted(environment: OwnEnvironment): Promise<void> {
   const { history, signal } = currentRun();
   const help = await writeStackHelp(environment);

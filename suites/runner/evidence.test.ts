@@ -19,7 +19,7 @@ async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Parts of which each gives what is its own, of a pipeline whose Redis nobody may look into. */
+/** Components with a log of their own each, of a pipeline whose Redis cannot be inspected. */
 function witnessed(logs: Record<string, () => Promise<string>>, records: readonly HistoryRecord[] = []): Witnessed {
   const parts = Object.fromEntries(Object.entries(logs).map(([name, read]) => [name, { name, logs: read }]));
   return {
@@ -59,9 +59,9 @@ test('it is the records, the state of the stream and the last lines of each log;
     paths.map((path) => readFile(join(run, path), 'utf8')),
   );
   expect(history).toBe(`${JSON.stringify({ ...record, case: KEY })}\n`);
-  expect(stream).toBe('not to be had: The target file does not give redis, ***\n');
+  expect(stream).toBe('unavailable: The target file does not give redis, ***\n');
   expect(admin).toBe(`${lines.slice(-500).join('\n')}\n`);
-  expect(query).toBe('not to be had: No such container\n');
+  expect(query).toBe('unavailable: No such container\n');
   expect(storage).toMatch(/^empty: /);
 });
 
@@ -71,8 +71,8 @@ test('a Redis that does not answer is no reason to fail, or to wait', { timeout:
   const away = { ...env, redisAddress: () => ({ host: '127.0.0.1', port: 1 }) };
   const [, stream = ''] = await writeEvidence(run, { ...rest, env: away });
   const text = await readFile(join(run, stream), 'utf8');
-  expect(text.match(/^X/gm)).toHaveLength(text.match(/^not to be had: /gm)?.length ?? 0);
-  expect(text).toMatch(/^XINFO GROUPS file-events\nnot to be had: /m);
+  expect(text.match(/^X/gm)).toHaveLength(text.match(/^unavailable: /gm)?.length ?? 0);
+  expect(text).toMatch(/^XINFO GROUPS file-events\nunavailable: /m);
 });
 
 test('no secret gets in, in whatever form', async () => {

@@ -42,7 +42,7 @@ export interface Witnessed {
 
 /**
  * Writes what a person needs to see why a case failed: what it recorded, the state of stream and group, and the end of each
- * part's log, without secrets. What cannot be had is said in its file; a file that cannot be written is left out.
+ * part's log, without secrets. What is unavailable is noted in its file; a file that cannot be written is left out.
  * @returns the paths of the files, relative to the run's folder
  */
 export async function writeEvidence(runDirectory: string, witnessed: Witnessed): Promise<string[]> {
@@ -97,7 +97,7 @@ async function orReason(read: () => Promise<string>): Promise<string> {
   try {
     return await read();
   } catch (error) {
-    return `not to be had: ${describeError(error)}`;
+    return `unavailable: ${describeError(error)}`;
   }
 }
 
@@ -114,5 +114,5 @@ function keyTexts(pem: string): string[] {
   return d === undefined ? lines : [...lines, d];
 }
 
-/** Whoever holds a token may do what it allows until it expires. */
+/** A token grants what it allows to any holder until it expires. */
 const withoutTokens = (text: string): string => text.replaceAll(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, '***');

@@ -12,7 +12,7 @@ import { startGuard } from '../../harness/environment/process/guard.ts';
 import { findProcess, processTree, signalProcess } from '../../harness/environment/process/table.ts';
 
 const STOP_GRACE_MS = 15_000;
-/** Commands of a target file may take their time; whoever cannot wait asks twice. */
+/** Commands of a target file may take their time; a second signal does not wait. */
 const PUT_BACK_MS = 60_000;
 const LAST_WORDS_MS = 1000;
 const TAIL_LINES = 15;

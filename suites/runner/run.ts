@@ -17,7 +17,7 @@ import { PROFILES } from '../../services/contract/names.ts';
 /** The run that this worker process belongs to. */
 export interface Run {
   context: RunContext;
-  /** The pipeline that is judged, where it is somebody else's. */
+  /** The pipeline that is judged, where the harness does not own it. */
   target: Target | undefined;
   /** What the pipeline that is judged offers to cases. */
   capabilities: ReadonlySet<Capability>;

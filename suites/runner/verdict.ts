@@ -30,7 +30,7 @@ export interface Judged {
  */
 export function judge({ error, findings, evidence, floor }: Judged): Judgement {
   const errors = error === undefined ? [] : errorsIn(error);
-  // Its message says it all; its cause is for whoever debugs.
+  // Its message says it all; its cause is for debugging.
   const violation = errors.find(isViolation);
   if (violation !== undefined) return { verdict: 'fail', reason: oneLine(violation.message) };
   if (findings.length > 0) return { verdict: 'fail', reason: findingsText(findings) };

@@ -10,8 +10,8 @@ export const SEARCH = [
     tier: 'core',
     text: 'Exact, partial and full-text modes, every filter, every sort, total_count and has_more are right against a model computed in memory.',
     allowed: [
-      'exact: the file name is the query, case and all. partial: the file name contains it, in any case. fulltext: file name, tags and description together have every word of it, in any case.',
-      'Filters hold together: filename is contained in the name and file_extension ends it after a dot, in any case; all tags are there; username is the same; sizes and created_at are within their bounds, which count.',
+      'exact: the file name equals the query, case included. partial: the file name contains it, in any case. fulltext: file name, tags and description together have every word of it, in any case.',
+      'Filters combine with AND: filename is contained in the name and file_extension ends it after a dot, in any case; all tags are there; username is the same; sizes and created_at are within their bounds, inclusive.',
       'sort_by is created_at, updated_at, filename, file_size or relevance; ties come in any order. Without it the order is free.',
       'total_count is the number of all matching files, has_more whether any comes after this page.',
     ],
@@ -19,7 +19,7 @@ export const SEARCH = [
     provoked:
       'A corpus of files with names, words, tags, sizes and owners in common, some updated, some deleted, and hundreds of generated searches over it.',
     troubleshooting:
-      'The request that the reason names, the smallest that shows it: send it as it stands and compare the SQL.',
+      'The request that the reason names is the smallest that shows it: send it unchanged and compare the SQL.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -41,11 +41,11 @@ export const SEARCH = [
       'Each text finds the files that have just this text, and no others; in full-text searches only its words count.',
       'A name with such a character may be refused at registration with 4xx.',
     ],
-    why: 'Who looks for 100% must not find 1000, and no text that somebody types may become part of a statement.',
+    why: 'A search for 100% must not find 1000, and no user input may become part of a statement.',
     provoked:
       'Files with such texts in name, extension, tags, owner and description, and searches for each of them and for generated ones in every parameter and mode.',
     troubleshooting:
-      'How LIKE patterns are escaped, whether every value is bound, and which function makes full-text queries of what was typed.',
+      'How LIKE patterns are escaped, whether every value is bound, and which function turns user input into full-text queries.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: input, needs: [], floor: { files: 30, searches: 300 }, seconds: 3, timeoutMs: 180_000 }],
@@ -56,9 +56,9 @@ export const SEARCH = [
     tier: 'core',
     text: 'Paging through ties while rows change leaves no row out and shows none twice, of those that did not change.',
     allowed: [
-      'Every file that does not change is on exactly one page, whatever the others do that stay in their places: same name, same size.',
+      'Every file that does not change is on exactly one page, while the others are updated in place: same name, same size.',
     ],
-    why: 'Whoever pages through a list to act on every entry misses some and acts twice on others.',
+    why: 'Otherwise a client that pages through a list to act on every entry misses some and acts twice on others.',
     provoked:
       'Files with one name and one size, half of them updated between two pages, then all the time, read page by page in both orders and with different page sizes.',
     troubleshooting: 'ORDER BY: whether a last column, unique in every row, decides between equals.',
@@ -75,12 +75,12 @@ export const SEARCH = [
     text: 'A bad search parameter is answered with 4xx, and the answer names the parameter.',
     allowed: [
       '4xx with the name of the parameter somewhere in the body, as a word of its own.',
-      '4xx where the body is no request at all, or the id in the path is none.',
+      '4xx where the body is not a request at all, or the path has no valid id.',
     ],
     why: 'A bad parameter that is ignored gives a wrong answer that looks right; one that is not named gives an hour of guessing.',
     provoked:
-      'Each parameter with values of wrong types, out of range, unknown, or with SQL behind a good beginning; bodies that are no JSON; ids that are none.',
-    troubleshooting: 'The schema of the request, and what becomes of its findings on the way to the answer.',
+      'Each parameter with values of wrong types, out of range, unknown, or with SQL after a valid prefix; bodies that are not JSON; invalid ids.',
+    troubleshooting: 'The schema of the request, and what happens to its findings on the way to the answer.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [{ file: input, needs: [], floor: { named: 50, refused: 13 }, seconds: 1 }],

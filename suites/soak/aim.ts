@@ -36,7 +36,7 @@ export interface Down extends AsyncDisposable {
   heal(): Promise<void>;
 }
 
-/** Kills every instance of a service at once: of several, nobody outside knows which one publishes or holds something. */
+/** Kills every instance of a service at once: which one publishes or holds something is not visible from outside. */
 export async function killAll(
   { faults, instances }: Aiming,
   service: Extract<keyof Aiming['faults'], 'admin' | 'query'>,

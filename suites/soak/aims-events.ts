@@ -22,11 +22,13 @@ import { type Aim, type Aiming, type End, filesOf, killAll, REPAIRED_MS, SOON_MS
 const EVERY_MS = 20;
 
 export interface Registering extends AsyncDisposable {
-  /** Ends it once the registration under way is answered. @returns the files' ids @throws what a registration threw */
+  /**
+   * Ends it once the registration in progress is answered. @returns the files' ids @throws what a registration threw
+   */
   stop(): Promise<string[]>;
 }
 
-/** Registers one file after the other, so that whoever publishes or reads always has something of this aim in hand. */
+/** Registers one file after the other, so that publishers and consumers always have something of this aim in hand. */
 function keepRegistering({ pipeline, unique, signal }: Aiming): Registering {
   const over = new AbortController();
   const fileIds: string[] = [];
@@ -38,7 +40,7 @@ function keepRegistering({ pipeline, unique, signal }: Aiming): Registering {
     return fileIds;
   };
   const running = run();
-  // Heard by whoever stops it.
+  // Handled by the caller that stops it.
   running.catch(() => {});
   const stop = (): Promise<string[]> => {
     over.abort();
@@ -59,7 +61,7 @@ export const PUBLISHING_AIMS = {
   'two-publishers': { needs: ['redis', 'multiple-admin-instances'], act: twoPublishers },
 } as const satisfies Record<string, Aim>;
 
-/** Changes are accepted while Redis is away, and whoever accepted them dies before it is back. */
+/** Changes are accepted during a Redis outage, and admin is killed before Redis recovers. */
 async function killedBeforePublished(t: Aiming): Promise<void> {
   const { pipeline, faults, unique } = t;
   await using away = await faults.redis.kill();
@@ -78,7 +80,7 @@ async function killedBeforePublished(t: Aiming): Promise<void> {
 /** More than are lost until the aim is over. */
 const REPLIES = 10_000;
 
-/** Events are on the stream, whoever put them there has not heard of it, and dies: they are not marked as published. */
+/** Events are on the stream, the publisher receives no reply and is killed: they are not marked as published. */
 async function adminKilledPublishing(t: Aiming): Promise<void> {
   const { redis, faults } = t;
   const before = await lastEventId(redis);
@@ -90,7 +92,7 @@ async function adminKilledPublishing(t: Aiming): Promise<void> {
   const sent = await entriesAfter(redis, before);
   await losing.heal();
   await killed.heal();
-  // Nobody took any change meanwhile: all that was due comes at once, to processes that have just begun.
+  // No change was accepted meanwhile: all that was due comes at once, to processes that have just begun.
   await awaitAllAlike(t, [...new Set([...own, ...filesOf(sent)])], REPAIRED_MS);
   for (const id of own) await awaitEvents(t, id, before, 1);
 }
@@ -105,7 +107,7 @@ async function twoPublishers(t: Aiming): Promise<void> {
   await awaitAllAlike(t, [first.file_id], SOON_MS);
   const file = await ChangingFile.register(t, 'by-two');
   for (let i = 0; i < UPDATES; i++) await file.update(i % 2 === 0 ? otherAdmin : pipeline);
-  demandEqual(await file.published(), 1, `Copies of an event of ${file.id} while nothing is broken`);
+  demandEqual(await file.published(), 1, `Copies of an event of ${file.id} without a fault`);
 }
 
 const CONSUMERS = ['redis', 'postgres', 'multiple-query-instances', 'stop query'] as const;
@@ -136,14 +138,14 @@ async function deliveredAgain(t: Aiming): Promise<void> {
   await awaitSettled(t, entryIds, { timeoutMs: SOON_MS });
   await leavePending(t, entryIds);
   await awaitSettled(t, entryIds, { timeoutMs: takeOverMs(t) + SOON_MS });
-  for (const id of [kept, changed]) await demandAlike(t, id, 'its creation came once more');
+  for (const id of [kept, changed]) await demandAlike(t, id, 'its creation was delivered again');
   demand(
     (await findById(pipeline, removed)) === undefined,
-    `${removed} is back: it was deleted, and its creation came once more`,
+    `${removed} reappeared: it was deleted, and its creation was delivered again`,
   );
 }
 
-/** A consumer ends with entries in hand that it cannot have committed; another one has to go on with them. */
+/** A consumer ends with entries in hand that it cannot have committed; another one has to take them over. */
 async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
   const { env, faults, signal } = t;
   let before: string | undefined;
@@ -155,7 +157,7 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
     const what = 'both consumers to hold entries that they cannot commit';
     const atLock = before;
     await pollUntil(() => consumersHolding(t, atLock), { what, timeoutMs: SOON_MS, signal }).catch((cause: unknown) => {
-      throw new InconclusiveError('There was nothing to end a consumer with', { cause });
+      throw new InconclusiveError('There was no way to stop a consumer', { cause });
     });
     ended = await faults.query[end]();
   }
@@ -167,10 +169,10 @@ async function endedWhileHolding(t: Aiming, end: End): Promise<void> {
 
 /** How long it may take until consumers are where they are wanted: they read all the time. */
 const REACHED_MS = 5000;
-/** Nobody who was given entries and heard of it leaves them lying for two looks. */
+/** A consumer that received entries never leaves them pending for two observations. */
 const LOOK_EVERY_MS = 200;
 
-/** Redis has delivered entries, the consumers have not heard of it, and die. */
+/** Redis has delivered entries, the consumers receive no reply and are killed. */
 async function queryKilledReading(t: Aiming): Promise<void> {
   const { faults, signal } = t;
   const before = await lastDelivered(t);
@@ -199,7 +201,7 @@ async function queryKilledReading(t: Aiming): Promise<void> {
   await demandNothingLost(t, held, own);
 }
 
-/** The rows are committed, the acknowledgement is on a wire that swallows it, and the consumers die with their hosts. */
+/** The rows are committed, the acknowledgement is dropped by the network, and the consumers die with their hosts. */
 async function queryKilledBeforeAcknowledging(t: Aiming): Promise<void> {
   const before = await lastDelivered(t);
   await using registering = keepRegistering(t);
@@ -217,7 +219,7 @@ async function queryKilledBeforeAcknowledging(t: Aiming): Promise<void> {
 }
 
 const CUTS_MAX = 5;
-/** Whoever was given something has committed it by then. */
+/** A consumer that received something has committed it by then. */
 const COMMITTED_MS = 1500;
 
 /**
@@ -245,7 +247,7 @@ async function cutOffCommitted(t: Aiming, before: string): Promise<{ cut: Fault;
 }
 
 function nothingHeld(cause: unknown): never {
-  throw new InconclusiveError('There was nothing to kill a consumer with', { cause });
+  throw new InconclusiveError('There was no way to kill a consumer', { cause });
 }
 
 /** Entries that were delivered in the meantime are settled, and the read model is what the registry is. */
@@ -260,7 +262,7 @@ async function lastDelivered({ redis }: Aiming): Promise<string> {
   return (await groupState(redis))?.lastDeliveredId ?? '0';
 }
 
-/** Waits until somebody is given something: consumers that were cut off do not read at once. */
+/** Waits until a consumer receives something: consumers that were cut off do not read at once. */
 async function awaitDelivery(t: Aiming): Promise<void> {
   const before = await lastDelivered(t);
   const moved = async (): Promise<true | undefined> => (isAfter(await lastDelivered(t), before) ? true : undefined);
@@ -288,7 +290,7 @@ async function isApplied({ pipeline }: Aiming, { id, fields }: StreamEntry): Pro
   return hit !== undefined && (instant(hit.updated_at) ?? 0) >= (instant(event.metadata.updated_at) ?? 0);
 }
 
-/** Redis loses its data with events that nobody had read. */
+/** Redis loses its data, unread events included. */
 async function emptiedUnread(t: Aiming): Promise<void> {
   const { redis, faults } = t;
   const files = await uploadSynced(t, 6, 'emptied');

@@ -32,10 +32,10 @@ export const UPLOADING_AIMS = {
 async function ingesterKilledUploading(t: Aiming): Promise<void> {
   const half = await killIngesterUploading(t);
   const happened = await demandWholeOrNothing(t, half, SOON_MS);
-  demand(!happened, `${half.filename} is found, of which only one half was sent`);
+  demand(!happened, `${half.filename} is found, although only half of it was sent`);
 }
 
-/** The ingester is asked to end while it is being sent a body: it takes the rest, or says that it does not. */
+/** The ingester is stopped (SIGTERM) while it receives a body: it takes the rest, or refuses it. */
 async function ingesterStoppedUploading(t: Aiming): Promise<void> {
   using half = await sendHalf(t, 'half');
   let answer: number | string = 'never sent';
@@ -53,9 +53,9 @@ async function storageKilledStoring(t: Aiming): Promise<void> {
     await using _killed = await t.faults.storage.kill();
     answer = await half.finish();
   }
-  demand(answer !== 201, `${half.filename} was accepted although storage died while it was being sent the bytes`);
+  demand(answer !== 201, `${half.filename} was accepted although storage was killed while it received the bytes`);
   const happened = await demandWholeOrNothing(t, half, SOON_MS);
-  demand(!happened, `${half.filename} is found although storage died while it was being sent the bytes`);
+  demand(!happened, `${half.filename} is found although storage was killed while it received the bytes`);
 }
 
 /** The bytes are stored, the registration hangs at its COMMIT, and the ingester dies. */
@@ -63,7 +63,7 @@ async function ingesterKilledRegistering(t: Aiming): Promise<void> {
   await demandWholeOrNothing(t, await killIngesterRegistering(t), SOON_MS);
 }
 
-/** The same, and the ingester is asked to end: it waits for the registration, and answers. */
+/** The same, and the ingester is stopped (SIGTERM): it waits for the registration, and answers. */
 async function ingesterStoppedRegistering(t: Aiming): Promise<void> {
   const { pipeline, faults, unique } = t;
   const input = { filename: `${unique}-registering.txt`, content: Buffer.from(unique) };
@@ -81,9 +81,9 @@ async function ingesterStoppedRegistering(t: Aiming): Promise<void> {
   demandAnswer(happened, status ?? `${outcome} ${error}`, input.filename);
 }
 
-/** @throws Violation unless an upload that was under way was answered, and what was accepted is there */
+/** @throws Violation unless an upload in progress was answered, and what was accepted is there */
 function demandAnswer(happened: boolean, answer: number | string, filename: string): void {
-  demand(typeof answer === 'number', `${filename}, under way when the ingester was asked to end: ${answer}`);
+  demand(typeof answer === 'number', `${filename}, in progress when the ingester was stopped (SIGTERM): ${answer}`);
   demand(happened || answer !== 201, `${filename} was accepted while the ingester ended, and is not there`);
 }
 
@@ -113,7 +113,7 @@ function heldRegistration({ pipeline, unique }: Aiming) {
 
 /** A registration whose commit hung is published and found, or has not happened. */
 async function demandDone(t: Aiming, fileId: string, before: string): Promise<void> {
-  // Whoever gave up waiting for its commit may have rolled back: then there is nothing to publish.
+  // A client that gave up waiting for its commit may have rolled back: then there is nothing to publish.
   if ((await t.pipeline.registryFile(fileId)).status === 200) {
     // Its own event, not what a later comparison with the registry makes of it.
     await awaitEvents(t, fileId, before, 1);
@@ -134,7 +134,9 @@ async function commitHeld(t: Aiming): Promise<void> {
   await demandDone(t, held.fileId, before);
 }
 
-/** Admin dies with a COMMIT under way, which PostgreSQL carries out once admin is back and has published others. */
+/**
+ * Admin is killed with a COMMIT in progress, which PostgreSQL executes once admin runs again and has published more.
+ */
 async function adminKilledCommitting(t: Aiming): Promise<void> {
   const before = await lastEventId(t.redis);
   const held = heldRegistration(t);
@@ -150,7 +152,7 @@ async function adminKilledCommitting(t: Aiming): Promise<void> {
   await demandDone(t, held.fileId, before);
 }
 
-/** Admin is asked to end with a COMMIT under way: whoever waits for it is answered. */
+/** Admin is stopped (SIGTERM) with a COMMIT in progress: the client that waits for it is answered. */
 async function adminStoppedCommitting(t: Aiming): Promise<void> {
   const before = await lastEventId(t.redis);
   const held = heldRegistration(t);
@@ -163,7 +165,7 @@ async function adminStoppedCommitting(t: Aiming): Promise<void> {
     });
   }
   const { status, outcome = 'never sent', error } = answer ?? {};
-  const what = `A registration (${held.fileId}) under way when admin was asked to end`;
+  const what = `A registration (${held.fileId}) in progress when admin was stopped (SIGTERM)`;
   demand(status !== undefined, `${what} was not answered: ${outcome} ${error}`);
   if (status === 201) await awaitEvents(t, held.fileId, before, 1);
   await demandDone(t, held.fileId, before);

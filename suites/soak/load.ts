@@ -32,9 +32,9 @@ export interface MixedLoadOptions {
 }
 
 /**
- * Uploads, updates, deletions, reads by id and searches at a steady rate, drawn by lot, whatever becomes of them. Of one
- * file there is never more than one write under way, and none after one without a clear answer: so what it must be in the
- * end is known, or known not to be. Reads go to any of the `readers`, changes to any of the `writers`.
+ * Uploads, updates, deletions, reads by id and searches at a steady rate, chosen at random, whatever their outcome. Of
+ * one file there is never more than one write in flight, and none after one without a clear answer: so what it must be
+ * in the end is known, or known not to be. Reads go to any of the `readers`, changes to any of the `writers`.
  */
 export function startMixedLoad(
   { pipeline, recorder, random, unique, signal }: CaseContext,
@@ -43,7 +43,7 @@ export function startMixedLoad(
   const lots = random.fork('load');
   const counts = new Map<string, number>();
   const names = new Map<string, string>();
-  /** Alive, as far as is known, with no write under way. */
+  /** Alive, as far as is known, with no write in progress. */
   const idle: string[] = [];
   const steps = new Map<string, number>();
   let latestMs = 0;

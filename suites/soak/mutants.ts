@@ -4,7 +4,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 export const SOAK_MUTANTS: readonly Mutant[] = [
   {
     id: 'clock-as-version',
-    defect: 'the registry takes its clock as it is, and the guard of the upsert goes by it',
+    defect: 'the registry trusts its clock, and the guard of the upsert compares it',
     services: ['admin', 'query'],
     caughtBy: ['SOAK-01'],
     aims: ['clock-stepped-back'],

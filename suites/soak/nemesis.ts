@@ -133,7 +133,7 @@ function shuffled<T>(random: Random, items: readonly T[]): T[] {
 
 /**
  * Carries rounds out, one after the other, each healed before the next begins, and records when each began and was over. A
- * fault that makes no sense at its moment, or that nobody saw, is undone and left out.
+ * fault that is not applicable in this state, or was never observed, is undone and left out.
  * @returns all that was broken, or may have been, in the order of its end; and how many disruptions were left out
  * @throws Violation of an aim, and what a fault throws that cannot be healed; all others of its round are healed then, too
  */
@@ -192,7 +192,7 @@ async function aimAt(t: Aiming, name: AimName, index: number): Promise<Times> {
   return { requestedAt, healedAt: t.recorder.now(), seen: acted === 'seen' };
 }
 
-/** For a fault that makes no sense at its moment, so that nothing was broken, or that was broken and nobody saw it. */
+/** For a fault that is not applicable in this state, so that nothing was broken, or that was never observed. */
 function leaveOut(error: unknown): 'not now' | 'not seen' {
   if (error instanceof NotNowError) return 'not now';
   if (error instanceof InconclusiveError) return 'not seen';

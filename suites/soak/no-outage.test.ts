@@ -17,11 +17,11 @@ const due = (dueAt: number, outcome: SeenOperation['outcome'] = 'ok'): SeenOpera
   error: outcome === 'ok' ? undefined : 'timeout',
 });
 const REDIS = broken('redis-killed', 100_000, 106_000, { round: 9 });
-/** 60 operations, ten a second, while Redis is away; the one due at `failing` fails. */
+/** 60 operations, ten a second, during a Redis outage; the one due at `failing` fails. */
 const during = (...failing: number[]): SeenOperation[] =>
   Array.from({ length: 60 }, (_, i) => 100_050 + i * 100).map((at) => due(at, failing.includes(at) ? 'unknown' : 'ok'));
 
-describe('operations while Redis alone is away', () => {
+describe('operations during an outage of Redis alone', () => {
   test('are those that were due between its request and its healing', async () => {
     const operations = [due(99_999), due(100_000), due(106_000), due(106_001)];
     expect(await whileRedisAlone(operations, [REDIS])).toMatchObject({ whileRedisAway: 2, failed: 0 });
@@ -48,34 +48,34 @@ describe('operations while Redis alone is away', () => {
 
   test.each([
     [
-      '2.1 s after connections to PostgreSQL fell silent',
+      '2.1 s after connections to PostgreSQL became half-open',
       broken('postgres-forgotten', 96_000, 98_900, { lingersMs: 12_000 }),
     ],
     [
       '11.9 s after, for as long as they may stay unnoticed',
       broken('postgres-forgotten', 88_000, 89_100, { lingersMs: 12_000 }),
     ],
-    ['1.9 s after PostgreSQL came back', broken('postgres-killed', 96_000, 99_150)],
+    ['1.9 s after PostgreSQL recovered', broken('postgres-killed', 96_000, 99_150)],
     ['while a service is down, too', broken('admin-killed', 100_500, 102_000)],
     ['just before something else breaks', broken('admin-killed', 102_900, 104_000)],
-    ['beside a fault that was begun and that nobody saw', broken('query-paused', 100_900, 105_000, { seen: false })],
-    ['beside one of Redis that nobody saw', broken('redis-paused', 100_900, 105_000, { seen: false })],
+    ['beside a fault that was begun and never observed', broken('query-paused', 100_900, 105_000, { seen: false })],
+    ['beside one of Redis that was never observed', broken('redis-paused', 100_900, 105_000, { seen: false })],
     ['in an aim', broken('emptied-unread', 100_100, 105_000)],
-  ])('accuse nobody of what fails %s', async (_, other) => {
+  ])('attribute no failure to the target %s', async (_, other) => {
     const found = await whileRedisAlone(during(101_050), [REDIS, other]);
     expect(found.failed).toBe(0);
     expect(found.whileRedisAway).toBeLessThan(60);
   });
 
   test.each([
-    ['2.1 s after PostgreSQL came back', broken('postgres-killed', 90_000, 98_900)],
-    ['12.1 s after connections fell silent', broken('postgres-forgotten', 80_000, 88_900, { lingersMs: 12_000 })],
+    ['2.1 s after PostgreSQL recovered', broken('postgres-killed', 90_000, 98_900)],
+    ['12.1 s after connections became half-open', broken('postgres-forgotten', 80_000, 88_900, { lingersMs: 12_000 })],
     ['more than 2 s before something else breaks', broken('admin-killed', 103_100, 104_000)],
   ])('accuse Redis of what fails %s', async (_, other) => {
     expect((await whileRedisAlone(during(101_050), [REDIS, other])).failed).toBe(1);
   });
 
-  test('are none while Redis was never seen to be away', async () => {
+  test('are none when no Redis outage was observed', async () => {
     const unseen = { ...REDIS, seen: false };
     expect(await whileRedisAlone(during(101_050), [unseen])).toMatchObject({ whileRedisAway: 0, failed: 0 });
     expect(await whileRedisAlone(during(), [])).toMatchObject({ whileRedisAway: 0 });
@@ -91,7 +91,7 @@ describe('operations while Redis alone is away', () => {
   });
 });
 
-test('a late load is told before anybody is accused, with what would have been said', () => {
+test('a late load is reported before a failure is attributed to the target, with that failure as its cause', () => {
   expect(() => demandInTime(3000, 250)).not.toThrow();
   expect(() => demandInTime(3001, 250)).toThrow(InconclusiveError);
   expect(() => demandInTime(4200, 250, new Error('f-1 is not alike'))).toThrow(

@@ -19,12 +19,12 @@ const FAILING_SHARE_MAX = 0.001;
 const CAUGHT_MS = 2000;
 /** A load that is later than that is not the one that was asked for: what it meets says nothing of the target. */
 const LATE_MS_MAX = 3000;
-/** So many failed operations are told of one by one. */
+/** So many failed operations are reported one by one. */
 const TOLD_MAX = 5;
-/** Faults that are told beside an operation: those that were on so close to it. */
+/** Faults that are reported beside an operation: those that were on so close to it. */
 const AROUND_MS = 15_000;
 
-/** @throws InconclusiveError for a load that began operations so late that nobody can be accused of anything */
+/** @throws InconclusiveError for a load that began operations too late to attribute a failure to the target */
 export function demandInTime(latestMs: number, ratePerSecond: number, cause?: unknown): void {
   if (latestMs <= LATE_MS_MAX) return;
   throw new InconclusiveError(
@@ -52,17 +52,17 @@ export async function* operationsOf(historyPath: string, key: string, since: num
 }
 
 export interface NoOutage {
-  /** Operations that were due while Redis alone was away. */
+  /** Operations that were due during an outage of Redis alone. */
   whileRedisAway: number;
-  /** Those of them that were not answered with yes. */
+  /** Those of them that did not succeed. */
   failed: number;
   /** The first of these: which operation, when it was due, what was broken around it. */
   told: readonly string[];
 }
 
 /**
- * How the target did while Redis alone was away: operations that were due while a fault of Redis was on, and no other was,
- * nor was about to be, nor was over so recently that what it left behind can be the cause.
+ * How the target did during an outage of Redis alone: operations due while a fault of Redis was on, and no other was
+ * on, about to begin, or over so recently that its after-effects can be the cause.
  */
 export async function whileRedisAlone(
   operations: AsyncIterable<SeenOperation> | Iterable<SeenOperation>,
@@ -97,7 +97,7 @@ export function demandNoOutage({ whileRedisAway, failed, told }: NoOutage): void
   demand(
     failed <= FAILING_SHARE_MAX * whileRedisAway,
     () =>
-      `${failed} of ${whileRedisAway} operations failed while Redis alone was away, at most ${Math.floor(FAILING_SHARE_MAX * whileRedisAway)} may; the first: ${told[0]}`,
+      `${failed} of ${whileRedisAway} operations failed during an outage of Redis alone, at most ${Math.floor(FAILING_SHARE_MAX * whileRedisAway)} may; the first: ${told[0]}`,
   );
 }
 
@@ -143,7 +143,7 @@ function tellFault({ name, round, requestedAt, healedAt, seen }: Broken, at: num
       : at > healedAt
         ? `over for ${seconds(at - healedAt)} s`
         : `on for ${seconds(at - requestedAt)} s`;
-  return `${name} (round ${round}${seen ? '' : ', seen by nobody'}) ${when}`;
+  return `${name} (round ${round}${seen ? '' : ', never observed'}) ${when}`;
 }
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(2);

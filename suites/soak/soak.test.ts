@@ -28,7 +28,7 @@ const verify = suite(SOAK, lastsMs <= SMALL_DISK_MS_MAX ? { postgresDisk: 'small
 
 verify(
   'SOAK-01',
-  'Under mixed load, while a seeded nemesis breaks servers, services and wires, one or two at a time, nothing that was accepted is lost, undone or brought back, and an outage of Redis alone is no outage.',
+  'Under mixed load, while a seeded nemesis breaks servers, services and wires, one or two at a time, nothing that was accepted is lost, undone or brought back, and an outage of Redis alone is no outage of the pipeline.',
   soaks,
   { lastsMs, checkedFromFile: true },
 );
@@ -114,7 +114,7 @@ async function soaks(t: CaseContext): Promise<void> {
   evidence.followed = (await tracker.finish()).length;
   await finalReads(pipeline, files, { timeoutMs: FINAL_READS_MS + files.length * FINAL_READ_MS, signal });
   evidence.readAtEnd = files.length;
-  // Before anybody is accused of having been away.
+  // Before a failure is attributed to the target.
   demandInTime(load.latestMs, ratePerSecond);
   const noOutage = await whileRedisAlone(operationsOf(historyPath, 'SOAK-01', since), broken);
   evidence.whileRedisAway = noOutage.whileRedisAway;

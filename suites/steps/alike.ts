@@ -58,7 +58,7 @@ export async function demandAlike(
 }
 
 /**
- * Registry and read model must come to show the same within the time that the target promises.
+ * Registry and read model must converge within the time that the target declares.
  * @returns what the registry shows
  */
 export async function awaitAlike(t: Looking, fileId: string, after: string): Promise<RegistryFile> {
@@ -71,7 +71,7 @@ export async function awaitAlike(t: Looking, fileId: string, after: string): Pro
 const COMPARED_AT_ONCE = 8;
 
 /**
- * Registry and read model must come to show the same of every file, also that it is not there, within `timeoutMs` for all
+ * Registry and read model must converge for every file, missing ones included, within `timeoutMs` for all
  * of them together.
  */
 export async function awaitAllAlike(t: Looking, fileIds: readonly string[], timeoutMs: number): Promise<void> {
@@ -85,7 +85,7 @@ export async function awaitAllAlike(t: Looking, fileIds: readonly string[], time
       else
         demand(
           (await findById(t.pipeline, id)) === undefined,
-          `${id} can be read although the registry has it no more`,
+          `${id} can be read although the registry no longer has it`,
         );
       return true;
     };
@@ -95,7 +95,7 @@ export async function awaitAllAlike(t: Looking, fileIds: readonly string[], time
   });
 }
 
-/** Search for a part of the name must come to list exactly these files as the registry has them, at most 1000. */
+/** Search for a part of the name must eventually list exactly these files as the registry has them, at most 1000. */
 export async function awaitListed(t: Looking, part: string, files: readonly RegistryFile[]): Promise<void> {
   const expected = Object.fromEntries(files.map((file) => [file.file_id, committed(file)]));
   const what = `exactly the ${files.length} files of this name to be listed under ${part}`;

@@ -6,7 +6,7 @@ import { entriesAfter, isAfter } from './events.ts';
 import { eventually } from './eventually.ts';
 import { awaitSearchable } from './steps.ts';
 
-/** A consumer of the harness: it holds entries, and never comes back to them. */
+/** A consumer of the harness: it holds entries, and never processes them. */
 const ZOMBIE = 'syncproof-zombie';
 
 /** How much longer than the retry time abandoned entries have been held: enough for any clock that counts in seconds. */
@@ -38,7 +38,7 @@ function claimArguments(
 }
 
 /**
- * Delivers entries of the stream once more: they are pending again, as if somebody had been given them and had died. So
+ * Delivers entries of the stream once more: they are pending again, as if a consumer had received them and died. So
  * a consumer of the pipeline has to take them over, without a race and without waiting for them to age.
  * @throws when an entry is not on the stream
  */
@@ -51,7 +51,7 @@ export async function leavePending(t: CaseContext, entryIds: readonly string[], 
 }
 
 /**
- * The same, and in the same moment every entry is trimmed off the stream: nobody can take them over while they are there.
+ * The same, and in the same moment every entry is trimmed off the stream: no consumer can take them over before.
  */
 export async function abandonTrimmed(t: CaseContext, entryIds: readonly string[], how?: Abandonment): Promise<void> {
   const transaction = t.redis.multi();
@@ -63,7 +63,7 @@ export async function abandonTrimmed(t: CaseContext, entryIds: readonly string[]
   }
 }
 
-/** How long it may take until abandoned entries were taken over and are done, in ms: whoever looks, looks that often. */
+/** How long it may take until abandoned entries were taken over and are done, in ms; also the interval of checks. */
 export function takeOverMs({ env }: CaseContext): number {
   return env.limits.pendingRetryMs + env.limits.syncMs;
 }

@@ -16,7 +16,7 @@ export type EventFields = readonly string[];
 export const PRODUCERS = ['versions', 'plain'] as const;
 export type Producer = (typeof PRODUCERS)[number];
 
-/** The history of a file that nobody registered: it exists as events only. Version 1 is its creation. */
+/** The history of a file that was never registered: it exists as events only. Version 1 is its creation. */
 export class CraftedFile {
   readonly id: string = randomUUID();
   readonly filename: string;

@@ -6,7 +6,7 @@ type Probe<T> = Parameters<typeof pollUntil<T>>[0];
 
 /**
  * Waits for something that the requirement promises within a time: until `awaited`, a probe as of `pollUntil`, gives
- * something, or until a wait that is under way ends. A passed deadline is then the target's fault, not the harness's.
+ * something, or until a wait in progress ends. A passed deadline is then the target's fault, not the harness's.
  * @throws Violation saying what was promised
  */
 export async function eventually<T>(what: string, awaited: Promise<T>): Promise<T>;

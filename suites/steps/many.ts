@@ -3,7 +3,7 @@ import type { CaseContext } from '../runner/case.ts';
 
 /**
  * Runs `act` on every item, at most `atOnce` at a time, and gives the results in the order of the items. After the first
- * error no further item is begun, and that error is thrown once those under way have ended.
+ * error no further item is begun, and that error is thrown once those in progress have ended.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

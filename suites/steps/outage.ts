@@ -9,7 +9,7 @@ const AFTER_MS = 1500;
 
 type Provoke = (t: CaseContext) => Promise<Fault>;
 
-/** The four ways in which Redis can be away: gone, alive but silent, unreachable at once, unreachable in silence. */
+/** The four outages of Redis: killed, suspended, connections refused, bytes silently dropped. */
 export const REDIS_AWAY = {
   killed: ({ faults }) => faults.redis.kill(),
   paused: ({ faults }) => faults.redis.pause(),
@@ -101,7 +101,7 @@ export function demandAllVisible({ accepted, invisible, backlogDrainedMs, undrai
   demand(invisible === 0, `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing`);
   demand(
     backlogDrainedMs !== null && backlogDrainedMs <= ms,
-    `What had piled up was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
+    `The backlog was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
   );
   demand(undrained === undefined, `Everything is searchable, but: ${undrained}`);
 }

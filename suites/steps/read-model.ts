@@ -12,7 +12,7 @@ export function lockReadModel(env: Environment, whom: 'writers' | 'everybody' = 
   return holdLock(env, `LOCK TABLE ${READ_MODEL_TABLE} IN ${mode} MODE`);
 }
 
-/** Resolves when somebody waits for the read model's table, which is locked. @throws DeadlineError */
+/** Resolves when a session waits for the read model's table, which is locked. @throws DeadlineError */
 export async function awaitSomebodyWaiting({ env, signal }: CaseContext, who: string): Promise<void> {
   const database = connectPostgres(env.databaseAccess('query'));
   try {
@@ -51,8 +51,8 @@ async function holdLock(env: Environment, statement: string, values: unknown[] =
 }
 
 /**
- * Takes rows out of the read model behind its back, once they are there: whoever is given their events again has to
- * write them again.
+ * Takes rows out of the read model behind its back, once they are there: a consumer that receives their events again
+ * has to write them again.
  * @throws Violation when one is not there in time
  */
 export async function takeAwayRows({ env, signal }: CaseContext, fileIds: readonly string[]): Promise<void> {

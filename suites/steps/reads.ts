@@ -10,7 +10,7 @@ export interface Look {
 
 /**
  * The first read that shows an earlier state than a read that had ended before it began, with that one; undefined when
- * none does. Reads that overlap may differ either way, whoever made them.
+ * none does. Reads that overlap may differ either way, of any client.
  */
 export function stepBack(looks: readonly Look[]): { earlier: Look; later: Look } | undefined {
   const byStart = looks.toSorted((a, b) => a.startedAt - b.startedAt);
@@ -29,7 +29,7 @@ export function stepBack(looks: readonly Look[]): { earlier: Look; later: Look }
 const INTERVAL_MS = 2;
 
 /**
- * Reads files by id over and over until it is disposed, for the checkers to judge: what comes back for a moment only is
+ * Reads files by id over and over until it is disposed, for the checkers to judge: what reappears for a moment only is
  * gone again before a poll for the end state has looked.
  */
 export function rereading(

@@ -27,7 +27,7 @@ export interface Registration {
   tags?: string[] | null;
 }
 
-/** A type goes with its extension, as it does of files that somebody made. */
+/** A type matches its extension, as in real files. */
 const TYPES = [
   { extension: 'pdf', contentType: 'application/pdf' },
   { extension: 'txt', contentType: 'text/plain; charset=utf-8' },

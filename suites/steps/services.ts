@@ -49,7 +49,7 @@ export async function readMetric(
 /** How soon after SIGTERM a service may show that it is ending: it takes no connection, or says that it is not ready. */
 const ENDING_MS = 3000;
 
-/** Waits until a service shows that it is ending; whether it goes on taking requests for a while is its own affair. */
+/** Waits until a service shows that it is ending; whether it still accepts requests for a while is not judged. */
 export async function awaitEnding({ pipeline, signal }: CaseContext, service: ServiceName): Promise<void> {
   const isEnding = async (): Promise<true | undefined> =>
     (await pipeline.ready(service, { recorded: false, timeoutMs: 1000 })).status === 200 ? undefined : true;

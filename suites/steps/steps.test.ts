@@ -67,7 +67,7 @@ describe('acting on several at once', () => {
     expect(most).toBe(2);
   });
 
-  test('begins nothing after an error, and waits for what is under way', async () => {
+  test('begins nothing after an error, and waits for what is in progress', async () => {
     const begun: number[] = [];
     const ended: number[] = [];
     const acting = inParallel([0, 1, 2, 3], 2, async (item) => {

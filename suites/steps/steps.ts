@@ -13,7 +13,7 @@ import {
 import { eventually } from './eventually.ts';
 import { conforms, demand } from './violation.ts';
 
-/** How long a service may be too busy where that is not judged: longer than it waits for one connection that is silent. */
+/** How long a service may be too busy where that is not judged: longer than it waits for one half-open connection. */
 const BUSY_MS = 12_000;
 
 interface Waiting {

@@ -8,7 +8,7 @@ import {
   randomUUID,
 } from 'node:crypto';
 
-/** A JSON Web Token (RFC 7519) taken apart; whether its signature holds is the target's matter. */
+/** A JSON Web Token (RFC 7519) taken apart; whether its signature is valid is for the target to check. */
 export interface DecodedToken {
   header: Record<string, unknown>;
   claims: Record<string, unknown>;
@@ -106,7 +106,7 @@ export function signedTokens(good: string, signingKey: string): { right: string;
     'that expired an hour ago': token({ iat: nowS - 2 * HOUR_S, nbf: nowS - 2 * HOUR_S, exp: nowS - HOUR_S }),
     'that is not valid for another hour': token({ nbf: nowS + HOUR_S, exp: nowS + 2 * HOUR_S }),
   };
-  // Where tokens name no issuer, nobody can tell one from another.
+  // Where tokens name no issuer, issuers cannot be told apart.
   if (claims.iss !== undefined) bad['of another issuer'] = token({ iss: 'https://issuer.invalid' });
   return { right: token({}), bad };
 }

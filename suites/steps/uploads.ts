@@ -51,7 +51,7 @@ export async function uploadAndFind(t: CaseContext, kind: string): Promise<void>
   await awaitSearchable(pipeline, file_id, { timeoutMs: env.limits.syncMs, signal });
 }
 
-/** @throws Violation when search goes on finding a file under one of these names, or finds one a little later */
+/** @throws Violation when search keeps finding a file under one of these names, or finds one a little later */
 export async function demandNothing(t: CaseContext, filenames: readonly string[]): Promise<void> {
   // What was accepted later is found: what was accepted before would be, too.
   await uploadAndFind(t, 'later');
@@ -79,7 +79,7 @@ export interface SlowUpload extends Disposable {
   write(bytes: Uint8Array): Promise<void>;
   /** Sends what ends the form. */
   end(): void;
-  /** The status that came back, or the error that came instead; waits for it up to the given time. */
+  /** The status that was answered, or the error instead; waits for it up to the given time. */
   answer(timeoutMs: number): Promise<number | string>;
   /** Undefined until it was answered or broke off. */
   readonly answered: number | string | undefined;
@@ -160,7 +160,7 @@ function outcomeOf(request: ClientRequest): Promise<number | string> {
 export const MIB = 1024 * 1024;
 /** Half of it is more than the buffers of connections hold: once it is sent, storage is being given it. */
 const HALF_SENT_BYTES = 24 * MIB;
-/** How long a client may be kept waiting for an answer, whatever is away. */
+/** How long a client may be kept waiting for an answer, whatever is unavailable. */
 export const ANSWER_MS_MAX = 20_000;
 
 /** An upload whose body is half sent. */
@@ -209,8 +209,8 @@ export async function killIngesterUploading(t: CaseContext): Promise<Interrupted
 }
 
 /**
- * Kills the ingester with the bytes stored and the registration under way: it hangs at its COMMIT, which goes on after the
- * ingester is gone, and before it is back.
+ * Kills the ingester with the bytes stored and the registration in progress: it hangs at its COMMIT, which proceeds
+ * after the ingester is gone, and before it is back.
  */
 export async function killIngesterRegistering(t: CaseContext): Promise<Interrupted> {
   const { pipeline, faults, unique } = t;
@@ -243,8 +243,8 @@ async function uploadOnceMore(t: CaseContext, timeoutMs: number): Promise<void> 
 }
 
 /**
- * What was interrupted has happened wholly or not at all: search must come to find as many files of this name as the
- * registry has, each with its bytes, and no more than one.
+ * What was interrupted has happened completely or not at all: search must eventually find as many files of this name as
+ * the registry has, each with its bytes, and no more than one.
  * @returns whether it has happened
  */
 export async function demandWholeOrNothing(
@@ -262,7 +262,7 @@ export async function demandWholeOrNothing(
     return { files };
   };
   const { files } = await eventually(what, probe, { timeoutMs, signal: t.signal });
-  demand(files <= 1, `${filename} was uploaded once and is there ${files} times`);
+  demand(files <= 1, `${filename} was uploaded once and is found ${files} times`);
   return files === 1;
 }
 

@@ -16,7 +16,7 @@ const PRODUCERS: readonly ServiceName[] = ['admin', 'storage', 'ingester'];
 
 verify(
   'SYNC-08',
-  'Several instances of query answer alike once converged, and one more or one less changes nothing.',
+  'Several instances of query give the same answers once converged, and adding or removing one changes nothing.',
   instancesAnswerAlike,
 );
 verify(
@@ -39,7 +39,7 @@ verify(
 );
 verify(
   'SYNC-09/before-redis',
-  'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+  'Every service starts and files are uploaded before Redis runs: the pipeline ends in sync.',
   startsBeforeRedis,
   { environment: { deferred: ['redis'] } },
 );
@@ -77,8 +77,8 @@ async function instancesAnswerAlike(t: CaseContext): Promise<void> {
   await converged('The first instance', pipeline);
   await converged('The instance added under load', thirdClient);
   await gone.heal();
-  await converged('The instance that was killed and came back', secondClient);
-  // Nobody went back meanwhile, and the one that came back brought nothing old with it.
+  await converged('The instance that was killed and restarted', secondClient);
+  // No instance went back meanwhile, and the restarted one brought nothing old with it.
   demandEqual(await answersOf(t, pipeline, load.files), expected, 'The first instance in the end');
   await finalReads(pipeline, [...load.files.keys()], { signal });
 
@@ -99,7 +99,7 @@ async function startsConsumerFirst(t: CaseContext): Promise<void> {
 async function startsProducerFirst(t: CaseContext): Promise<void> {
   const early = await uploadSome(t, 'early');
   await eventually(
-    'Events on the stream although nobody consumes',
+    'Events on the stream although no consumer runs',
     async () => ((await t.redis.xlen(EVENT_STREAM_NAME)) >= early.length ? true : undefined),
     { timeoutMs: 5000, signal: t.signal },
   );
@@ -109,7 +109,7 @@ async function startsProducerFirst(t: CaseContext): Promise<void> {
 }
 
 async function startsBeforeStream(t: CaseContext): Promise<void> {
-  // A consumer may have made an empty stream for its group. Losing it leaves a Redis that nobody has written to; a
+  // A consumer may have made an empty stream for its group. Losing it leaves a Redis that was never written to; a
   // consumer that notices may make it again at once.
   await t.redis.del(EVENT_STREAM_NAME);
   for (const part of PRODUCERS) await startPart(t, part);
@@ -125,11 +125,11 @@ async function startsBeforeRedis(t: CaseContext): Promise<void> {
   demand(JSON.stringify(groups).includes(CONSUMER_GROUP), `The group ${CONSUMER_GROUP} does not exist`);
 }
 
-/** Starts a part that needs nothing that comes later, and waits until it can do its work. */
+/** Starts a component that needs none that starts later, and waits until it is ready. */
 async function startPart({ env, pipeline, signal }: CaseContext, part: PartName): Promise<void> {
-  await eventually(`${part} starts without what comes later`, env.parts[part].start());
+  await eventually(`${part} starts without what starts later`, env.parts[part].start());
   if (part === 'redis' || part === 'postgres') return;
-  const what = `${part} ready without what comes later`;
+  const what = `${part} ready without what starts later`;
   const isReady = ({ status }: { status?: number }): boolean => status === 200;
   await eventually(what, awaitReadiness(pipeline, part, what, isReady, { timeoutMs: SYNC_AFTER_START_MS, signal }));
 }
@@ -151,6 +151,6 @@ async function uploadSome({ pipeline, unique }: CaseContext, kind: string): Prom
 /** All must be searchable, and every process still the one that was started. */
 async function findAll({ env, pipeline, evidence, signal }: CaseContext, ids: readonly string[]): Promise<void> {
   await Promise.all(ids.map((id) => awaitSearchable(pipeline, id, { timeoutMs: SYNC_AFTER_START_MS, signal })));
-  for (const part of Object.values(env.parts)) demand(await part.running(), `${part.name} is not running any more`);
+  for (const part of Object.values(env.parts)) demand(await part.running(), `${part.name} is no longer running`);
   evidence.files = ids.length;
 }

@@ -70,7 +70,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'group-made-only-at-boot',
-    defect: 'the consumer makes its group when it connects, and never again',
+    defect: 'the consumer creates its group when it connects, and never again',
     unrepaired: true,
     services: ['query'],
     caughtBy: ['SYNC-09/before-stream'],
@@ -195,7 +195,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'batch-at-once-without-guard',
-    defect: 'the events of a batch are applied side by side, each whatever the row already is',
+    defect: 'the events of a batch are applied concurrently, each regardless of the row’s state',
     services: ['query'],
     caughtBy: ['SYNC-06'],
     edits: [
@@ -362,7 +362,7 @@ let turn = 0;
   },
   {
     id: 'counts-of-the-instance',
-    defect: 'an instance counts the results of a search once and goes on telling that',
+    defect: 'an instance counts the results of a search once and keeps reporting that count',
     services: ['query'],
     caughtBy: ['SYNC-08'],
     edits: [

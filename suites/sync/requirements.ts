@@ -45,7 +45,7 @@ export const SYNC = [
     allowed: [
       'Gone by name and by id within the sync budget (5 s), and never seen again while later changes are applied.',
     ],
-    why: 'Deleted files that can still be found are a breach of whatever made somebody delete them.',
+    why: 'Deleted files that can still be found breach the reason for which they were deleted.',
     provoked: 'Deletions and repeated deletions, with reads that go on while later files arrive.',
     troubleshooting: 'Whether deletions are published, and whether the consumer knows the event type.',
     since: '0.1.0',
@@ -105,10 +105,10 @@ export const SYNC = [
     tier: 'core',
     text: 'After 50 parallel updates of one file the read model ends equal to the registry, field by field.',
     allowed: [
-      'An update is accepted, refused because it met another (409), or given up because it waited for too long (503); within the sync budget search shows what the registry shows, and goes on doing so.',
-      'Where the registry tells versions, every accepted update has one of its own.',
+      'An update is accepted, refused for a conflict with another (409), or given up after waiting too long (503); within the sync budget search shows what the registry shows, and goes on doing so.',
+      'Where the registry shows versions, every accepted update has one of its own.',
     ],
-    why: 'Whoever applies events of one file side by side, or drops all but one of them, ends with an old state that nothing corrects.',
+    why: 'A consumer that applies events of one file concurrently, or drops all but one of them, ends with an old state that nothing corrects.',
     provoked:
       'Bursts of 50 updates at once, of different fields, on two files; then a later change that is waited for.',
     troubleshooting:
@@ -124,9 +124,9 @@ export const SYNC = [
     text: 'Reads of a file never go back in time: none shows an earlier version than one that had ended before it began, local caches included.',
     allowed: [
       'Reads by id, and answers to one search, show versions that never fall from one read to a later one, and nothing once they have shown the deletion.',
-      'Reads that overlap may differ either way, and a search may trail a read by id.',
+      'Reads that overlap may differ either way, and a search may lag behind a read by id.',
     ],
-    why: 'Whoever has seen a change and then sees it undone acts on what is not so.',
+    why: 'A user who has seen a change and then sees it undone acts on wrong data.',
     provoked:
       'Files that count their updates in their description, read by id and by search 400 times a second, one of them deleted in the end.',
     troubleshooting:
@@ -139,12 +139,12 @@ export const SYNC = [
     id: 'SYNC-08',
     level: 'MUST',
     tier: 'core',
-    text: 'Several instances of query answer alike once converged, and one more or one less changes nothing.',
+    text: 'Several instances of query give the same answers once converged, and adding or removing one changes nothing.',
     allowed: [
-      'Writes, and searches at an instance that stays, go on being answered well; then every instance shows by id and by name what the registry has, in the same order, with the same counts.',
-      'What a killed instance held may show only after twice the time in which the target promises to take it over.',
+      'Writes, and searches at an instance that stays, keep succeeding; then every instance shows by id and by name what the registry has, in the same order, with the same counts.',
+      'What a killed instance held may show only after twice the takeover time that the target declares.',
     ],
-    why: 'Instances come and go with every deployment, and whoever asks twice meets two of them.',
+    why: 'Instances come and go with every deployment, and two requests of one user may reach two of them.',
     provoked:
       'A second instance, killed under a load of registrations, updates, deletions and searches; a third one added under it; then the second again.',
     troubleshooting:
@@ -165,14 +165,15 @@ export const SYNC = [
     id: 'SYNC-09',
     level: 'MUST',
     tier: 'core',
-    text: 'Whatever order the parts start in, the pipeline ends in sync without a restart.',
+    text: 'Whatever order the components start in, the pipeline ends in sync without a restart.',
     allowed: [
-      'Everything accepted is searchable within 15 s after the last part started; no process was started twice.',
+      'Everything accepted is searchable within 15 s after the last component started; no process was started twice.',
     ],
-    why: 'Nothing orders the start of machines after a power cut, and a group made at the wrong moment loses what came before.',
-    provoked: 'Parts held back and started one after the other; Redis last; the stream removed before its first event.',
+    why: 'Nothing orders the start of machines after a power cut, and a group created at the wrong moment loses what came before.',
+    provoked:
+      'Components held back and started one after the other; Redis last; the stream removed before its first event.',
     troubleshooting:
-      'How the consumer makes its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
+      'How the consumer creates its group (at 0, with MKSTREAM, again after NOGROUP), and whether services wait for Redis at boot.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -201,7 +202,7 @@ export const SYNC = [
       {
         ...orders,
         variant: 'before-redis',
-        title: 'Every service starts and files are uploaded before Redis is there: the pipeline ends in sync.',
+        title: 'Every service starts and files are uploaded before Redis runs: the pipeline ends in sync.',
         needs: ['redis', 'custom-environment'],
         floor: { files: 10 },
       },

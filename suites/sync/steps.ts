@@ -14,7 +14,7 @@ const READS_AT_ONCE = 4;
 const PAGE_SIZE = 30;
 
 interface Load {
-  /** Whoever is asked before each change; what they keep in memory is old after it. */
+  /** Instances that are queried before each change; what they keep in memory is old after it. */
   readers: Set<PipelineClient>;
   /** Every registered file; false once its deletion was accepted. */
   files: ReadonlyMap<string, boolean>;
@@ -96,7 +96,7 @@ export function startLoad(t: CaseContext): Load {
   };
 }
 
-/** One entry per thing that was asked for, so that a difference is told by its name. */
+/** One entry per thing that was asked for, so that a difference is reported by its name. */
 type Answers = Record<string, unknown>;
 
 /** What an instance must answer: the registry's entries by id, and by name in the order of names. */

@@ -134,7 +134,7 @@ interface Readers {
 }
 
 /**
- * Reads the files by id and by search at a steady rate, several reads under way at once. Which comes next is drawn by lot:
+ * Reads the files by id and by search at a steady rate, several reads in flight at once. Which comes next is random:
  * in turns, reads of one kind would always meet the same one of two instances, or of two copies.
  */
 function startReaders({ pipeline, recorder, random, signal }: CaseContext, files: readonly RegistryFile[]): Readers {

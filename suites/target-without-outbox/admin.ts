@@ -22,8 +22,8 @@ const RETRY_MS = 250;
 const DRAIN_MS = 3000;
 
 /**
- * Sends events after the commit, one after the other, from a queue in memory: Redis may be away for as long as this
- * process lives. What it holds dies with it, for nothing but the process knows what is not yet sent.
+ * Sends events after the commit, one after the other, from a queue in memory: an outage of Redis may last as long as
+ * this process lives. What it holds dies with it, for nothing but the process knows what is not yet sent.
  */
 class Publisher {
   readonly #redis: Redis;

@@ -34,7 +34,7 @@ export class Consumer {
     this.#stopped = true;
   }
 
-  /** Takes its name off the group, unless it holds something: what it holds would be forgotten with it. */
+  /** Takes its name off the group, unless it holds something: what it holds would be lost with it. */
   async leave(): Promise<void> {
     const { redis, name } = this.#options;
     const held = await redis.xpending(STREAM, GROUP, '-', '+', 1, name);
@@ -90,7 +90,7 @@ export class Consumer {
 
   async #handle(entries: readonly Entry[]): Promise<void> {
     for (const [id, flat] of entries) {
-      // Without fields it was trimmed away meanwhile: there is nothing to apply any more.
+      // Without fields it was trimmed away meanwhile: there is nothing left to apply.
       if (flat !== null) await this.#apply(id, fieldsOf(flat));
       await this.#options.redis.xack(STREAM, GROUP, id);
     }

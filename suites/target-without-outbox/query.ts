@@ -38,7 +38,7 @@ const app = createService({
     };
   },
 });
-// Known keys serve for as long as admin is away.
+// Known keys serve while admin is unavailable.
 const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', ADMIN_URL), {
   cacheMaxAge: Number.POSITIVE_INFINITY,
   timeoutDuration: 2000,

@@ -35,7 +35,7 @@ const DELETE = `WITH gone AS (INSERT INTO deleted_files VALUES ($1, $2) ON CONFL
 /** Fields of one stream entry. */
 export type Fields = Readonly<Record<string, string>>;
 
-/** What nobody can apply, however often it is tried. */
+/** What can never be applied, however often it is tried. */
 class BadEvent extends Error {}
 
 /** Applies one event. @throws BadEvent, and whatever the database says */

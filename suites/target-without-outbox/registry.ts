@@ -95,7 +95,9 @@ export function remove(pool: pg.Pool, id: string): Promise<(File & { deleted_at:
   });
 }
 
-/** Writes what becomes of a file, and nothing when that is undefined. Whoever was overtaken meanwhile looks again. */
+/**
+ * Writes a file's next state, and nothing when that is undefined. A writer that was overtaken meanwhile reads again.
+ */
 async function change<T extends File>(
   pool: pg.Pool,
   id: string,

@@ -33,7 +33,7 @@ export interface OfId {
 interface ServiceOptions {
   name: string;
   pool: pg.Pool;
-  /** Whether Redis does its part. */
+  /** Whether Redis works. */
   connected(): boolean;
   metrics(): Promise<Readonly<Record<string, number>>>;
 }
@@ -74,7 +74,7 @@ export function createService({ name, pool, connected, metrics }: ServiceOptions
   return app;
 }
 
-/** Serves until SIGTERM or SIGINT; then answers what is under way, runs `drain`, and exits with 0. */
+/** Serves until SIGTERM or SIGINT; then answers the requests in progress, runs `drain`, and exits with 0. */
 export async function serve(app: FastifyInstance, port: number, drain: () => Promise<void>): Promise<void> {
   const stop = async (): Promise<void> => {
     // A connection that was busy at first would be held by its client, and the end with it.
@@ -90,7 +90,7 @@ export async function serve(app: FastifyInstance, port: number, drain: () => Pro
 const START_TIMEOUT_MS = 30_000;
 
 /**
- * Connections to PostgreSQL that fail in time, so that requests are answered although it is away. Resolves when it has
+ * Connections to PostgreSQL that fail in time, so that requests are answered during its outage. Resolves when it has
  * answered and has these tables.
  */
 export async function openDatabase(connectionString: string, tables: string): Promise<pg.Pool> {
@@ -117,8 +117,8 @@ function answers(pool: pg.Pool): Promise<boolean> {
 }
 
 /**
- * A command fails when Redis is away instead of waiting for it: who sent it knows best when to try again. A server that
- * says nothing counts as away after `silentMs`.
+ * A command fails during a Redis outage instead of waiting: its caller knows best when to try again. A server that
+ * says nothing counts as unavailable after `silentMs`.
  */
 export function openRedis(url: string, silentMs: number): Redis {
   const redis = new Redis(url, {

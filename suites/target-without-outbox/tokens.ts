@@ -21,7 +21,7 @@ export async function createIssuer(pem: string, accounts: readonly Account[]) {
   const kid = await calculateJwkThumbprint(jwk);
   return {
     jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: ALGORITHM }] },
-    /** @throws Refusal (401) without saying which part was wrong */
+    /** @throws Refusal (401) without revealing which field was wrong */
     async token({ client_id, client_secret }: Credentials): Promise<Record<string, unknown>> {
       const account = accounts.find((each) => each.client_id === client_id);
       const same = timingSafeEqual(digest(account?.client_secret), digest(client_secret));

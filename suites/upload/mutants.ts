@@ -48,7 +48,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
   ),
   {
     id: 'compression-without-algorithm',
-    defect: 'files are registered as compressed, and nothing says how',
+    defect: 'files are registered as compressed, without the algorithm',
     services: ['ingester'],
     caughtBy: ['UP-02'],
     edits: [{ file: upload, find: 'tags: fields.tags,', replace: 'tags: fields.tags, compressed: true,' }],
@@ -153,7 +153,7 @@ export const UPLOAD_MUTANTS: readonly Mutant[] = [
   },
   {
     id: 'unavailable-is-500',
-    defect: 'what admin cannot do now is answered 500, as if nobody should try again',
+    defect: 'what admin cannot do now is answered 500, as if it were not worth a retry',
     services: ['ingester'],
     caughtBy: ['UP-03/admin-stopped'],
     edits: [
@@ -234,7 +234,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
   },
   {
     id: 'storage-given-up',
-    defect: 'once storage was away, it is never asked again',
+    defect: 'once storage was unavailable, it is never called again',
     services: ['ingester'],
     caughtBy: ['UP-03/storage-killed'],
     edits: [
@@ -255,7 +255,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
   },
   {
     id: 'limit-not-counted',
-    defect: 'the size limit is held against the announced length only, which has room for a form',
+    defect: 'the size limit is checked against the announced length only, which allows for the form',
     services: ['ingester'],
     caughtBy: ['UP-04/too-large'],
     edits: [{ file: upload, find: 'if (size > parts.fileBytesMax)', replace: 'if (size < 0)' }],
@@ -311,7 +311,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
   },
   {
     id: 'vanished-client-stored',
-    defect: 'what had arrived when the client vanished is stored and registered as the whole file',
+    defect: 'what had arrived when the client disconnected is stored and registered as the whole file',
     services: ['ingester'],
     caughtBy: ['UP-04/vanished'],
     edits: [
@@ -344,7 +344,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
   },
   {
     id: 'range-without-its-last-byte',
-    defect: 'the last byte of a range is not counted to it',
+    defect: 'the last byte of a range is left out',
     services: ['storage'],
     caughtBy: ['UP-05'],
     edits: [
@@ -357,7 +357,7 @@ const later = new Map<string, () => Promise<StoredObject>>();`,
   },
   {
     id: 'suffix-from-the-start',
-    defect: 'the last n bytes are asked for, and the first n come',
+    defect: 'the last n bytes are requested, and the first n are returned',
     services: ['storage'],
     caughtBy: ['UP-05'],
     edits: [

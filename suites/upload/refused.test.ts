@@ -24,17 +24,17 @@ const SMALL_LIMIT = 100_000;
 
 verify(
   'UP-03/storage-killed',
-  'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  'Storage killed, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
   (t) => refusesWhile(t, AWAY['storage-killed']),
 );
 verify(
   'UP-03/admin-stopped',
-  'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+  'Admin stopped, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
   (t) => refusesWhile(t, AWAY['admin-stopped']),
 );
 verify(
   'UP-03/admin-paused',
-  'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
+  'Admin suspended (SIGSTOP), an upload in progress: 503, and what it registers afterwards has all its bytes.',
   (t) => refusesWhile(t, AWAY['admin-paused']),
 );
 verify(
@@ -50,13 +50,13 @@ verify(
 );
 verify(
   'UP-04/vanished',
-  'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+  'Clients that disconnect in the middle of an upload, and forms that end early, leave nothing.',
   vanishedLeaveNothing,
 );
-verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never half.', takesEmptyOrNot);
-verify('UP-06', 'An upload whose ingester dies has happened wholly or not at all.', diesWithWholeOrNothing);
+verify('UP-04/empty', 'A file of 0 bytes is stored or refused, never partly.', takesEmptyOrNot);
+verify('UP-06', 'An upload whose ingester is killed happens completely or not at all.', diesWithWholeOrNothing);
 
-/** Uploads work again this long after what was away is back. */
+/** Uploads work again this long after the failed component has recovered. */
 const HEALED_MS_MAX = 10_000;
 const TRIES = 3;
 
@@ -98,7 +98,7 @@ async function refusesWhile(t: CaseContext, { provoke, slowBytes }: Away): Promi
   });
   const [underWay, ...answers] = await Promise.all([slow?.answer(ANSWER_MS_MAX), ...others]);
   for (const answer of answers) demand(answer === 503, `An upload while ${fault.kind}: expected 503, got ${answer}`);
-  const broken = `An upload that was under way while ${fault.kind}: expected 503, got ${underWay}`;
+  const broken = `An upload that was in progress while ${fault.kind}: expected 503, got ${underWay}`;
   demand(slow === undefined || underWay === 503, broken);
   evidence.refused = answers.length;
   evidence.underWay = slow === undefined ? 0 : 1;
@@ -205,5 +205,5 @@ async function diesWithWholeOrNothing(t: CaseContext): Promise<void> {
   await judge(await killIngesterRegistering(t));
   if (!canSendSlowly(t.env)) return;
   const half = await killIngesterUploading(t);
-  demand(!(await judge(half)), `${half.filename} is found, of which only one half was sent`);
+  demand(!(await judge(half)), `${half.filename} is found, although only half of it was sent`);
 }

@@ -15,7 +15,7 @@ export const UPLOAD = [
       'Description, tags, JSON metadata and media type are in registry and search as they were sent; parameters of the media type may be missing.',
       'uploaded_by is one of the names (client_id, name, sub) that the token of the account carries, always the same one.',
     ],
-    why: 'A file that was accepted and cannot be had back, or not as it was, is lost.',
+    why: 'An accepted file that cannot be retrieved unchanged is lost.',
     provoked:
       'Uploads of 1 byte to 300 kB, around the sizes at which streams cut their chunks, each with all metadata, each read back.',
     troubleshooting: 'How the ingester hashes and counts while it streams, and what it registers.',
@@ -29,7 +29,7 @@ export const UPLOAD = [
     tier: 'core',
     text: 'One committed change puts exactly one event on the stream, with every field of the event contract.',
     allowed: [
-      'One event per change while nothing is broken, and no further one in the 2 s after.',
+      'Without a fault one event per change, and no further one in the 2 s after.',
       'The metadata is what was sent, and every field of it is what the registry shows, where it shows the field.',
       'A file that is not compressed names no algorithm; one that is names it, and the size that was sent.',
       'timestamp is the moment of the change or up to 1 s later; deleted_at is what the answer to the deletion shows, or the moment of the deletion where it shows none.',
@@ -48,31 +48,33 @@ export const UPLOAD = [
     id: 'UP-03',
     level: 'MUST',
     tier: 'core',
-    text: 'While storage or admin is away an upload is answered 503, and neither a searchable ghost nor a registered file without bytes remains.',
+    text: 'While storage or admin is unavailable an upload is answered 503, and neither a searchable ghost nor a registered file without bytes remains.',
     allowed: [
-      '503 within 20 s, also for an upload that was under way.',
-      'An upload that was answered 503 has not happened, or has happened wholly: registered, and every byte of it there.',
+      '503 within 20 s, also for an upload that was in progress.',
+      'An upload that was answered 503 has had no effect, or has completed: registered, with every byte stored.',
       'Uploads are accepted again within 10 s after healing.',
     ],
-    why: 'A file that is found and cannot be had is worse than one that was refused: its sender has thrown the original away.',
+    why: 'A file that is found and cannot be downloaded is worse than one that was refused: its sender has discarded the original.',
     provoked:
-      'Storage killed, admin stopped and admin standing still (SIGSTOP), each with an upload half way and others after it.',
+      'Storage killed, admin stopped and admin suspended (SIGSTOP), each with an upload in progress and others after it.',
     troubleshooting:
-      'What the ingester does with bytes whose registration failed, or had no answer, and with registrations whose bytes did not arrive.',
+      'What the ingester does with bytes whose registration failed, or was not answered, and with registrations whose bytes did not arrive.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
       {
         ...refused,
         variant: 'storage-killed',
-        title: 'Storage killed, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+        title:
+          'Storage killed, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
         needs: ['upload', 'download', 'stop storage'],
         seconds: 4,
       },
       {
         ...refused,
         variant: 'admin-stopped',
-        title: 'Admin stopped, an upload half way: 503, nothing half-done remains, and uploads go on once it is back.',
+        title:
+          'Admin stopped, an upload in progress: 503, nothing partial remains, and uploads succeed again once it recovers.',
         needs: ['upload', 'download', 'stop admin'],
         seconds: 4,
       },
@@ -80,7 +82,7 @@ export const UPLOAD = [
         ...refused,
         variant: 'admin-paused',
         title:
-          'Admin standing still (SIGSTOP), an upload half way: 503, and what it registers afterwards has all its bytes.',
+          'Admin suspended (SIGSTOP), an upload in progress: 503, and what it registers afterwards has all its bytes.',
         needs: ['upload', 'download', 'pause admin'],
         seconds: 14,
       },
@@ -90,17 +92,17 @@ export const UPLOAD = [
     id: 'UP-04',
     level: 'MUST',
     tier: 'core',
-    text: 'An upload over the size limit is answered 413, a client that vanishes in the middle leaves nothing, and a file of 0 bytes is stored or refused, never half.',
+    text: 'An upload over the size limit is answered 413, a client that disconnects midway leaves nothing, and a file of 0 bytes is stored or refused, never partly.',
     allowed: [
       'Up to the limit 201, from one byte more 413, and nothing of it remains.',
       'Nothing remains of an upload whose connection, or form, ended early; where an answer is possible it is 4xx.',
       'A file of 0 bytes: 4xx and nothing remains, or 201 and registry, search and download agree.',
     ],
-    why: 'Cut files look like whole ones to everybody but their sender.',
+    why: 'A truncated file looks complete to every reader but its sender.',
     provoked:
       'Uploads of the limit and of more, connections broken off after 0 bytes to all of them, a form without its end, an empty file.',
     troubleshooting:
-      'Whether the form parser cuts a file at its limit without saying so, and what is done when the request ends early.',
+      'Whether the form parser truncates a file at its limit silently, and what is done when the request ends early.',
     since: '0.1.0',
     source: CONTRACT,
     cases: [
@@ -124,7 +126,7 @@ export const UPLOAD = [
       {
         file: limits,
         variant: 'vanished',
-        title: 'Clients that vanish in the middle of an upload, and forms that end early, leave nothing.',
+        title: 'Clients that disconnect in the middle of an upload, and forms that end early, leave nothing.',
         needs: ['upload'],
         floor: { vanished: 4 },
         seconds: 2,
@@ -132,7 +134,7 @@ export const UPLOAD = [
       {
         file: limits,
         variant: 'empty',
-        title: 'A file of 0 bytes is stored or refused, never half.',
+        title: 'A file of 0 bytes is stored or refused, never partly.',
         needs: ['upload', 'download'],
         floor: { settled: 1 },
         seconds: 1,
@@ -143,16 +145,16 @@ export const UPLOAD = [
     id: 'UP-05',
     level: 'MUST',
     tier: 'core',
-    text: 'A download returns the same bytes; a Range gives 206 with the right slice, an impossible one 416.',
+    text: 'A download returns the same bytes; a Range gives 206 with the right slice, an unsatisfiable one 416.',
     allowed: [
       '200 with all bytes; 206 with exactly the bytes of the range, and a Content-Range that names them.',
-      '416 where the range begins behind the end or is of no bytes.',
+      '416 where the range begins past the end or is empty.',
       'The whole (200) where If-Range names another version.',
     ],
-    why: 'Interrupted downloads are gone on with by ranges: one byte off, and the file is broken with nobody noticing.',
+    why: 'Interrupted downloads are resumed with ranges: one byte off, and the file is silently corrupted.',
     provoked:
       'Ranges at the beginning, in the middle, to the end, of one byte, of the last bytes and beyond the end; If-Range with another version.',
-    troubleshooting: 'Whether the last byte of a range counts, and whether query hands Range and If-Range on.',
+    troubleshooting: 'Whether the last byte of a range is included, and whether query forwards Range and If-Range.',
     since: '0.1.0',
     source: 'RFC 9110, sections 13.1.5 and 14',
     cases: [{ file, needs: ['upload', 'download'], floor: { slices: 8, impossible: 3 }, seconds: 2 }],
@@ -161,13 +163,13 @@ export const UPLOAD = [
     id: 'UP-06',
     level: 'MUST',
     tier: 'resilient',
-    text: 'An upload whose ingester dies has happened wholly or not at all.',
+    text: 'An upload whose ingester is killed happens completely or not at all.',
     allowed: [
       'Of a body that was half sent nothing remains.',
-      'Of an upload whose registration was under way: the registry has the file, search finds it once and its download gives every byte; or neither has it.',
-      'Uploads are accepted again within 10 s after the ingester is back.',
+      'Of an upload whose registration was in progress: the registry has the file, search finds it once and its download gives every byte; or neither has it.',
+      'Uploads are accepted again within 10 s after the ingester has restarted.',
     ],
-    why: 'UP-03 is about what an ingester cleans up. One that is gone cleans up nothing: what it leaves depends on the order of its steps alone.',
+    why: 'UP-03 is about what an ingester cleans up. A killed one cleans up nothing: what it leaves depends only on the order of its steps.',
     provoked:
       'The ingester killed (SIGKILL) while the registration of an upload hangs at its COMMIT, which then goes on; and with half of a body sent.',
     troubleshooting: 'Whether anything is registered before all of its bytes are stored.',

@@ -41,7 +41,7 @@ verify(
 );
 verify(
   'UP-05',
-  'A download returns the same bytes; a Range gives 206 with the right slice, an impossible one 416.',
+  'A download returns the same bytes; a Range gives 206 with the right slice, an unsatisfiable one 416.',
   downloadsTheBytes,
 );
 
@@ -95,7 +95,7 @@ async function keepsTheBytes(t: CaseContext): Promise<void> {
     const hit = await awaitSearchable(pipeline, answer.file_id, { timeoutMs: env.limits.syncMs, signal });
     demandHitAsSent(hit, sent, `${what}: what search shows`);
     const stored = await download(pipeline, answer.file_id, signal);
-    demand(content.equals(stored), () => `${what}: ${stored.length} bytes are handed out, and they are not the same`);
+    demand(content.equals(stored), () => `${what}: ${stored.length} bytes are downloaded, and they are not the same`);
     evidence.downloads++;
   }
   demandEqual(ids.size, SIZES.length, 'Ids given to as many uploads');
@@ -258,5 +258,5 @@ async function downloadsTheBytes(t: CaseContext): Promise<void> {
     demandBytes(answer, 206, content.subarray(10, 20), `A download of a range if it is still ${etag}`);
   }
   const unknown = await pipeline.request('query', 'GET', `/api/download/${randomUUID()}`, { signal });
-  demandEqual(unknown.status, 404, 'A download of a file that nobody uploaded');
+  demandEqual(unknown.status, 404, 'A download of a file that was never uploaded');
 }
