@@ -18,7 +18,7 @@ test('of variants that have not changed, each commit tries a share, and all shar
 
 test('a variant that changed, or was never noted as killed, is tried every time', () => {
   const [first, second] = MUTANTS;
-  const edited = MUTANTS.map((variant) => (variant === first ? { ...variant, defect: 'another' } : variant));
+  const edited = MUTANTS.map((variant) => (variant === first ? { ...variant, caughtBy: ['SYNC-01'] } : variant));
   const { [second?.id ?? '']: _unknown, ...others } = killed;
   for (const commit of COMMITS) {
     const { changed, rotating } = selectVariants(edited, { root, killed: others, commit });

@@ -40,7 +40,7 @@ function shareOf({ id }: Mutant): number {
 
 /**
  * A digest of everything that a variant and its cases are made of: the variant itself, the files that it edits, its cases as
- * the ledger has them, the files that declare them and the steps of their subject.
+ * the ledger has them, the files that declare them and the steps of their subject. What only people read is left out.
  */
 export function digestOf(variant: Mutant, root: string): string {
   const cases = variant.caughtBy.map(caseByKey);
@@ -49,7 +49,16 @@ export function digestOf(variant: Mutant, root: string): string {
     globSync(`${folder}/*.ts`, { cwd: root }).filter((path) => !/(\.test|\/requirements|\/mutants\S*)\.ts$/.test(path)),
   );
   const files = [...variant.edits.map(({ file }) => file), ...cases.map(({ file }) => join('suites', file)), ...steps];
-  const hash = createHash('sha256').update(JSON.stringify([variant, cases]));
+  const { defect: _defect, ...acting } = variant;
+  const judging = cases.map(({ key, file, lane, needs, floor, timeoutMs }) => ({
+    key,
+    file,
+    lane,
+    needs,
+    floor,
+    timeoutMs,
+  }));
+  const hash = createHash('sha256').update(JSON.stringify([acting, judging]));
   for (const file of [...new Set(files)].sort()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex').slice(0, 12);
 }
