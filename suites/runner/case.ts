@@ -23,7 +23,7 @@ import {
 import type { KeyedCase } from '../ledger/ledger.ts';
 import { attachFiles, describeCase } from './allure.ts';
 import { clientOf, createdIn } from './client.ts';
-import { writeEvidence } from './evidence.ts';
+import { type Witnessed, writeEvidence } from './evidence.ts';
 import { currentRun } from './run.ts';
 import { type Judgement, judge, withExpectation } from './verdict.ts';
 
@@ -77,11 +77,15 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier, attempt
   const evidence: Record<string, number | string> = {};
   const base = { case: key, requirement: requirement.id, title } as const;
   let startedAt = monotonicMs();
-  const finish = (judged: Judgement, evidenceFiles?: readonly string[]): Judgement => {
+  const tookMs = (): number => Math.round(monotonicMs() - startedAt);
+  const finish = (
+    judged: Judgement,
+    kept: { durationMs?: number; evidenceFiles?: readonly string[] } = {},
+  ): Judgement => {
     const tried = earlier !== undefined && judged.verdict === 'pass' ? flaky(earlier) : judged;
     const judgement = withExpectation(key, tried, target?.xfail ?? [], new Date().toISOString().slice(0, 10));
-    const durationMs = Math.round(monotonicMs() - startedAt);
-    const told = { durationMs, evidence, floor, ...(evidenceFiles === undefined ? {} : { evidenceFiles }) };
+    const { durationMs = tookMs(), ...files } = kept;
+    const told = { durationMs, evidence, floor, ...files };
     history.write({ type: 'case-finished', at: history.now(), ...base, ...judgement, ...told });
     return judgement;
   };
@@ -117,16 +121,24 @@ export async function runCase(plan: CasePlan, { getEnvironment, earlier, attempt
   const judgement: Judgement = signal.aborted
     ? { verdict: 'inconclusive', reason: describeError(signal.reason) }
     : judge({ error, findings, evidence, floor });
-  let evidenceFiles: string[] | undefined;
-  if (judgement.verdict !== 'pass' && !signal.aborted) {
-    evidenceFiles = await writeEvidence(context.outputDirectory, {
-      ...{ env, key, attempt },
-      records: [started, ...records],
-    });
-    await attachFiles(context.outputDirectory, evidenceFiles);
-  }
+  const durationMs = tookMs();
+  const keeps = judgement.verdict !== 'pass' && !signal.aborted;
+  const evidenceFiles = keeps ? await keepEvidence({ env, key, attempt, records: [started, ...records] }) : undefined;
   if (!isOwn(env)) await removeFiles(env, fromFile ? await createdIn(context.historyPath, key, since) : created);
-  return finish(judgement, evidenceFiles);
+  return finish(judgement, { durationMs, ...(evidenceFiles === undefined ? {} : { evidenceFiles }) });
+}
+
+/** Evidence that cannot be kept costs neither the verdict nor what follows it. */
+async function keepEvidence(witnessed: Witnessed): Promise<string[] | undefined> {
+  const { outputDirectory } = currentRun().context;
+  try {
+    const files = await writeEvidence(outputDirectory, witnessed);
+    await attachFiles(outputDirectory, files);
+    return files;
+  } catch (error) {
+    process.stderr.write(`The evidence of ${witnessed.key} cannot be kept: ${describeError(error)}\n`);
+    return undefined;
+  }
 }
 
 function flaky({ verdict, reason }: Judgement): Judgement {

@@ -86,6 +86,13 @@ test('no secret gets in, in whatever form', async () => {
   expect(JSON.parse(text.split('\n')[0] ?? '')).toEqual({ ...record, phase: '*** *** ***', case: KEY });
 });
 
+test('a key that cannot be read costs neither the evidence nor the case', async () => {
+  const run = await temporaryFolder();
+  const { env, ...rest } = witnessed({ admin: async () => 'a line\n' });
+  const paths = await writeEvidence(run, { ...rest, env: { ...env, signingKey: async () => '{"kty":"RSA"}' } });
+  expect(await readFile(join(run, paths.at(-1) ?? ''), 'utf8')).toBe('a line\n');
+});
+
 test('a secret that lies in another leaves nothing of that to be read', () => {
   expect(withoutSecrets('key abcdef, end', ['cd', 'abcdef', ''])).toBe('key ***, end');
 });

@@ -103,15 +103,17 @@ async function orReason(read: () => Promise<string>): Promise<string> {
 
 /** Those of the environment and its signing key, also as they stand in JSON. */
 async function secretsOf({ secrets, signingKey }: Witnessed['env']): Promise<string[]> {
-  const key = await signingKey?.().then(keyTexts, () => []);
+  const key = await signingKey?.()
+    .then(keyTexts)
+    .catch(() => []);
   return [...secrets, ...(key ?? [])].flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 }
 
 /** The lines of a private key in PEM, and what is secret of it as a JWK. */
 function keyTexts(pem: string): string[] {
-  const { d } = createPrivateKey(pem).export({ format: 'jwk' });
+  const { d, p, q, dp, dq, qi } = createPrivateKey(pem).export({ format: 'jwk' });
   const lines = pem.split('\n').filter((line) => line.length >= KEY_LINE_MIN && !line.startsWith('-----'));
-  return d === undefined ? lines : [...lines, d];
+  return [...lines, d, p, q, dp, dq, qi].filter((text) => text !== undefined);
 }
 
 /** A token grants what it allows to any holder until it expires. */
