@@ -35,6 +35,31 @@ describe('a history', () => {
     },
   );
 
+  test('gives the plan of a run also where an older version recorded its facts beside each other', async () => {
+    const target = { name: 'mine', file: 'target.yaml' };
+    const facts = { seed: 7, profile: 'classic', environment: 'external', allowPartial: true, target };
+    const started = {
+      type: 'run-started',
+      at: 0,
+      runId: 'r',
+      startedAt: '',
+      command: '',
+      selected: ['A-01'],
+      ...facts,
+    };
+    appendFileSync(path, `${JSON.stringify(started)}\n`);
+    const [read] = await readAll();
+    const plan = {
+      seed: 7,
+      profile: 'classic',
+      environment: 'external',
+      allowPartial: true,
+      retries: 0,
+      cases: ['A-01'],
+    };
+    expect(read).toMatchObject({ type: 'run-started', plan: { ...plan, target: 'target.yaml' } });
+  });
+
   test('leaves out a torn last line and refuses a broken earlier one', async () => {
     appendFileSync(path, '{"type":"phase","at":1,"phase":"a"}\r\n\n{"type":"pha');
     expect(await readAll()).toHaveLength(1);

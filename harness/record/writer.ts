@@ -1,7 +1,8 @@
 import { closeSync, createReadStream, openSync, writeSync } from 'node:fs';
+import type { RunPlan } from '../config/run-plan.ts';
 import { SyncproofError } from '../core/errors.ts';
 import { monotonicMs } from '../core/time.ts';
-import type { HistoryRecord, NewRecord } from './history.ts';
+import type { HistoryRecord, NewRecord, RunStarted } from './history.ts';
 
 /** Where a part of the harness records what it did; bound to a case by `forCase`. */
 export interface Recorder {
@@ -103,7 +104,7 @@ export async function* readHistory(
       broken = { number, cause };
       continue;
     }
-    yield entry;
+    yield entry.type === 'run-started' ? withPlan(entry) : entry;
   }
   if (broken) onTorn?.(broken.number);
 }
@@ -117,4 +118,27 @@ async function* linesOf(path: string): AsyncGenerator<string> {
     yield* lines;
   }
   if (rest !== '') yield rest;
+}
+
+/** What the beginning of a run said before runs had plans: the same facts, beside each other. */
+type FlatFacts = Pick<RunPlan, 'seed' | 'profile' | 'environment' | 'soak'> &
+  Partial<Pick<RunPlan, 'retries' | 'allowPartial'>>;
+
+/** The beginning of a run, with the plan that it followed, also where an older version recorded it. */
+function withPlan(started: RunStarted): RunStarted {
+  if (started.plan !== undefined) return started;
+  const { seed, profile, environment, soak, retries = 0, allowPartial = false } = started as unknown as FlatFacts;
+  const plan: RunPlan = {
+    environment,
+    reason: 'as recorded',
+    profile,
+    seed,
+    cases: [...started.selected],
+    target: started.target?.file,
+    retries,
+    allowPartial,
+    keep: false,
+    soak,
+  };
+  return { ...started, plan };
 }
