@@ -43,7 +43,7 @@ function chooseShare(): string[] {
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
   const { changed, rotating, share: turn } = selectVariants(MUTANTS, { root, killed, commit });
   console.log(
-    `Of ${MUTANTS.length} variants: ${changed.length} whose sources or cases have changed since they were last noted as killed, ` +
+    `Of ${MUTANTS.length} variants: ${changed.length} whose sources, cases or steps have changed since they were last noted as killed, ` +
       `and ${rotating.length} others, share ${turn} of ${SHARES} (by the commit, ${commit.slice(0, 8)})`,
   );
   return [...changed, ...rotating].map(({ id }) => id);

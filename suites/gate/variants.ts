@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Mutant } from '../mutants/mutant.ts';
 import { caseByKey } from '../requirements.ts';
+import { fileTarget, importsIn } from './import-graph.ts';
 
 /** Of the variants that have not changed, one in so many is tried each time. */
 export const SHARES = 4;
@@ -39,16 +40,14 @@ function shareOf({ id }: Mutant): number {
 }
 
 /**
- * A digest of everything that a variant and its cases are made of: the variant itself, the files that it edits, its cases as
- * the ledger has them, the files that declare them and the steps of their subject. What only people read is left out.
+ * A digest of what a variant and its cases are made of: the variant itself, the files that it edits, its cases as the ledger
+ * has them, the files that declare them and every step that these use. What only people read is left out, and so are the
+ * runner and the harness, which all variants have in common: the rotating share covers these.
  */
 export function digestOf(variant: Mutant, root: string): string {
   const cases = variant.caughtBy.map(caseByKey);
-  const subjects = new Set(cases.map(({ file }) => join('suites', dirname(file))));
-  const steps = [...subjects].flatMap((folder) =>
-    globSync(`${folder}/*.ts`, { cwd: root }).filter((path) => !/(\.test|\/requirements|\/mutants\S*)\.ts$/.test(path)),
-  );
-  const files = [...variant.edits.map(({ file }) => file), ...cases.map(({ file }) => join('suites', file)), ...steps];
+  const declared = cases.flatMap(({ file }) => [...withSteps(join('suites', file), root)]);
+  const files = [...variant.edits.map(({ file }) => file), ...declared];
   const { defect: _defect, ...acting } = variant;
   const judging = cases.map(({ key, file, lane, needs, floor, timeoutMs }) => ({
     key,
@@ -61,4 +60,23 @@ export function digestOf(variant: Mutant, root: string): string {
   const hash = createHash('sha256').update(JSON.stringify([acting, judging]));
   for (const file of [...new Set(files)].sort()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex').slice(0, 12);
+}
+
+const NO_STEPS = /^suites\/(ledger|runner|mutants)\/|\/requirements\.ts$/;
+const known = new Map<string, ReadonlySet<string>>();
+
+/** A file of cases, and the files of steps that it imports, directly or through others. */
+function withSteps(file: string, root: string): ReadonlySet<string> {
+  const earlier = known.get(`${root} ${file}`);
+  if (earlier !== undefined) return earlier;
+  const found = new Set<string>();
+  const waiting = [file];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    const targets = importsIn(next, readFileSync(join(root, next), 'utf8')).flatMap((edge) => fileTarget(edge) ?? []);
+    waiting.push(...targets.filter((target) => target.startsWith('suites/') && !NO_STEPS.test(target)));
+  }
+  known.set(`${root} ${file}`, found);
+  return found;
 }
