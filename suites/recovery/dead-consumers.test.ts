@@ -17,6 +17,8 @@ verify(
   'REC-09',
   'Removing dead consumers loses nothing that they held, and never removes an idle one that is alive.',
   removesOnlyTheDead,
+  // Of its own: a consumer that another case left in the group would be taken for a live one.
+  { environment: {} },
 );
 
 /** Longer than a consumer that is given nothing may look dead to one that goes by idle time alone. */
