@@ -340,7 +340,7 @@ describe('files without a final read', () => {
     expect(unreadFiles(records)).toEqual(['op-1']);
   });
 
-  test('leave a history with final reads inconclusive, and one that limits none as it is', () => {
+  test('leave a history with final reads inconclusive, and one that promises none as it is', () => {
     const { records } = again(write().upload('f').upload('g').finals('g', fileState('g', 1)));
     expect(() => requireFinalReads(records)).toThrow(InconclusiveError);
     expect(() => requireFinalReads(records)).toThrow(/^1 acknowledged files .*, e\.g\. f$/);

@@ -88,12 +88,19 @@ export function levelOption(): Option {
   );
 }
 
+/** What capabilities were called before; still understood. */
+const FORMER_NEEDS: Readonly<Record<string, string>> = {
+  'several query': 'multiple-query-instances',
+  'several admin': 'multiple-admin-instances',
+  arrange: 'custom-environment',
+};
+
 export function needOption(): Option {
   const needs: readonly string[] = [...new Set<string>([...ACCESS_KINDS, ...CAPABILITIES.keys()])];
   return new Option(
     '--need <what...>',
     `only what needs this: ${ACCESS_KINDS.join(', ')}, or a capability such as 'stop redis'`,
-  ).argParser(each(oneOf(needs)));
+  ).argParser(each((value) => oneOf(needs)(FORMER_NEEDS[value] ?? value)));
 }
 
 export function targetOption(): Option {

@@ -164,7 +164,10 @@ async function readCases(path: string): Promise<ReadCases> {
 function takeIn(cases: Map<string, ReadCase>, key: string, record: HistoryRecord, lineNumber: number): void {
   const own = cases.get(key) ?? { lineNumber, verdict: null, operations: 0, records: [] };
   cases.set(key, own);
-  if (record.type === 'case-started' && record.checkedFromFile) own.records = undefined;
+  if (record.type === 'case-started') {
+    own.lineNumber = lineNumber;
+    if (record.checkedFromFile) own.records = undefined;
+  }
   if (record.type === 'case-finished') own.verdict = record.verdict;
   if (record.type === 'invoke') own.operations++;
   own.records?.push(record);

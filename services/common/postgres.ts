@@ -173,7 +173,7 @@ export async function migrate(pool: Pool, directory: string): Promise<string[]> 
     await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations
       (name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
     const { rows } = await client.query<{ name: string; checksum: string }>(
-      'SELECT name, checksum FROM schema_migrations',
+      'SELECT name, checksum FROM schema_migrations ORDER BY name',
     );
     const applied = new Map(rows.map((row) => [row.name, row.checksum]));
     for (const [name, recorded] of applied) {

@@ -106,7 +106,7 @@ function closingTable(outcomes: readonly Outcome[]): string[] {
 
 const program = new Command('pnpm test')
   .description(
-    'Run the checks of the project: without options those that every change has to pass, in about 10 minutes.',
+    'Run the checks of the project: without options those that every change has to pass, in about 8 minutes.',
   )
   .option('--all', `every check there is, also ${names.slice(usual.length).join(', ')}: about 45 minutes`)
   .addOption(

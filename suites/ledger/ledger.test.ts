@@ -14,7 +14,7 @@ import {
 } from '../requirements.ts';
 import { soakFaults } from '../soak/requirements.ts';
 import { ledgerDocument } from './document.ts';
-import { isSelected, requirementOf } from './ledger.ts';
+import { isSelected, planWorkers, requirementOf } from './ledger.ts';
 import { accessOf, LEVELS, TIERS } from './requirement.ts';
 
 const SUITES = resolve(import.meta.dirname, '..');
@@ -115,5 +115,20 @@ describe('the cases', () => {
     const seconds = lanes.map((lane) => lane.seconds);
     expect(seconds).toEqual(seconds.toSorted((a, b) => b - a));
     expect(lanes.filter(({ alone }) => alone).map(({ cases }) => cases.map(({ key }) => key))).toEqual([['LAT-01']]);
+  });
+
+  test('of a run are dealt out to workers whole, each once, and what measures time stands alone', () => {
+    const workers = planWorkers(CASES, 4);
+    expect(workers.map(({ name, alone }) => [name, alone])).toEqual([
+      ['alone', true],
+      ...[1, 2, 3, 4].map((number) => [`worker ${number}`, false]),
+    ]);
+    const keys = workers.flatMap(({ files }) => files.flatMap(({ cases }) => cases.map(({ key }) => key)));
+    expect(keys.sort()).toEqual([...CASE_KEYS].sort());
+    const seconds = workers.slice(1).map((worker) => worker.seconds);
+    expect(Math.max(...seconds) - Math.min(...seconds)).toBeLessThan(Math.max(...seconds) / 2);
+    const still = CASES.map((each) => (each.key === 'LAT-02' ? { ...each, lane: 'alone' } : each));
+    expect(planWorkers(still, 4).filter(({ alone }) => alone)).toHaveLength(1);
+    expect(planWorkers(CASES.slice(0, 1), 4)).toHaveLength(1);
   });
 });

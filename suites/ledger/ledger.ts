@@ -80,7 +80,8 @@ export function planWorkers(cases: readonly KeyedCase[], count: number): Planned
     least.seconds += lane.seconds;
     least.cases.push(...lane.cases);
   }
-  const alone = lanes.filter((lane) => lane.alone).map((lane) => ({ ...lane, name: ALONE }));
+  const still = lanes.filter((lane) => lane.alone);
+  const alone = still.length === 0 ? [] : [{ name: ALONE, alone: true, ...mergedLanes(still) }];
   const beside = bins
     .filter((bin) => bin.cases.length > 0)
     .map((bin, index) => ({ ...bin, alone: false, name: `worker ${index + 1}` }));
@@ -94,6 +95,11 @@ export function planWorkers(cases: readonly KeyedCase[], count: number): Planned
     })),
   }));
 }
+
+const mergedLanes = (lanes: readonly Lane[]): Pick<Lane, 'cases' | 'seconds'> => ({
+  cases: lanes.flatMap(({ cases }) => cases),
+  seconds: lanes.reduce((sum, { seconds }) => sum + seconds, 0),
+});
 
 /** About how long workers take, side by side but for those that have nothing beside them. */
 export function estimatedSeconds(workers: readonly PlannedWorker[]): number {

@@ -21,12 +21,12 @@ import { planServices, usersOf } from '../servers/services.ts';
 
 /** Waits for all, also when one fails, so that nothing goes on in the background; then throws the first error if any. */
 async function allOrFirstError<T extends readonly unknown[]>(
-  limits: readonly [...{ [K in keyof T]: Promise<T[K]> }],
+  promises: readonly [...{ [K in keyof T]: Promise<T[K]> }],
 ): Promise<T> {
   let failed = false;
   let first: unknown;
   const settled = await Promise.allSettled(
-    limits.map((promise) =>
+    promises.map((promise) =>
       promise.catch((error: unknown) => {
         if (!failed) first = error;
         failed = true;

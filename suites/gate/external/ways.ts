@@ -25,7 +25,7 @@ const LEFT_OUT = ['LAT-02', 'HON-01', 'HON-02'];
 const CORE = REQUIREMENTS.filter(({ id, tier }) => tier === 'core' && !LEFT_OUT.includes(id)).map(({ id }) => id);
 
 const PARTIAL = { core: 'partial', resilient: 'partial', durable: 'partial' } as const;
-const REFERENCE_PROMISES = { pending_retry_ms: 10_000, upload_bytes_max: 2 ** 30 };
+const REFERENCE_LIMITS = { pending_retry_ms: 10_000, upload_bytes_max: 2 ** 30 };
 
 export const WAYS: readonly Way[] = [
   {
@@ -51,7 +51,7 @@ export const WAYS: readonly Way[] = [
       ...target,
       services: { ...services, query: { url: services.query.url } },
       name: 'reference, with its servers',
-      limits: REFERENCE_PROMISES,
+      limits: REFERENCE_LIMITS,
     }),
     select: [
       ...['AUTH-02/times', 'UP-02', 'UP-04/declared-limit', 'SYNC-02', 'HLTH-02/dead-letters', 'RES-07/oom'],
@@ -68,7 +68,7 @@ export const WAYS: readonly Way[] = [
     name: 'commands',
     what: 'the reference, started by plain commands, which are its hooks',
     stack: REFERENCE,
-    target: ({ target }) => ({ ...target, name: 'reference, with hooks', limits: REFERENCE_PROMISES }),
+    target: ({ target }) => ({ ...target, name: 'reference, with hooks', limits: REFERENCE_LIMITS }),
     select: [
       ...['HLTH-01/redis-paused', 'HLTH-01/postgres-stopped', 'UP-03/storage-killed', 'UP-03/admin-stopped'],
       ...['RES-01/killed', 'RES-02/killed-1s', 'RES-03', 'RES-04', 'RES-08/killed', 'RES-09/working'],
