@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { fileTarget, importsIn } from '../gate/import-graph.ts';
 import { CASE_KEYS, REQUIREMENTS } from '../requirements.ts';
 import { AIMS } from '../soak/nemesis.ts';
 import { MUTANTS, mutantsOf } from '../variants.ts';
@@ -15,6 +17,13 @@ describe('the broken variants', () => {
   test.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s still fits the sources', (_id, mutant) => {
     expect(mutatedSources(mutant).size + Object.keys(mutant.sql ?? {}).length).toBeGreaterThan(0);
     for (const key of mutant.caughtBy) expect(CASE_KEYS).toContain(key);
+  });
+
+  test.each(MUTANTS.map((mutant) => [mutant.id, mutant] as const))('%s imports only what there is', (_id, mutant) => {
+    for (const [path, source] of mutatedSources(mutant)) {
+      const targets = importsIn(path, source).flatMap((edge) => fileTarget(edge) ?? []);
+      expect(targets.filter((target) => !existsSync(target))).toEqual([]);
+    }
   });
 
   test('that a soak must find say by which of its aims', () => {

@@ -30,7 +30,7 @@ export const PUBLISHER_MUTANTS: readonly Mutant[] = [
         find: "import type { Pool } from '../common/postgres.ts';",
         replace: `import { Redis } from 'ioredis';
 import type { Pool } from '../common/postgres.ts';
-import { eventFields } from './event.ts';
+import { eventFields } from './outbox-store.ts';
 
 const direct = new Redis(process.env.REDIS_URL ?? '');
 

@@ -355,7 +355,7 @@ let turn = 0;
         file: 'services/query/apply.ts',
         find: "    await client.query('COMMIT');",
         replace: `    await client.query('COMMIT');
-    const { known } = await import('./search-store.ts');
+    const { known } = await import('./search.ts');
     for (const { id } of last) known.delete(id);`,
       },
     ],
