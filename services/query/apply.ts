@@ -27,6 +27,11 @@ const LOCK_SLOTS = 256;
 const LOCK_SPACE = 7_240_312;
 /** Three statements in a row stay below the connection's own limit, which would not give the reason. */
 const STATEMENT_TIMEOUT_MS = 1500;
+/**
+ * The server ends a transaction that its client says nothing in for this long, and with it the locks on its rows. Without a
+ * limit one whose connection became half-open before the COMMIT would keep them for hours, and nothing could repair the rows.
+ */
+const UNHEARD_MS = 5000;
 /** True in the transaction that `beginStatement` began, and nowhere else. */
 const IN_TRANSACTION = `current_setting('syncproof.applying', true) = 'on'`;
 
@@ -66,7 +71,7 @@ function beginStatement(changes: readonly Change[], lockTimeoutMs: number): stri
   const slots = [...exclusive.keys()].sort((a, b) => a - b);
   return `BEGIN;
     SET LOCAL lock_timeout = ${lockTimeoutMs}; SET LOCAL statement_timeout = ${STATEMENT_TIMEOUT_MS};
-    SET LOCAL syncproof.applying = 'on';
+    SET LOCAL idle_in_transaction_session_timeout = ${UNHEARD_MS}; SET LOCAL syncproof.applying = 'on';
     SELECT CASE WHEN exclusive THEN pg_advisory_xact_lock(${LOCK_SPACE}, slot)
                 ELSE pg_advisory_xact_lock_shared(${LOCK_SPACE}, slot) END
       FROM unnest('{${slots.join()}}'::int[], '{${slots.map((slot) => exclusive.get(slot)).join()}}'::bool[])

@@ -59,6 +59,26 @@ function servicePool({ host, port }: { host: string; port: number } = environmen
 }
 
 describe('a batch that meets trouble', () => {
+  it('keeps its rows from no other for long, when its connection becomes half-open before the COMMIT', async () => {
+    await using wire = await startFaultProxy({ upstream: environment.databaseAccess('query') });
+    const service = servicePool(wire);
+    const id = randomUUID();
+    const locker = await pool.connect();
+    await locker.query('BEGIN; LOCK TABLE file_metadata_cache IN EXCLUSIVE MODE');
+    const applying = expect(applyChanges(service, [upsert(id, 1)], PATIENT)).rejects.toThrow();
+    const waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'test' AND wait_event_type = 'Lock'";
+    await expect.poll(async () => (await pool.query(waiting)).rowCount).toBe(1);
+    await wire.setMode('blackhole');
+    await locker.query('ROLLBACK');
+    locker.release();
+    const again = () => applyChanges(pool, [upsert(id, 2)], { lockTimeoutMs: 200 });
+    await expect(again()).rejects.toThrow('lock timeout');
+    const applied = async () => (await again().catch(() => undefined))?.upserted;
+    await expect.poll(applied, { timeout: 10_000 }).toBe(1);
+    await applying;
+    await service.end();
+  });
+
   it('fails with the error of its connection, and ends no process, when that is cut meanwhile', async () => {
     await using wire = await startFaultProxy({ upstream: environment.databaseAccess('query') });
     const service = servicePool(wire);
