@@ -1,14 +1,17 @@
 import type { Edit, Mutant } from '../mutants/mutant.ts';
 
-/** In place of an upsert: two statements, with a moment between them, which is longer for later versions. */
-const OLDER_ROWS_MAKE_WAY: Edit = {
+/**
+ * In place of an upsert: two statements, with a moment between them.
+ * @param seconds how long that moment is for a first version; later ones wait longer, in proportion
+ */
+const olderRowsMakeWay = (seconds: number): Edit => ({
   file: 'services/query/apply.ts',
   find: 'upserts.length === 0 ? undefined : client.query(upsertStatement(upserts)),',
   replace: `upserts.length === 0 ? undefined : client.query({
         text: 'DELETE FROM file_metadata_cache AS cached USING unnest($1::uuid[], $2::bigint[]) AS event (id, version) WHERE cached.id = event.id AND cached.version < event.version',
         values: [upserts.map(({ id }) => id), upserts.map(({ version }) => version)],
-      }).then(() => client.query('SELECT pg_sleep(0.1 * $1)', [upserts[0]?.version ?? 1])).then(() => client.query(upsertStatement(upserts))),`,
-};
+      }).then(() => client.query('SELECT pg_sleep(${seconds} * $1)', [upserts[0]?.version ?? 1])).then(() => client.query(upsertStatement(upserts))),`,
+});
 const INSERT = { file: 'services/query/apply.ts', find: "name: 'upsert-files', text: UPSERT" } as const;
 
 /** What can be wrong with how events become rows, whatever is delivered, and how often. */
@@ -109,7 +112,7 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
     services: ['query'],
     caughtBy: ['CON-06'],
     edits: [
-      OLDER_ROWS_MAKE_WAY,
+      olderRowsMakeWay(0.1),
       { ...INSERT, replace: "name: 'upsert-files', text: UPSERT.replace(/ON CONFLICT[^]*/, '')" },
     ],
   },
@@ -175,7 +178,8 @@ export const APPLYING_MUTANTS: readonly Mutant[] = [
     services: ['query'],
     caughtBy: ['CON-12/colliding'],
     edits: [
-      OLDER_ROWS_MAKE_WAY,
+      // Long enough for the other consumer to come meanwhile, on a busy machine, too.
+      olderRowsMakeWay(0.3),
       {
         ...INSERT,
         replace: `name: 'upsert-files', text: UPSERT.replace(/ORDER BY event\\.id[^]*/,
