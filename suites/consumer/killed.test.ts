@@ -14,7 +14,7 @@ import { demandDrained } from '../steps/consumers.ts';
 import { lastEventId } from '../steps/events.ts';
 import { uploadSynced } from '../steps/in-sync.ts';
 import { demandAllVisible, outage } from '../steps/outage.ts';
-import { lockReadModel } from '../steps/read-model.ts';
+import { awaitSomebodyWaiting, lockReadModel } from '../steps/read-model.ts';
 import { awaitMarker } from '../steps/registrations.ts';
 import { awaitById, upload } from '../steps/steps.ts';
 import { demandEqual } from '../steps/violation.ts';
@@ -62,7 +62,8 @@ async function resumesWhereItWas(t: CaseContext): Promise<void> {
  * Kills the consumer at the moment that tells: it was given entries and cannot have committed them, because the read
  * model's table is locked. What it acknowledged too early is then lost.
  */
-async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }: CaseContext): Promise<Fault> {
+async function killWhileItHoldsEntries(t: CaseContext): Promise<Fault> {
+  const { env, redis, faults, evidence, signal } = t;
   await using _locked = await lockReadModel(env);
   const atLock = (await groupState(redis))?.lastDeliveredId;
   await pollUntil(consumerHoldsEntries(redis, atLock), {
@@ -72,6 +73,8 @@ async function killWhileItHoldsEntries({ env, redis, faults, evidence, signal }:
     intervalMsMax: 5,
     signal,
   });
+  // Being given them and trying to commit them are moments apart, in which one that acknowledges too early does so.
+  await awaitSomebodyWaiting(t, 'the consumer');
   const fault = await faults.query.kill();
   evidence.heldAtKill = await pendingCount(redis);
   return fault;
