@@ -9,6 +9,8 @@ export interface RedisOptions {
   host: string;
   port: number;
   users: RedisUsers;
+  /** `always`: what was acknowledged outlives a SIGKILL. With `everysec` a write may wait for the last second's fsync. */
+  appendfsync?: 'always' | 'everysec';
 }
 
 export interface RedisUsers {
@@ -34,12 +36,13 @@ export const REDIS_SETTINGS: Readonly<Record<string, string>> = {
   'enable-protected-configs': 'yes',
 };
 
-/** Finds a Redis and gives the plan of a server that keeps its data in an append-only file, written out every second. */
+/** Finds a Redis and gives the plan of a server that keeps its data in an append-only file. */
 export async function setupRedis(options: RedisOptions, prepare: PrepareOptions): Promise<RedisSetup> {
   const binary = await findRedis(prepare);
-  const { dataDirectory, host, port, users } = options;
+  const { dataDirectory, host, port, users, appendfsync = 'everysec' } = options;
   const settings: Record<string, string> = {
     ...REDIS_SETTINGS,
+    appendfsync,
     bind: host,
     port: String(port),
     dir: dataDirectory,

@@ -209,7 +209,9 @@ async function planServers({
   const dataDirectory = join(home.data, 'redis');
   const secret = plan.redisPassword === undefined ? 'nopass' : hashedSecret(plan.redisPassword);
   const users = { file: join(home.home, 'users.acl'), text: `user default on ${secret} ~* &* +@all\n` };
-  const { plan: redisPlan } = await setupRedis({ ...redis, dataDirectory, users }, { signal });
+  // Nothing compares a target without outbox with its registry: what its Redis acknowledged must not go with a kill.
+  const settings = { ...redis, dataDirectory, users, appendfsync: 'always' } as const;
+  const { plan: redisPlan } = await setupRedis(settings, { signal });
   const redisPart = await plainPart(home.home, 'redis', await redisPlan.launch(), { mark });
   const { plan: postgresPlan, template } = await setupPostgres(
     { ...postgres, dataDirectory: home.postgresData, storage: 'memory' },
