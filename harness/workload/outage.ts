@@ -4,6 +4,7 @@ import { cacheOf, fileIdIn, type PipelineClient } from '../clients/pipeline.ts';
 import { DeadlineError, InconclusiveError } from '../core/errors.ts';
 import { pollUntil } from '../core/time.ts';
 import type { Fault } from '../faults/fault.ts';
+import type { Visibility } from '../record/history.ts';
 import type { Recorder } from '../record/writer.ts';
 import { convergenceOf, finalReads, heldBack } from './convergence.ts';
 import { startOpenLoop } from './load.ts';
@@ -71,6 +72,8 @@ export interface OutageResult {
   accepted: number;
   /** Accepted writes that were not visible in time. */
   invisible: number;
+  /** What the first of them was, and when it was accepted. */
+  firstInvisible?: string;
   /** From the fault's effect to the first readiness answer that said degraded (or none); null when none did. */
   detectedMs: number | null;
   /** From healing to the first write that became visible afterwards. */
@@ -213,6 +216,7 @@ export async function runOutage(plan: OutagePlan): Promise<OutageResult> {
     undrained,
     accepted: samples.length,
     invisible,
+    firstInvisible: firstInvisible(samples, healedAt),
     detectedMs: detectedAt === undefined ? null : detectedAt - effectiveAt,
     firstAppliedMs: firstAppliedAt === undefined ? null : firstAppliedAt - healedAt,
     backlogDrainedMs: drainedAt === undefined ? null : drainedAt - healedAt,
@@ -232,6 +236,17 @@ async function seenEnough(changes: OutageChanges, signal: AbortSignal): Promise<
   }).catch((error: unknown) => {
     if (!(error instanceof DeadlineError)) throw error;
   });
+}
+
+function firstInvisible(
+  samples: readonly Pick<Visibility, 'kind' | 'fileId' | 'acceptedAt' | 'hitAt'>[],
+  healedAt: number,
+): string | undefined {
+  const [first] = samples.filter(({ hitAt }) => hitAt === null).sort((a, b) => a.acceptedAt - b.acceptedAt);
+  if (first === undefined) return undefined;
+  const { kind, fileId, acceptedAt } = first;
+  const ms = Math.round(Math.abs(acceptedAt - healedAt));
+  return `${fileId}, ${kind}, accepted ${ms} ms ${acceptedAt < healedAt ? 'before' : 'after'} healing`;
 }
 
 /** What keeps the stream from being drained in the time that everything has to converge; undefined when it is. */

@@ -97,8 +97,12 @@ export function demandAllFound({ shortSearches, firstShortSearch }: OutageResult
 }
 
 /** @throws Violation unless everything accepted was visible within `ms` of healing */
-export function demandAllVisible({ accepted, invisible, backlogDrainedMs, undrained }: OutageResult, ms: number): void {
-  demand(invisible === 0, `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing`);
+export function demandAllVisible(result: OutageResult, ms: number): void {
+  const { accepted, invisible, firstInvisible, backlogDrainedMs, undrained } = result;
+  demand(
+    invisible === 0,
+    `${invisible} of ${accepted} accepted writes are not searchable within ${ms} ms of healing, the first: ${firstInvisible}`,
+  );
   demand(
     backlogDrainedMs !== null && backlogDrainedMs <= ms,
     `The backlog was searchable only ${backlogDrainedMs?.toFixed(0) ?? 'never'} ms after healing, not within ${ms} ms`,
