@@ -25,6 +25,7 @@ import {
   report,
   startSearches,
   UPLOADS_PER_SECOND,
+  untilDecided,
 } from './steps.ts';
 
 const verify = suite(LATENCY);
@@ -38,7 +39,8 @@ verify(
 );
 verify('LAT-02', 'A write after a pause of some seconds is searchable as soon as one under load.', isQuickAfterPause);
 
-const WARM_UP_UPLOADS = 150;
+/** Until then services compile their code as they go, which on a small machine doubles every time. */
+const WARM_UP_UPLOADS = 400;
 const BASELINE_UPLOADS = 500;
 /** What is not visible by then is counted as censored. */
 const VISIBLE_TIMEOUT_MS = 5000;
@@ -56,7 +58,7 @@ const SEARCH_P95_MS_MAX = 500;
 const SEARCH_MS_MAX = 1000;
 
 async function keepsThresholdsUnderLoad(t: CaseContext): Promise<void> {
-  const { pipeline, recorder, evidence, unique, signal } = t;
+  const { pipeline, recorder, records, evidence, unique, signal } = t;
   await using inside = await openInside(t);
   await recordFirstUpload(t);
   const load: Omit<SyncLoad, 'phase' | 'prefix' | 'count'> = {
@@ -71,15 +73,24 @@ async function keepsThresholdsUnderLoad(t: CaseContext): Promise<void> {
   await runSyncLoad({ ...load, phase: 'warm-up', prefix: `${unique}-warm`, count: WARM_UP_UPLOADS });
 
   const searches = startSearches(t);
-  const baseline = await runSyncLoad({ ...load, phase: 'baseline', prefix: unique, count: BASELINE_UPLOADS });
+  const uploadMs: number[] = [];
+  const rounds = await untilDecided(
+    async (round) => {
+      const own = { ...load, phase: 'baseline', prefix: `${unique}-${round}`, count: BASELINE_UPLOADS };
+      const baseline = await runSyncLoad(own);
+      demand(baseline.refused === 0, `${baseline.refused} uploads were refused, the first: ${baseline.firstError}`);
+      uploadMs.push(...baseline.uploadMs);
+    },
+    () => SYNC_THRESHOLDS.map((threshold) => evaluateThreshold(threshold, records).verdict),
+  );
   const searchMs = await searches.stop();
-  demand(baseline.refused === 0, `${baseline.refused} uploads were refused, the first: ${baseline.firstError}`);
 
   const floorMs = inside === undefined ? [] : await floorOf(t, inside);
-  evidence.samples = baseline.samples.length;
+  evidence.samples = uploadMs.length;
+  evidence.rounds = rounds;
   evidence.searches = searchMs.length;
-  report(t, { uploadMs: baseline.uploadMs, searchMs, floorMs });
-  judgeThresholds(t, baseline.uploadMs, searchMs);
+  report(t, { uploadMs, searchMs, floorMs });
+  judgeThresholds(t, uploadMs, searchMs);
 }
 
 function judgeThresholds({ records, evidence }: CaseContext, uploadMs: readonly number[], searchMs: readonly number[]) {
